@@ -1,0 +1,177 @@
+"""The records of `schemas/records/*.avsc` as Python types, field for field (a test holds the two equal).
+
+An Avro array of numbers is a numpy array here: int -> int32, long -> int64, double -> float64.
+An Avro array of strings is a list of str. What each field means stands in the .avsc.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
+Float64s = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadingBlock:
+    """Readings of one profile, column by column."""
+
+    source: str
+    profile: str
+    received_at: int
+    meters: list[str]
+    feeders: list[str | None]
+    intervals_ms: Int64s
+    row_meter: Int32s
+    at: Int64s
+    sequence: Int64s
+    quality: Int32s
+    columns: list[str]
+    values: Float64s
+
+    def rows_by_column(self) -> Float64s:
+        """The values as a view of shape (columns, rows)."""
+        return self.values.reshape(len(self.columns), len(self.row_meter))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventBlock:
+    """Events that meters report about themselves."""
+
+    source: str
+    received_at: int
+    meters: list[str]
+    feeders: list[str | None]
+    substations: list[str | None]
+    row_meter: Int32s
+    at: Int64s
+    quality: Int32s
+    kind: list[str]
+    detail: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A tick of a source into one partition."""
+
+    source: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AggregateBlock:
+    """Results of rolling_load."""
+
+    operator_version: int
+    meters: list[str]
+    quantities: list[str]
+    windows: list[str]
+    row_meter: Int32s
+    row_quantity: Int32s
+    row_window: Int32s
+    start: Int64s
+    end: Int64s
+    revision: Int32s
+    count: Int64s
+    mean: Float64s
+    min: Float64s
+    max: Float64s
+    energy_trapezoid_wh: Float64s
+    register_difference: Float64s
+    covered_ms: Int64s
+    quality: Int32s
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PresenceBlock:
+    """Results of presence."""
+
+    operator_version: int
+    meters: list[str]
+    feeders: list[str | None]
+    row_meter: Int32s
+    number: Int64s
+    state: list[str]
+    since: Int64s
+    last_at: Int64s
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What became of every row of one input partition."""
+
+    stream: str
+    partition: int
+    next_offset: int
+    at: int
+    meters: int
+    received: int
+    duplicates: int
+    conflicts: int
+    late: int
+    future: int
+    pending: int
+    released: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecomputeRequestBlock:
+    """Windows to be computed again from the raw readings."""
+
+    meters: list[str]
+    profiles: list[str]
+    row_meter: Int32s
+    start: Int64s
+    end: Int64s
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A payload that could not be taken."""
+
+    source: str
+    address: str
+    received_at: int
+    reason: str
+    detail: str
+    payload: bytes
+    payload_length: int
+    payload_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateChunk:
+    """A piece of a shard's saved state."""
+
+    nonce: str
+    slot: int
+    index: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StateCommit:
+    """Makes the chunks of a slot valid."""
+
+    nonce: str
+    slot: int
+    next_offset: int
+    chunks: int
+    checksum: str
+
+
+Record = (
+    ReadingBlock
+    | EventBlock
+    | Beat
+    | AggregateBlock
+    | PresenceBlock
+    | Account
+    | RecomputeRequestBlock
+    | DeadLetter
+    | StateChunk
+    | StateCommit
+)
+"""Every record that travels as Avro, in the order of the ids file."""
