@@ -6,6 +6,12 @@ Data: `quantities.yaml` and `profiles.yaml` beside this file.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+import yaml
 
 
 class Kind(StrEnum):
@@ -57,3 +63,48 @@ class Catalogue:
 
     quantities: Mapping[str, Quantity]
     profiles: Mapping[str, Profile]
+
+
+@lru_cache(maxsize=1)
+def load_catalogue() -> Catalogue:
+    """Read the two files that are part of this package; the same object at every call.
+
+    >>> load_catalogue().quantities["voltage_l1_v"].obis
+    '1-0:32.7.0'
+    >>> load_catalogue().profiles["malmo_household"].interval_ms
+    10000
+    """
+    return Catalogue(
+        quantities=MappingProxyType({name: _quantity(name, entry) for name, entry in _read("quantities.yaml").items()}),
+        profiles=MappingProxyType({name: _profile(name, entry) for name, entry in _read("profiles.yaml").items()}),
+    )
+
+
+def _read(name: str) -> dict[str, dict[str, Any]]:
+    entries: dict[str, dict[str, Any]] = yaml.safe_load((files("schemas") / name).read_text("utf-8"))
+    return entries
+
+
+def _quantity(name: str, entry: dict[str, Any]) -> Quantity:
+    return Quantity(
+        name=name,
+        unit=entry["unit"],
+        kind=Kind(entry["kind"]),
+        resolution=float(entry["resolution"]),
+        minimum=float(entry["minimum"]),
+        maximum=float(entry["maximum"]),
+        obis=entry.get("obis"),
+        description=entry["description"],
+    )
+
+
+def _profile(name: str, entry: dict[str, Any]) -> Profile:
+    return Profile(
+        name=name,
+        medium=entry["medium"],
+        quantities=tuple(entry["quantities"]),
+        interval_ms=round(1000 * entry["interval_s"]),
+        lateness_intervals=entry.get("lateness_intervals", 6),
+        idle_intervals=entry.get("idle_intervals", 12),
+        description=entry["description"],
+    )
