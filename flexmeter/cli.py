@@ -1,0 +1,48 @@
+"""The command line: which commands there are. Each is imported when it is called, so that `doctor` works with parts
+missing and `--help` is quick.
+"""
+
+import importlib
+
+import click
+
+# name -> (module, help). The help is repeated here so that listing the commands imports none of them.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("flexmeter.commands.run", "Start everything on this machine and show it live."),
+    "bridge": ("flexmeter.commands.bridge", "Bring the readings of one source onto Kafka."),
+    "worker": ("flexmeter.commands.worker", "Run one stream."),
+    "sink": ("flexmeter.commands.sink", "Write topics to ClickHouse; serve the local page."),
+    "fleet": ("flexmeter.commands.fleet", "Be many meters that speak the real protocols."),
+    "topology": ("flexmeter.commands.topology", "Check and show topology.yaml."),
+    "decode": ("flexmeter.commands.decode", "Decode one payload and show what it says."),
+    "send": ("flexmeter.commands.send", "Put one reading on the bus and show where it went."),
+    "tail": ("flexmeter.commands.tail", "Show a meter's readings and results as they pass."),
+    "alerts": ("flexmeter.commands.alerts", "Show alerts as they come."),
+    "doctor": ("flexmeter.commands.doctor", "Say what is missing and what installs it."),
+}
+
+
+class Commands(click.Group):
+    """The literal registry above, imported one by one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the registry."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; its module is imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.command(cls=Commands)
+@click.version_option(package_name="flexmeter")
+def main() -> None:
+    """Meter readings from MQTT through Kafka and Faust into ClickHouse."""

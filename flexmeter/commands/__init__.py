@@ -1,0 +1,1 @@
+"""One module a command; each has `command: click.Command`. flexmeter/cli.py lists them."""

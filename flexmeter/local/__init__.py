@@ -1,0 +1,1 @@
+"""Kafka, mosquitto and (for tests) clickhouse-server on this machine: configured, started, watched, stopped."""
