@@ -1,0 +1,46 @@
+"""Faults of a file that a person wrote: all of them in one report, each with its line and what to do about it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """One fault. `line` counts from 1; 0 is the file as a whole."""
+
+    line: int
+    message: str
+    remedy: str
+
+
+class Faults(Exception):
+    """Everything that is wrong with the file `source`, in the order of its lines.
+
+    >>> print(Faults("register.csv", [Fault(3, "meter 'm1' stands twice", "remove one of the two lines")]))
+    register.csv:3: meter 'm1' stands twice; remove one of the two lines
+    """
+
+    def __init__(self, source: str, faults: Iterable[Fault]) -> None:
+        self.source = source
+        self.faults = sorted(set(faults))
+        super().__init__("\n".join(self._sentence(fault) for fault in self.faults))
+
+    def _sentence(self, fault: Fault) -> str:
+        place = f"{self.source}:{fault.line}" if fault.line else self.source
+        return f"{place}: {fault.message}; {fault.remedy}"
+
+
+def choose_one_of(word: str, known: Iterable[str]) -> str:
+    """The remedy for a word that is not among the known ones.
+
+    >>> choose_one_of("rolling_lod", ["rolling_load", "presence"])
+    "did you mean 'rolling_load'?"
+    >>> choose_one_of("x", ["presence", "rolling_load"])
+    'use one of: presence, rolling_load'
+    """
+    names: Sequence[str] = sorted(known)
+    close = get_close_matches(word, names, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"use one of: {', '.join(names)}" if names else "none is known yet"
