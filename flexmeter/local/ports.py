@@ -1,0 +1,87 @@
+"""Ports of the local stack, each with the setting that changes it."""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port that something of ours listens on."""
+
+    what: str
+    setting: str
+    number: int
+
+
+def ports(env: Mapping[str, str] = os.environ) -> tuple[Port, Port, Port]:
+    """Kafka's, mosquitto's and the page's port, as the environment sets them.
+
+    Raises:
+        ValueError: one is not a port number.
+
+    >>> [port.number for port in ports({"KAFKA_PORT": "9192"})]
+    [9192, 1883, 8123]
+    """
+    return (
+        _port("Kafka", "KAFKA_PORT", 9092, env),
+        _port("mosquitto", "MQTT_PORT", 1883, env),
+        _port("the page", "PAGE_PORT", 8123, env),
+    )
+
+
+def _port(what: str, setting: str, default: int, env: Mapping[str, str]) -> Port:
+    text = env.get(setting, "") or str(default)
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise ValueError(f"{setting}={text!r} is no port number (1 to 65535)")
+    return Port(what, setting, int(text))
+
+
+def faults(wanted: tuple[Port, ...]) -> list[str]:
+    """What keeps us from listening there: every fault, each with its remedy.
+
+    >>> faults((Port("Kafka", "KAFKA_PORT", 9), Port("mosquitto", "MQTT_PORT", 9)))[-1]
+    'KAFKA_PORT and MQTT_PORT are both 9: choose another for one, e.g. MQTT_PORT=109'
+    """
+    taken = [
+        f"port {port.number}, wanted by {port.what}, is taken by another program: "
+        f"end that, or choose another port, e.g. {port.setting}={port.number + 100}"
+        for port in wanted
+        if not is_free(port.number)
+    ]
+    doubled = [
+        f"{a.setting} and {b.setting} are both {a.number}: choose another for one, e.g. {b.setting}={b.number + 100}"
+        for i, a in enumerate(wanted)
+        for b in wanted[i + 1 :]
+        if a.number == b.number
+    ]
+    return taken + doubled
+
+
+def is_free(port: int) -> bool:
+    """Whether we could listen there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def listens(port: int) -> bool:
+    """Whether something answers there."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def free_port() -> int:
+    """A port that is free now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        number: int = probe.getsockname()[1]
+        return number

@@ -1,0 +1,37 @@
+"""The real parts, each started once a test run, on free loopback ports, in a temporary folder, and ended after it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flexmeter.local import clickhouse as local_clickhouse
+from flexmeter.local import kafka as local_kafka
+from flexmeter.local import mosquitto as local_mosquitto
+from flexmeter.local.part import running
+from flexmeter.local.ports import HOST, free_port
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap address of a Kafka broker. Topics are not made by asking for them: create yours."""
+    folder, port = tmp_path_factory.mktemp("kafka"), free_port()
+    with running(local_kafka.kafka(folder, port, folder / "kafka.log")):
+        yield f"{HOST}:{port}"
+
+
+@pytest.fixture(scope="session")
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of an MQTT broker."""
+    folder, port = tmp_path_factory.mktemp("mosquitto"), free_port()
+    with running(local_mosquitto.mosquitto(folder, port, folder / "mosquitto.log")):
+        yield f"mqtt://{HOST}:{port}"
+
+
+@pytest.fixture(scope="session")
+def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a clickhouse-server (Debian's 18.16) for the native protocol."""
+    folder: Path = tmp_path_factory.mktemp("clickhouse")
+    port = free_port()
+    with running(local_clickhouse.clickhouse(folder, port, free_port(), folder / "clickhouse.log")):
+        yield f"clickhouse://{HOST}:{port}"
