@@ -35,7 +35,7 @@ class Part:
 
 
 def spawn(part: Part) -> "subprocess.Popen[bytes]":
-    """Start a part, its output appended to its log, in a session of its own: Ctrl-C reaches only us, who stop it in turn.
+    """Start a part, output appended to its log, in a session of its own: Ctrl-C reaches only us, who stop it in turn.
 
     To be called from the main thread: the kernel ties the child to the thread that forked it.
 

@@ -1,0 +1,45 @@
+# `make` alone lists what there is. Settings are environment variables: FOR=60, KAFKA_PORT=9192, PYTHON=python3.12 ...
+PYTHON ?= python3
+FLEXMETER_RUN ?= .run
+VENV := .venv/bin/python
+export PYTHON FLEXMETER_RUN FOR KILLS KAFKA_PORT MQTT_PORT PAGE_PORT
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint proof bench doctor clean install install-tests
+
+help: ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+run: install ## everything on this machine, shown live; Ctrl-C ends it (FOR=60: ends by itself after 60 s)
+	@exec setpriv --pdeathsig TERM $(VENV) -m flexmeter run
+
+test: install-tests lint ## all tests, on real Kafka, mosquitto, chdb and clickhouse-server
+	$(VENV) -m pytest
+
+lint: install-tests ## style, types, and who may import whom
+	$(VENV) -m ruff format --check
+	$(VENV) -m ruff check
+	$(VENV) -m mypy
+	$(VENV) -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+
+proof: install ## a week of recorded readings through everything, compared with independent arithmetic (KILLS=1: while parts die)
+	$(VENV) -m bench.proof
+
+bench: install-tests ## how fast the parts that must be fast are
+	$(VENV) -m bench.codec
+
+doctor: ## what is there, what is missing, and the command that installs it
+	@if [ -x $(VENV) ]; then $(VENV) -m flexmeter doctor; else $(PYTHON) flexmeter/commands/doctor.py; fi
+
+clean: ## remove everything that was made here, data included
+	@if [ -e .run/lock ] && ! flock -n .run/lock true; then \
+		echo "a run uses .run (pid $$(cat .run/lock)): end it first" >&2; exit 1; fi
+	rm -rf .venv .run .parts flexmeter/page/node_modules *.egg-info build dist
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+install:
+	@flexmeter/local/install.sh
+
+install-tests:
+	@flexmeter/local/install.sh --tests

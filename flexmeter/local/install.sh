@@ -1,0 +1,113 @@
+#!/bin/sh
+# Installs what `make run` needs (with --tests: what `make test` needs too), and only what is missing:
+# Debian packages, the Python environment .venv/, Kafka's jars in .parts/kafka/, the page's scripts.
+# Says first what that is and how large. A stamp makes the next call quick.
+set -eu
+cd "$(dirname "$0")/../.."
+
+tests=no
+[ "${1:-}" = --tests ] && tests=yes
+python=${PYTHON:-python3}
+lock=requirements.lock
+[ $tests = yes ] && lock=requirements-dev.lock
+page=flexmeter/page
+
+has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
+say() { printf '%s\n' "$*" >&2; }
+die() { say "install: $1"; shift; for line in "$@"; do say "  $line"; done; exit 1; }
+
+# --- already done? ---------------------------------------------------------------------------------------------------
+inputs="flexmeter/local/install.sh requirements.lock requirements-dev.lock pyproject.toml flexmeter/local/kafka/pom.xml"
+[ -f $page/package-lock.json ] && inputs="$inputs $page/package-lock.json"
+stamp=.parts/installed-$tests
+now=$(pwd; cat $inputs | cksum)
+programs="java mosquitto"
+[ $tests = yes ] && programs="$programs clickhouse-server chromium mosquitto_pub"
+complete() {
+    for program in $programs; do has "$program" || return 1; done
+    [ -x .venv/bin/python ] && [ -d .parts/kafka ] && [ -f $stamp ] && [ "$(cat $stamp)" = "$now" ]
+}
+complete && exit 0
+
+# --- what is missing -------------------------------------------------------------------------------------------------
+packages=
+needs() { has "$1" || packages="$packages $2"; }  # program, Debian package
+needs java openjdk-17-jre-headless
+needs mosquitto mosquitto
+[ -d .parts/kafka ] && cmp -s flexmeter/local/kafka/pom.xml .parts/kafka.pom || { needs mvn maven; jars=yes; }
+[ -f $page/package-lock.json ] && { needs npm npm; scripts=yes; }
+if [ $tests = yes ]; then
+    needs clickhouse-server clickhouse-server
+    needs chromium chromium
+    needs mosquitto_pub mosquitto-clients
+fi
+if has "$python"; then
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        die "$python is $("$python" --version), but 3.11 or later is needed" "name another: PYTHON=python3.12 make ..."
+    "$python" -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
+else
+    packages="$packages python3-venv"
+fi
+
+say "To be installed (only what is missing):"
+[ -n "$packages" ] && say "  Debian packages:$packages (apt-get tells their size below)"
+say "  .venv/          Python packages of $lock, about 1.2 GB on disk, 350 MB to fetch"
+[ "${jars:-}" ] && say "  .parts/kafka/   Kafka's jars, 44 MB"
+[ "${scripts:-}" ] && say "  $page/node_modules/   the page's scripts, a few MB"
+
+# --- Debian packages, without starting their daemons -----------------------------------------------------------------
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+apt() { as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -o DPkg::Lock::Timeout=120 "$@"; }
+sizes() { LC_ALL=C apt-get install --no-install-recommends --simulate -V $packages >/dev/null 2>&1 &&
+          LC_ALL=C apt-get install --no-install-recommends --assume-no $packages 2>/dev/null |
+              grep -E '^(Need to get|After this)' >&2; }
+policy=/usr/sbin/policy-rc.d
+if [ -n "$packages" ]; then
+    by_hand="apt-get install --no-install-recommends$packages"
+    has apt-get || die "this is no Debian; install by its own means what these packages hold:$packages"
+    [ "$(id -u)" = 0 ] || has sudo || die "needs root to install Debian packages; as root:" "$by_hand"
+    sizes || { say "Debian's package lists are fetched ..."; apt -qq update || die "apt-get update failed; try it by hand"; sizes || true; }
+    if [ ! -e $policy ]; then
+        trap 'as_root rm -f $policy' EXIT
+        trap 'exit 130' INT TERM HUP
+        printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+        as_root chmod 755 $policy
+    fi
+    apt -qq -y install --no-install-recommends $packages >&2 ||
+        { apt -qq update && apt -qq -y install --no-install-recommends $packages >&2; } ||
+        die "apt-get failed (see above); when mended, run this again, or by hand as root:" "$by_hand"
+    [ -x /usr/sbin/policy-rc.d ] && [ -d /run/systemd/system ] &&
+        say "Not started now; Debian starts mosquitto at the next boot unless: systemctl disable mosquitto"
+fi
+
+# --- Python ----------------------------------------------------------------------------------------------------------
+.venv/bin/python -c '' 2>/dev/null || { rm -rf .venv; "$python" -m venv .venv ||
+    die "$python cannot make .venv/" "apt-get install python3-venv, or name another: PYTHON=python3.12"; }
+quiet=-q
+[ -t 2 ] && quiet=
+say "Python packages ..."
+pip() { env -u PIP_USER -u PIP_TARGET .venv/bin/python -m pip --disable-pip-version-check --no-input install $quiet "$@" >&2; }
+pip -r $lock || die "pip failed (see above)" "is the package index reachable? then run this again; what is there is kept"
+pip --no-deps --no-build-isolation -e . || die "pip cannot install the project itself (see above)"
+
+# --- Kafka's jars ----------------------------------------------------------------------------------------------------
+mkdir -p .parts
+if [ "${jars:-}" ]; then
+    say "Kafka's jars ..."
+    rm -rf .parts/kafka .parts/kafka.new
+    mvn -B -q -f flexmeter/local/kafka/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
+        "-DoutputDirectory=$PWD/.parts/kafka.new" >&2 ||
+        die "Maven failed (see above)" "is its repository reachable? then run this again"
+    mv .parts/kafka.new .parts/kafka
+    cp flexmeter/local/kafka/pom.xml .parts/kafka.pom
+fi
+
+# --- the page's scripts ----------------------------------------------------------------------------------------------
+if [ "${scripts:-}" ]; then
+    say "The page's scripts ..."
+    (cd $page && npm ci --no-audit --no-fund --loglevel=error >&2) ||
+        die "npm failed (see above)" "is its registry reachable? then run this again"
+fi
+
+printf '%s\n' "$now" >$stamp
+say "Installed."
