@@ -1,0 +1,1 @@
+"""What is fast and how right it is, and how that is measured."""
