@@ -43,4 +43,4 @@ def choose_one_of(word: str, known: Iterable[str]) -> str:
     close = get_close_matches(word, names, n=1)
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"use one of: {', '.join(names)}" if names else "none is known yet"
+    return f"use one of: {', '.join(names)}" if names else "none exists"

@@ -1,0 +1,302 @@
+"""The rules that a topology keeps, each a function from the whole of it to what breaks the rule.
+
+A name that could not be read is empty here and was reported by the reader; rules pass over it.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import lru_cache
+from importlib.resources import files
+from urllib.parse import urlsplit
+
+from schemas.faults import choose_one_of
+from schemas.topology_model import Known, Stream, Topic, Topology
+from schemas.topology_reader import Finding, Path, iterate
+
+BY = ("meter", "substation", "partition", "source")
+"""What a topic can be cut into partitions by."""
+
+SECURITY = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+"""librdkafka's security.protocol."""
+
+_NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+_TOPIC_NAME = re.compile(r"[a-z][a-z0-9]*([-_.][a-z0-9]+)*")
+_STATE = ("StateChunk", "StateCommit")
+
+Findings = Iterator[Finding]
+Rule = Callable[[Topology, Known], Findings]
+
+
+def check(topology: Topology, known: Known) -> list[Finding]:
+    """Everything that breaks a rule."""
+    return [finding for rule in RULES for finding in rule(topology, known)]
+
+
+@lru_cache(maxsize=1)
+def record_types() -> frozenset[str]:
+    """The record types of schemas/records."""
+    names = (entry.name for entry in (files("schemas") / "records").iterdir())
+    return frozenset(name.split(".")[0] for name in names if name.endswith((".avsc", ".schema.json")))
+
+
+def names(topology: Topology, known: Known) -> Findings:
+    """Names are those of metrics, tables and Kubernetes objects as well."""
+    for kind in ("bridges", "streams", "sinks"):
+        for name in getattr(topology, kind):
+            if not _NAME.fullmatch(name):
+                yield Finding(
+                    (kind, name), "no usable name", "write small letters, digits, '_' and '-', a letter first"
+                )
+    for name in topology.topics:
+        if not _TOPIC_NAME.fullmatch(name):
+            yield Finding(
+                ("topics", name), "no usable name", "write small letters, digits, '.', '_' and '-', a letter first"
+            )
+
+
+def words(topology: Topology, known: Known) -> Findings:
+    """Words of a closed set are of it."""
+    yield from _unknown(("kafka", "security"), "security", topology.kafka.security, SECURITY)
+    for topic in topology.topics.values():
+        yield from _unknown(("topics", topic.name, "by"), "partitioning", topic.by, BY)
+        for at, record in iterate(("topics", topic.name, "records"), topic.records):
+            yield from _unknown(at, "record type", record, record_types())
+    for bridge in topology.bridges.values():
+        yield from _unknown(("bridges", bridge.name, "protocol"), "protocol", bridge.protocol, known.protocols)
+        yield from _unknown(("bridges", bridge.name, "decoder"), "decoder", bridge.decoder, known.decoders)
+    for stream in topology.streams.values():
+        for at, operator in iterate(("streams", stream.name, "operators"), stream.operators):
+            yield from _unknown(at, "operator", operator, known.operators)
+    for sink in topology.sinks.values():
+        yield from _unknown(("sinks", sink.name, "url"), "scheme", _scheme(sink.url), known.sinks)
+
+
+def bridge_schemes(topology: Topology, known: Known) -> Findings:
+    """A bridge's URL has its protocol's scheme, with or without TLS."""
+    for bridge in topology.bridges.values():
+        schemes = (bridge.protocol, f"{bridge.protocol}s")
+        if bridge.protocol and bridge.url and _scheme(bridge.url) not in schemes:
+            message = f"{_scheme(bridge.url)!r} is no scheme of the protocol {bridge.protocol}"
+            yield Finding(("bridges", bridge.name, "url"), message, f"begin with {schemes[0]}:// or {schemes[1]}://")
+
+
+def mentioned_topics_exist(topology: Topology, known: Known) -> Findings:
+    """Every topic that something writes or reads is described."""
+    for at, name in (*writes(topology), *reads(topology)):
+        yield from _unknown(at, "topic", name, topology.topics)
+
+
+def topics_flow(topology: Topology, known: Known) -> Findings:
+    """Something writes every topic, and something reads it."""
+    written = {name for _, name in writes(topology)}
+    read = {name for _, name in reads(topology)}
+    for name in topology.topics:
+        if name not in written:
+            yield Finding(("topics", name), "nothing writes it", "remove it, or name it in a bridge or stream")
+        if name not in read:
+            yield Finding(("topics", name), "nothing reads it", "remove it, or name it in a stream or sink")
+
+
+def nothing_twice(topology: Topology, known: Known) -> Findings:
+    """No list names the same thing twice."""
+    for at, items in _lists(topology):
+        for name, count in Counter(items).items():
+            if count > 1 and name:
+                yield Finding((*at, items.index(name)), f"{name!r} stands {count} times", "name it once")
+
+
+def retention(topology: Topology, known: Known) -> Findings:
+    """No topic grows for ever."""
+    for topic in topology.topics.values():
+        if not topic.compact and topic.retention_hours is None:
+            yield Finding(("topics", topic.name), "would grow for ever", "give retention_hours, or compact: true")
+
+
+def bridge_topics(topology: Topology, known: Known) -> Findings:
+    """Readings are cut by meter, events by substation, and both carry the beats that are the operators' clock."""
+    for bridge in topology.bridges.values():
+        at = ("bridges", bridge.name)
+        yield from _must_carry(topology, (*at, "readings"), bridge.readings, ("ReadingBlock", "Beat"), "meter")
+        yield from _must_carry(topology, (*at, "events"), bridge.events, ("EventBlock", "Beat"), "substation")
+
+
+def dead_letter_topics(topology: Topology, known: Known) -> Findings:
+    """What is rejected goes where dead letters are."""
+    for kind in ("bridges", "streams", "sinks"):
+        for name, part in getattr(topology, kind).items():
+            yield from _must_carry(topology, (kind, name, "dead_letters"), part.dead_letters, ("DeadLetter",), None)
+
+
+def state_topics(topology: Topology, known: Known) -> Findings:
+    """The state of a stream stands on a compacted topic of its own, partition for partition."""
+    owner: dict[str, str] = {}
+    for stream in topology.streams.values():
+        at = ("streams", stream.name, "state")
+        yield from _must_carry(topology, at, stream.state, _STATE, "partition")
+        topic = topology.topics.get(stream.state)
+        if topic and not topic.compact:
+            yield Finding(at, f"{topic.name!r} is not compacted", "give it compact: true")
+        if topic and owner.setdefault(topic.name, stream.name) != stream.name:
+            yield Finding(at, f"{topic.name!r} is the state of {owner[topic.name]!r}", "give it a topic of its own")
+
+
+def partition_counts(topology: Topology, known: Known) -> Findings:
+    """Partition n of the input writes partition n of the state and of what is cut the same way."""
+    for stream in topology.streams.values():
+        source = topology.topics.get(stream.input)
+        at = ("streams", stream.name)
+        for where, name in (*iterate((*at, "outputs"), stream.outputs), ((*at, "state"), stream.state)):
+            topic = topology.topics.get(name)
+            if source and topic and _follows(topic) and 0 != topic.partitions != source.partitions != 0:
+                counts = f"{name!r} has {topic.partitions} partitions, the input {source.name!r} {source.partitions}"
+                yield Finding(where, counts, "give both the same number")
+
+
+def operators_fit_input(topology: Topology, known: Known) -> Findings:
+    """Every operator takes something that the input carries."""
+    for stream in topology.streams.values():
+        topic = topology.topics.get(stream.input)
+        for at, operator in iterate(("streams", stream.name, "operators"), stream.operators):
+            signature = (known.operators or {}).get(operator)
+            if topic and signature and not signature.takes & set(topic.records):
+                message = f"{operator!r} takes {_list(signature.takes)}, {topic.name!r} carries {_list(topic.records)}"
+                yield Finding(at, message, "move it to a stream with another input")
+
+
+def results_have_a_topic(topology: Topology, known: Known) -> Findings:
+    """Every result of a stream has exactly one topic to go to, and every output something to carry."""
+    for stream in topology.streams.values():
+        topics = [topology.topics[name] for name in stream.outputs if name in topology.topics]
+        given = _given(stream, topology, known)
+        if given is None or len(topics) != len(stream.outputs):
+            continue
+        at = ("streams", stream.name, "outputs")
+        for record in sorted(given):
+            carriers = [topic.name for topic in topics if record in topic.records]
+            if not carriers:
+                yield Finding(at, f"no topic for its {record}", f"add a topic that carries {record}")
+            if len(set(carriers)) > 1:
+                yield Finding(at, f"{_list(carriers)} all carry its {record}", "leave one of them")
+        for where, name in iterate(at, stream.outputs):
+            if not given & set(topology.topics[name].records):
+                yield Finding(where, f"nothing of this stream goes to {name!r}", "remove it")
+
+
+def sinks_take_inputs(topology: Topology, known: Known) -> Findings:
+    """A sink takes every record type of its inputs. Beats are for streams; sinks pass over them."""
+    for sink in topology.sinks.values():
+        takes = (known.sinks or {}).get(_scheme(sink.url))
+        for at, name in iterate(("sinks", sink.name, "inputs"), sink.inputs):
+            topic = topology.topics.get(name)
+            left = set(topic.records) & record_types() - {"Beat"} - set(takes) if topic and takes is not None else None
+            if left:
+                yield Finding(at, f"the sink takes no {_list(left)} of {name!r}", "remove it from the inputs")
+
+
+RULES: tuple[Rule, ...] = (
+    names,
+    words,
+    bridge_schemes,
+    mentioned_topics_exist,
+    topics_flow,
+    nothing_twice,
+    retention,
+    bridge_topics,
+    dead_letter_topics,
+    state_topics,
+    partition_counts,
+    operators_fit_input,
+    results_have_a_topic,
+    sinks_take_inputs,
+)
+
+
+def writes(topology: Topology) -> list[tuple[Path, str]]:
+    """Where a topic is named that is written there, and its name."""
+    return [
+        *(
+            (("bridges", bridge.name, key), topic)
+            for bridge in topology.bridges.values()
+            for key, topic in (
+                ("readings", bridge.readings),
+                ("events", bridge.events),
+                ("dead_letters", bridge.dead_letters),
+            )
+        ),
+        *(mention for stream in topology.streams.values() for mention in _stream_writes(stream)),
+        *((("sinks", sink.name, "dead_letters"), sink.dead_letters) for sink in topology.sinks.values()),
+    ]
+
+
+def reads(topology: Topology) -> list[tuple[Path, str]]:
+    """Where a topic is named that is read there, and its name."""
+    return [
+        *((("streams", s.name, key), topic) for s in topology.streams.values() for key, topic in _stream_reads(s)),
+        *(
+            mention
+            for sink in topology.sinks.values()
+            for mention in iterate(("sinks", sink.name, "inputs"), sink.inputs)
+        ),
+    ]
+
+
+def _stream_writes(stream: Stream) -> Iterable[tuple[Path, str]]:
+    at = ("streams", stream.name)
+    yield from iterate((*at, "outputs"), stream.outputs)
+    yield (*at, "dead_letters"), stream.dead_letters
+    yield (*at, "state"), stream.state
+
+
+def _stream_reads(stream: Stream) -> tuple[tuple[str, str], ...]:
+    return ("input", stream.input), ("state", stream.state)
+
+
+def _lists(topology: Topology) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    for topic in topology.topics.values():
+        yield ("topics", topic.name, "records"), topic.records
+    for bridge in topology.bridges.values():
+        yield ("bridges", bridge.name, "subscribe"), bridge.subscribe
+    for stream in topology.streams.values():
+        yield ("streams", stream.name, "operators"), stream.operators
+        yield ("streams", stream.name, "outputs"), stream.outputs
+    for sink in topology.sinks.values():
+        yield ("sinks", sink.name, "inputs"), sink.inputs
+
+
+def _given(stream: Stream, topology: Topology, known: Known) -> set[str] | None:
+    """Record types that a stream gives: its operators' and the shard's own; None if an operator is unknown."""
+    signatures = [(known.operators or {}).get(operator) for operator in stream.operators]
+    if None in signatures or stream.input not in topology.topics:
+        return None
+    reads_readings = "ReadingBlock" in topology.topics[stream.input].records
+    own = {"Account", "RecomputeRequestBlock"} if reads_readings else {"Account"}
+    return own.union(*(signature.gives for signature in signatures if signature))
+
+
+def _follows(topic: Topic) -> bool:
+    return topic.by in ("meter", "partition")
+
+
+def _must_carry(topology: Topology, at: Path, name: str, records: Collection[str], by: str | None) -> Findings:
+    topic = topology.topics.get(name)
+    if topic is None:
+        return
+    missing = [record for record in records if record not in topic.records]
+    if missing:
+        yield Finding(at, f"{name!r} does not carry {_list(missing)}", "add it to the topic's records, or name another")
+    if by and topic.by in BY and topic.by != by:
+        yield Finding(at, f"{name!r} is cut by {topic.by}", f"it must be cut by {by}")
+
+
+def _unknown(at: Path, what: str, word: str, known: Collection[str] | None) -> Findings:
+    if word and known is not None and word not in known:
+        yield Finding(at, f"unknown {what} {word!r}", choose_one_of(word, known))
+
+
+def _scheme(url: str) -> str:
+    return urlsplit(url).scheme
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

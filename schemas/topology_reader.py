@@ -1,0 +1,219 @@
+"""Reads YAML into typed values and goes on after a fault, so that one report holds them all.
+
+A `Section` remembers which keys were asked for: what is left over when it has been read is unknown. So the code that
+reads a section is the only description of it.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+import yaml
+
+from schemas.faults import Fault, Faults, choose_one_of
+
+Path = tuple[str | int, ...]
+"""Where something stands: the keys (and positions in lists) that lead to it."""
+
+T = TypeVar("T")
+
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A fault that knows the place by its path, not yet by its line."""
+
+    at: Path
+    message: str
+    remedy: str
+
+
+@dataclass(slots=True)
+class Document:
+    """A YAML file that is being read: its findings so far, and the line of every path."""
+
+    source: str
+    env: Mapping[str, str]
+    findings: list[Finding] = field(default_factory=list)
+    lines: dict[Path, int] = field(default_factory=dict)
+
+    def read(self, text: str, build: Callable[["Section"], T]) -> T:
+        """What `build` makes of the file.
+
+        Raises:
+            Faults: it is no YAML, or no mapping, so that there is nothing to go on with.
+
+        """
+        try:
+            root = yaml.compose(text, Loader=yaml.SafeLoader)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            fault = Fault(mark.line + 1 if mark else 0, f"no YAML: {getattr(error, 'problem', error)}", "correct it")
+            raise Faults(self.source, [fault]) from error
+        if not isinstance(root, yaml.MappingNode):
+            raise Faults(self.source, [Fault(1, "no mapping", "begin with the sections kafka, topics, bridges ...")])
+        return Section(self, root, ()).build(build)
+
+    def raise_faults(self) -> None:
+        """Raise what was found, if anything was, as Faults."""
+        if self.findings:
+            raise Faults(self.source, [self._fault(finding) for finding in self.findings])
+
+    def _fault(self, finding: Finding) -> Fault:
+        where = ".".join(key for key in finding.at if isinstance(key, str))
+        return Fault(
+            self._line(finding.at), f"{where}: {finding.message}" if where else finding.message, finding.remedy
+        )
+
+    def _line(self, at: Path) -> int:
+        while at and at not in self.lines:
+            at = at[:-1]
+        return self.lines.get(at, 0)
+
+
+class Section:
+    """A mapping of the file. What cannot be read is reported, and comes back empty ("" or 0 or ())."""
+
+    def __init__(self, document: Document, node: yaml.MappingNode, at: Path) -> None:
+        self._document = document
+        self._at = at
+        self._entries: dict[str, yaml.Node] = {}
+        self._asked: set[str] = set()
+        for key, value in node.value:
+            self._enter(key, value)
+
+    def build(self, build: Callable[["Section"], T]) -> T:
+        """What `build` makes of the section; the keys that it did not ask for are faults."""
+        built = build(self)
+        free = self._asked - self._entries.keys()
+        for key in self._entries.keys() - self._asked:
+            self._find((key,), "unknown key", choose_one_of(key, free) if free else "remove it")
+        return built
+
+    def text(self, key: str, default: str | None = None, remedy: str = "write some text") -> str:
+        """A string that is not empty, its environment variables replaced."""
+        node = self._take(key, default is None, remedy)
+        return (default or "") if node is None else self._text(node, (key,), remedy)
+
+    def number(self, key: str, default: int | None = None) -> int:
+        """A whole number of at least 1."""
+        remedy = "write a whole number of at least 1; variables go into texts only"
+        node = self._take(key, default is None, remedy)
+        if node is None:
+            return default or 0
+        value = _value(node)
+        if type(value) is int and value >= 1:
+            return value
+        self._find((key,), f"expected a whole number of at least 1, found {_describe(node)}", remedy)
+        return 0
+
+    def flag(self, key: str, default: bool) -> bool:
+        """True or false."""
+        node = self._take(key, False, "")
+        value = default if node is None else _value(node)
+        if not isinstance(value, bool) and node is not None:
+            self._find((key,), f"expected true or false, found {_describe(node)}", "write true or false")
+        return value is True
+
+    def texts(self, key: str, remedy: str = "write a list of texts: [one, two]") -> tuple[str, ...]:
+        """A list of at least one text."""
+        node = self._take(key, True, remedy)
+        if node is None:
+            return ()
+        if not isinstance(node, yaml.SequenceNode) or not node.value:
+            self._find((key,), f"expected a list, found {_describe(node)}", remedy)
+            return ()
+        return tuple(self._text(item, (key, i), remedy) for i, item in enumerate(node.value))
+
+    def options(self, key: str) -> Mapping[str, str]:
+        """A mapping of texts with any keys, for what another library understands."""
+        quotes = "put the value in quotes"
+        return self._mapping(key).build(
+            lambda options: {name: options.text(name, remedy=quotes) for name in options.names()}
+        )
+
+    def one(self, key: str, build: Callable[["Section"], T]) -> T:
+        """A section of a known name."""
+        if key not in self._entries:
+            self._take(key, True, "add this section")
+        return self._mapping(key).build(build)
+
+    def each(self, key: str, build: Callable[[str, "Section"], T]) -> dict[str, T]:
+        """The sections of a section, by their names; absent = none."""
+        parent = self._mapping(key)
+        return {name: parent.one(name, partial(build, name)) for name in parent.names()}
+
+    def names(self) -> Collection[str]:
+        """The keys in the order of the file."""
+        return self._entries.keys()
+
+    def _enter(self, key: yaml.Node, value: yaml.Node) -> None:
+        name = key.value if isinstance(key, yaml.ScalarNode) else ""
+        line = key.start_mark.line + 1
+        if name in self._entries:
+            first = self._document.lines[(*self._at, name)]
+            again = (name, -1)  # a place of its own, for its own line
+            self._document.lines[(*self._at, *again)] = line
+            self._find(again, f"stands twice, first in line {first}", "remove or rename one of the two")
+            return
+        self._document.lines[(*self._at, name)] = line
+        self._entries[name] = value
+        if not name or key.tag != "tag:yaml.org,2002:str":
+            self._find(
+                (name,), f"the name is {_describe(key)}", "write a name, in quotes where YAML takes it otherwise"
+            )
+
+    def _mapping(self, key: str) -> "Section":
+        node = self._take(key, False, "")
+        if node is not None and not isinstance(node, yaml.MappingNode) and _value(node) is not None:
+            self._find((key,), f"expected a section, found {_describe(node)}", "write `key: value` lines below it")
+        empty = yaml.MappingNode("tag:yaml.org,2002:map", [])
+        return Section(self._document, node if isinstance(node, yaml.MappingNode) else empty, (*self._at, key))
+
+    def _take(self, key: str, needed: bool, remedy: str) -> yaml.Node | None:
+        self._asked.add(key)
+        if needed and key not in self._entries:
+            self._find((), f"{key!r} is missing", remedy)
+        return self._entries.get(key)
+
+    def _text(self, node: yaml.Node, at: Path, remedy: str) -> str:
+        self._document.lines[(*self._at, *at)] = node.start_mark.line + 1
+        value = _value(node)
+        if not isinstance(value, str) or not value:
+            self._find(at, f"expected text, found {_describe(node)}", remedy)
+            return ""
+        if "${" in _VARIABLE.sub("", value):
+            self._find(at, f"{value!r} holds a variable that is not closed", "write ${NAME} or ${NAME:-default}")
+        return _VARIABLE.sub(lambda found: self._variable(found, at), value)
+
+    def _variable(self, found: re.Match[str], at: Path) -> str:
+        """As in a shell: the default stands in for a variable that is not set, or empty."""
+        name, default = found["name"], found["default"]
+        value = self._document.env.get(name) or default
+        if value is None:
+            self._find(at, f"the environment variable {name} is not set", f"set it, or write ${{{name}:-default}}")
+        return value or ""
+
+    def _find(self, at: Path, message: str, remedy: str) -> None:
+        self._document.findings.append(Finding((*self._at, *at), message, remedy))
+
+
+def _value(node: yaml.Node) -> Any:
+    """A scalar as YAML 1.1 understands it; None for lists and mappings."""
+    return yaml.constructor.SafeConstructor().construct_object(node) if isinstance(node, yaml.ScalarNode) else None
+
+
+def _describe(node: yaml.Node) -> str:
+    if isinstance(node, yaml.SequenceNode):
+        return f"a list of {len(node.value)}"
+    if isinstance(node, yaml.MappingNode):
+        return "a section"
+    return repr(_value(node)) if node.value else "nothing"
+
+
+def iterate(at: Path, words: Collection[str]) -> Iterator[tuple[Path, str]]:
+    """The texts of a list with their paths, without those already reported."""
+    return (((*at, i), word) for i, word in enumerate(words) if word)
