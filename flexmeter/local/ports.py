@@ -48,17 +48,26 @@ def faults(wanted: tuple[Port, ...]) -> list[str]:
     """
     taken = [
         f"port {port.number}, wanted by {port.what}, is taken by another program: "
-        f"end that, or choose another port, e.g. {port.setting}={port.number + 100}"
+        f"end that, or choose another port, e.g. {port.setting}={another(port.number)}"
         for port in wanted
         if not is_free(port.number)
     ]
     doubled = [
-        f"{a.setting} and {b.setting} are both {a.number}: choose another for one, e.g. {b.setting}={b.number + 100}"
+        f"{a.setting} and {b.setting} are both {a.number}: choose another for one, e.g. {b.setting}={another(b.number)}"
         for i, a in enumerate(wanted)
         for b in wanted[i + 1 :]
         if a.number == b.number
     ]
     return taken + doubled
+
+
+def another(port: int) -> int:
+    """A port to suggest instead.
+
+    >>> another(9092), another(65535)
+    (9192, 65435)
+    """
+    return port + 100 if port + 100 < 65536 else port - 100
 
 
 def is_free(port: int) -> bool:

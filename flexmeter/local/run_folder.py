@@ -1,0 +1,32 @@
+"""The folder that a run keeps everything in, used by one run at a time."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from schemas.errors import Unavailable
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[Path]:
+    """The folder, made if need be, ours until leaving. The kernel lets go of it when we die, however we die.
+
+    Raises:
+        Unavailable: another run has it; with its pid.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            pid = lock.read().strip() or "unknown"
+            raise Unavailable(
+                f"folder {folder}", f"in use by the run with pid {pid}: end that one, or set FLEXMETER_RUN to another"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield folder
