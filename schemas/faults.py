@@ -1,6 +1,6 @@
 """Faults of a file that a person wrote: all of them in one report, each with its line and what to do about it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -31,6 +31,15 @@ class Faults(Exception):
         return f"{place}: {fault.message}; {fault.remedy}"
 
 
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant.
+
+    >>> closest("rolling_lod", ["rolling_load", "presence"])
+    'rolling_load'
+    """
+    return next(iter(get_close_matches(word, sorted(known), n=1)), None)
+
+
 def choose_one_of(word: str, known: Iterable[str]) -> str:
     """The remedy for a word that is not among the known ones.
 
@@ -39,8 +48,8 @@ def choose_one_of(word: str, known: Iterable[str]) -> str:
     >>> choose_one_of("x", ["presence", "rolling_load"])
     'use one of: presence, rolling_load'
     """
-    names: Sequence[str] = sorted(known)
-    close = get_close_matches(word, names, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
+    names = sorted(known)
+    meant = closest(word, names)
+    if meant:
+        return f"did you mean {meant!r}?"
     return f"use one of: {', '.join(names)}" if names else "none exists"

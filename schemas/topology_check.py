@@ -1,6 +1,7 @@
 """The rules that a topology keeps, each a function from the whole of it to what breaks the rule.
 
-A name that could not be read is empty here and was reported by the reader; rules pass over it.
+What could not be read is empty here and was reported by the reader. Rules pass over it, and over names that another
+rule reports: one mistake is one fault.
 """
 
 import re
@@ -10,9 +11,9 @@ from functools import lru_cache
 from importlib.resources import files
 from urllib.parse import urlsplit
 
-from schemas.faults import choose_one_of
-from schemas.topology_model import Known, Stream, Topic, Topology
-from schemas.topology_reader import Finding, Path, iterate
+from schemas.faults import choose_one_of, closest
+from schemas.topology_model import Known, Stream, Topology
+from schemas.topology_reader import Finding, Path
 
 BY = ("meter", "substation", "partition", "source")
 """What a topic can be cut into partitions by."""
@@ -25,6 +26,7 @@ _TOPIC_NAME = re.compile(r"[a-z][a-z0-9]*([-_.][a-z0-9]+)*")
 _STATE = ("StateChunk", "StateCommit")
 
 Findings = Iterator[Finding]
+Mentions = list[tuple[Path, str]]
 Rule = Callable[[Topology, Known], Findings]
 
 
@@ -60,13 +62,13 @@ def words(topology: Topology, known: Known) -> Findings:
     yield from _unknown(("kafka", "security"), "security", topology.kafka.security, SECURITY)
     for topic in topology.topics.values():
         yield from _unknown(("topics", topic.name, "by"), "partitioning", topic.by, BY)
-        for at, record in iterate(("topics", topic.name, "records"), topic.records):
+        for at, record in _each(("topics", topic.name, "records"), topic.records):
             yield from _unknown(at, "record type", record, record_types())
     for bridge in topology.bridges.values():
         yield from _unknown(("bridges", bridge.name, "protocol"), "protocol", bridge.protocol, known.protocols)
         yield from _unknown(("bridges", bridge.name, "decoder"), "decoder", bridge.decoder, known.decoders)
     for stream in topology.streams.values():
-        for at, operator in iterate(("streams", stream.name, "operators"), stream.operators):
+        for at, operator in _each(("streams", stream.name, "operators"), stream.operators):
             yield from _unknown(at, "operator", operator, known.operators)
     for sink in topology.sinks.values():
         yield from _unknown(("sinks", sink.name, "url"), "scheme", _scheme(sink.url), known.sinks)
@@ -89,13 +91,17 @@ def mentioned_topics_exist(topology: Topology, known: Known) -> Findings:
 
 def topics_flow(topology: Topology, known: Known) -> Findings:
     """Something writes every topic, and something reads it."""
-    written = {name for _, name in writes(topology)}
-    read = {name for _, name in reads(topology)}
-    for name in topology.topics:
-        if name not in written:
-            yield Finding(("topics", name), "nothing writes it", "remove it, or name it in a bridge or stream")
-        if name not in read:
-            yield Finding(("topics", name), "nothing reads it", "remove it, or name it in a stream or sink")
+    ends = (
+        (writes(topology), "nothing writes it", "remove it, or name it in a bridge or stream"),
+        (reads(topology), "nothing reads it", "remove it, or name it in a stream or sink"),
+    )
+    for mentions, message, remedy in ends:
+        names = {name for _, name in mentions}
+        if "" in names:
+            continue  # the one that could not be read may have named it
+        meant = {closest(name, topology.topics) for name in names - topology.topics.keys()}
+        for name in topology.topics.keys() - names - meant:
+            yield Finding(("topics", name), message, remedy)
 
 
 def nothing_twice(topology: Topology, known: Known) -> Findings:
@@ -146,9 +152,14 @@ def partition_counts(topology: Topology, known: Known) -> Findings:
     for stream in topology.streams.values():
         source = topology.topics.get(stream.input)
         at = ("streams", stream.name)
-        for where, name in (*iterate((*at, "outputs"), stream.outputs), ((*at, "state"), stream.state)):
+        for where, name in (*_each((*at, "outputs"), stream.outputs), ((*at, "state"), stream.state)):
             topic = topology.topics.get(name)
-            if source and topic and _follows(topic) and 0 != topic.partitions != source.partitions != 0:
+            if (
+                source
+                and topic
+                and topic.by in ("meter", "partition")
+                and 0 != topic.partitions != source.partitions != 0
+            ):
                 counts = f"{name!r} has {topic.partitions} partitions, the input {source.name!r} {source.partitions}"
                 yield Finding(where, counts, "give both the same number")
 
@@ -157,7 +168,7 @@ def operators_fit_input(topology: Topology, known: Known) -> Findings:
     """Every operator takes something that the input carries."""
     for stream in topology.streams.values():
         topic = topology.topics.get(stream.input)
-        for at, operator in iterate(("streams", stream.name, "operators"), stream.operators):
+        for at, operator in _each(("streams", stream.name, "operators"), stream.operators):
             signature = (known.operators or {}).get(operator)
             if topic and signature and not signature.takes & set(topic.records):
                 message = f"{operator!r} takes {_list(signature.takes)}, {topic.name!r} carries {_list(topic.records)}"
@@ -178,7 +189,7 @@ def results_have_a_topic(topology: Topology, known: Known) -> Findings:
                 yield Finding(at, f"no topic for its {record}", f"add a topic that carries {record}")
             if len(set(carriers)) > 1:
                 yield Finding(at, f"{_list(carriers)} all carry its {record}", "leave one of them")
-        for where, name in iterate(at, stream.outputs):
+        for where, name in _each(at, stream.outputs):
             if not given & set(topology.topics[name].records):
                 yield Finding(where, f"nothing of this stream goes to {name!r}", "remove it")
 
@@ -187,7 +198,7 @@ def sinks_take_inputs(topology: Topology, known: Known) -> Findings:
     """A sink takes every record type of its inputs. Beats are for streams; sinks pass over them."""
     for sink in topology.sinks.values():
         takes = (known.sinks or {}).get(_scheme(sink.url))
-        for at, name in iterate(("sinks", sink.name, "inputs"), sink.inputs):
+        for at, name in _each(("sinks", sink.name, "inputs"), sink.inputs):
             topic = topology.topics.get(name)
             left = set(topic.records) & record_types() - {"Beat"} - set(takes) if topic and takes is not None else None
             if left:
@@ -212,44 +223,30 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def writes(topology: Topology) -> list[tuple[Path, str]]:
-    """Where a topic is named that is written there, and its name."""
-    return [
-        *(
-            (("bridges", bridge.name, key), topic)
-            for bridge in topology.bridges.values()
-            for key, topic in (
-                ("readings", bridge.readings),
-                ("events", bridge.events),
-                ("dead_letters", bridge.dead_letters),
-            )
-        ),
-        *(mention for stream in topology.streams.values() for mention in _stream_writes(stream)),
-        *((("sinks", sink.name, "dead_letters"), sink.dead_letters) for sink in topology.sinks.values()),
-    ]
+def writes(topology: Topology) -> Mentions:
+    """Where a topic is named because it is written, and its name."""
+    mentions: Mentions = []
+    for bridge in topology.bridges.values():
+        at: Path = ("bridges", bridge.name)
+        mentions += [((*at, "readings"), bridge.readings), ((*at, "events"), bridge.events)]
+        mentions += [((*at, "dead_letters"), bridge.dead_letters)]
+    for stream in topology.streams.values():
+        at = ("streams", stream.name)
+        mentions += _each((*at, "outputs"), stream.outputs)
+        mentions += [((*at, "dead_letters"), stream.dead_letters), ((*at, "state"), stream.state)]
+    mentions += [(("sinks", sink.name, "dead_letters"), sink.dead_letters) for sink in topology.sinks.values()]
+    return mentions
 
 
-def reads(topology: Topology) -> list[tuple[Path, str]]:
-    """Where a topic is named that is read there, and its name."""
-    return [
-        *((("streams", s.name, key), topic) for s in topology.streams.values() for key, topic in _stream_reads(s)),
-        *(
-            mention
-            for sink in topology.sinks.values()
-            for mention in iterate(("sinks", sink.name, "inputs"), sink.inputs)
-        ),
-    ]
-
-
-def _stream_writes(stream: Stream) -> Iterable[tuple[Path, str]]:
-    at = ("streams", stream.name)
-    yield from iterate((*at, "outputs"), stream.outputs)
-    yield (*at, "dead_letters"), stream.dead_letters
-    yield (*at, "state"), stream.state
-
-
-def _stream_reads(stream: Stream) -> tuple[tuple[str, str], ...]:
-    return ("input", stream.input), ("state", stream.state)
+def reads(topology: Topology) -> Mentions:
+    """Where a topic is named because it is read, and its name."""
+    mentions: Mentions = []
+    for stream in topology.streams.values():
+        at: Path = ("streams", stream.name)
+        mentions += [((*at, "input"), stream.input), ((*at, "state"), stream.state)]
+    for sink in topology.sinks.values():
+        mentions += _each(("sinks", sink.name, "inputs"), sink.inputs)
+    return mentions
 
 
 def _lists(topology: Topology) -> Iterator[tuple[Path, tuple[str, ...]]]:
@@ -274,16 +271,12 @@ def _given(stream: Stream, topology: Topology, known: Known) -> set[str] | None:
     return own.union(*(signature.gives for signature in signatures if signature))
 
 
-def _follows(topic: Topic) -> bool:
-    return topic.by in ("meter", "partition")
-
-
 def _must_carry(topology: Topology, at: Path, name: str, records: Collection[str], by: str | None) -> Findings:
     topic = topology.topics.get(name)
     if topic is None:
         return
-    missing = [record for record in records if record not in topic.records]
-    if missing:
+    missing = set(records) - set(topic.records)
+    if missing and record_types() >= set(topic.records):
         yield Finding(at, f"{name!r} does not carry {_list(missing)}", "add it to the topic's records, or name another")
     if by and topic.by in BY and topic.by != by:
         yield Finding(at, f"{name!r} is cut by {topic.by}", f"it must be cut by {by}")
@@ -292,6 +285,11 @@ def _must_carry(topology: Topology, at: Path, name: str, records: Collection[str
 def _unknown(at: Path, what: str, word: str, known: Collection[str] | None) -> Findings:
     if word and known is not None and word not in known:
         yield Finding(at, f"unknown {what} {word!r}", choose_one_of(word, known))
+
+
+def _each(at: Path, words: Iterable[str]) -> Iterator[tuple[Path, str]]:
+    """The texts of a list with their places."""
+    return (((*at, i), word) for i, word in enumerate(words))
 
 
 def _scheme(url: str) -> str:

@@ -5,7 +5,7 @@ reads a section is the only description of it.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -75,7 +75,7 @@ class Document:
 
 
 class Section:
-    """A mapping of the file. What cannot be read is reported, and comes back empty ("" or 0 or ())."""
+    """A mapping of the file. What cannot be read is reported, and comes back empty: "" or 0 or ("",)."""
 
     def __init__(self, document: Document, node: yaml.MappingNode, at: Path) -> None:
         self._document = document
@@ -122,10 +122,10 @@ class Section:
         """A list of at least one text."""
         node = self._take(key, True, remedy)
         if node is None:
-            return ()
+            return ("",)
         if not isinstance(node, yaml.SequenceNode) or not node.value:
             self._find((key,), f"expected a list, found {_describe(node)}", remedy)
-            return ()
+            return ("",)
         return tuple(self._text(item, (key, i), remedy) for i, item in enumerate(node.value))
 
     def options(self, key: str) -> Mapping[str, str]:
@@ -212,8 +212,3 @@ def _describe(node: yaml.Node) -> str:
     if isinstance(node, yaml.MappingNode):
         return "a section"
     return repr(_value(node)) if node.value else "nothing"
-
-
-def iterate(at: Path, words: Collection[str]) -> Iterator[tuple[Path, str]]:
-    """The texts of a list with their paths, without those already reported."""
-    return (((*at, i), word) for i, word in enumerate(words) if word)
