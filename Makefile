@@ -29,7 +29,7 @@ bench: install-tests ## how fast the parts that must be fast are
 	$(VENV) -m bench.codec
 
 doctor: ## what is there, what is missing, and the command that installs it
-	@if [ -x $(VENV) ]; then $(VENV) -m flexmeter doctor; else $(PYTHON) flexmeter/commands/doctor.py; fi
+	@if [ -x $(VENV) ]; then $(VENV) -m flexmeter doctor; else $(PYTHON) -m flexmeter.local.checkup; fi
 
 clean: ## remove everything that was made here, data included
 	@if [ -e .run/lock ] && ! flock -n .run/lock true; then \
