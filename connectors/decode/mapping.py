@@ -1,0 +1,203 @@
+"""How one profile's JSON is laid out: `mappings/<profile>.yaml`, read and checked once.
+
+time:                            left out where the payloads have no time
+  path: time                     dots lead into objects, whole numbers into lists: "channels.0.value"
+  format: iso8601                or epoch_s, epoch_ms
+  by: meter                      or gateway: whose clock it is
+sequence: {path: seq}            the device's own counter; may be left out
+quantities:                      catalogue name ->
+  active_energy_import_wh:
+    path: energy.consumed
+    unit: kWh                    the unit of the number where the payload does not state one
+    unit_path: units.energy      where the payload states one; may be left out
+    required: true               false: may be absent; null is "not measured" either way
+events:                          may be left out
+  path: event                    the code, in payloads whose address says event
+  detail_path: detail            the device's own words; may be left out
+  alarms_path: alarms            a list of codes that comes with readings; may be left out
+  codes: {LAST_GASP: last_gasp}  the device's code -> kind of schemas.events
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache, partial
+from importlib.resources import files
+from types import MappingProxyType
+
+from schemas.catalogue import Quantity, load_catalogue
+from schemas.errors import Rejected
+from schemas.events import load_events
+from schemas.faults import Fault, Faults, choose_one_of
+from schemas.topology_reader import Document, Finding, Section
+from schemas.units import to_base
+
+Path = tuple[str | int, ...]
+"""The steps to a value: keys of objects, positions in lists."""
+
+
+class TimeFormat(StrEnum):
+    """How a payload writes its time."""
+
+    ISO8601 = "iso8601"
+    EPOCH_S = "epoch_s"
+    EPOCH_MS = "epoch_ms"
+
+
+class TimeBy(StrEnum):
+    """Whose clock gave the time."""
+
+    METER = "meter"
+    GATEWAY = "gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class TimeField:
+    """Where and how the payload says when."""
+
+    path: Path
+    format: TimeFormat
+    by: TimeBy
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityField:
+    """Where one quantity stands, in which unit unless the payload states another, and whether it may be absent."""
+
+    quantity: Quantity
+    path: Path
+    unit: str
+    unit_path: Path | None
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventFields:
+    """Where events stand and what their codes mean."""
+
+    path: Path | None
+    detail_path: Path | None
+    alarms_path: Path | None
+    codes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class JsonMapping:
+    """One profile's layout. `quantities` has an entry for each of the profile's, None where the payload lacks it."""
+
+    profile: str
+    time: TimeField | None
+    sequence: Path | None
+    quantities: tuple[QuantityField | None, ...]
+    events: EventFields | None
+
+
+@lru_cache(maxsize=1)
+def load_mappings() -> Mapping[str, JsonMapping]:
+    """Every mapping that is part of this package, by profile; raises Faults with all faults of all files.
+
+    >>> sorted(load_mappings())
+    ['district_heat', 'malmo_household', 'malmo_substation']
+    """
+    faults: list[Fault] = []
+    mappings: dict[str, JsonMapping] = {}
+    for file in sorted((files("connectors.decode") / "mappings").iterdir(), key=lambda entry: entry.name):
+        profile = file.name.removesuffix(".yaml")
+        try:
+            mappings[profile] = parse_mapping(profile, file.read_text("utf-8"))
+        except Faults as found:
+            faults += [Fault(fault.line, f"{file.name}: {fault.message}", fault.remedy) for fault in found.faults]
+    if faults:
+        raise Faults("connectors/decode/mappings", faults)
+    return MappingProxyType(mappings)
+
+
+def parse_mapping(profile: str, text: str) -> JsonMapping:
+    """Check the text of the file for `profile` against the catalogue; raises Faults with all its faults."""
+    if profile not in load_catalogue().profiles:
+        remedy = f"name the file after a profile: {choose_one_of(profile, load_catalogue().profiles)}"
+        raise Faults(f"{profile}.yaml", [Fault(0, f"there is no profile {profile!r}", remedy)])
+    document = Document(f"{profile}.yaml", {})
+    mapping = document.read(text, partial(_mapping, document, profile))
+    document.raise_faults()
+    return mapping
+
+
+def parse_path(text: str) -> Path:
+    """Take a path apart.
+
+    >>> parse_path("channels.0.value")
+    ('channels', 0, 'value')
+    """
+    return tuple(int(step) if step.isdecimal() else step for step in text.split("."))
+
+
+def _mapping(document: Document, profile: str, root: Section) -> JsonMapping:
+    return JsonMapping(
+        profile=profile,
+        time=root.one("time", partial(_time, document)) if "time" in root.names() else None,
+        sequence=root.one("sequence", lambda section: _path(section, "path")) if "sequence" in root.names() else None,
+        quantities=root.one("quantities", partial(_quantities, document, profile)),
+        events=root.one("events", partial(_events, document)) if "events" in root.names() else None,
+    )
+
+
+def _time(document: Document, section: Section) -> TimeField:
+    written = _choice(document, ("time", "format"), section.text("format", TimeFormat.ISO8601), list(TimeFormat))
+    by = _choice(document, ("time", "by"), section.text("by", TimeBy.METER), list(TimeBy))
+    return TimeField(_path(section, "path") or (), TimeFormat(written), TimeBy(by))
+
+
+def _quantities(document: Document, profile: str, section: Section) -> tuple[QuantityField | None, ...]:
+    names = load_catalogue().profiles[profile].quantities
+    if not section.names():
+        document.findings.append(Finding(("quantities",), "no quantity is mapped", f"map some of: {', '.join(names)}"))
+    return tuple(
+        section.one(name, partial(_quantity, document, name)) if name in section.names() else None for name in names
+    )
+
+
+def _quantity(document: Document, name: str, section: Section) -> QuantityField:
+    quantity = load_catalogue().quantities[name]
+    unit = section.text("unit", quantity.unit)
+    try:
+        to_base(0.0, unit, quantity)
+    except Rejected as rejected:
+        document.findings.append(Finding(("quantities", name, "unit"), rejected.detail, "write one of these"))
+    return QuantityField(
+        quantity=quantity,
+        path=_path(section, "path") or (),
+        unit=unit,
+        unit_path=_path(section, "unit_path", optional=True),
+        required=section.flag("required", True),
+    )
+
+
+def _events(document: Document, section: Section) -> EventFields:
+    codes = section.options("codes")
+    if not codes:
+        document.findings.append(Finding(("events",), "no event code is mapped", "write codes: {DEVICE_CODE: kind}"))
+    for code, kind in codes.items():
+        _choice(document, ("events", "codes", code), kind, list(load_events()))
+    return EventFields(
+        path=_path(section, "path", optional=True),
+        detail_path=_path(section, "detail_path", optional=True),
+        alarms_path=_path(section, "alarms_path", optional=True),
+        codes=codes,
+    )
+
+
+def _path(section: Section, key: str, optional: bool = False) -> Path | None:
+    if optional and key not in section.names():
+        section.text(key, "")
+        return None
+    return parse_path(section.text(key, remedy="write where it stands, such as energy.consumed"))
+
+
+def _choice(document: Document, at: Path, word: str, known: list[str]) -> str:
+    """The word, or the first of the known ones after reporting it."""
+    if word in known:
+        return word
+    if word:
+        document.findings.append(Finding(at, f"{word!r} is not known here", choose_one_of(word, known)))
+    return known[0]

@@ -1,0 +1,59 @@
+"""What a decoder says: readings and events of one payload."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Carries(StrEnum):
+    """What the address says its payloads hold."""
+
+    READING = "reading"
+    EVENT = "event"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a payload came in, and what that says about it.
+
+    `text` is the address as the protocol writes it (MQTT topic, CoAP path, URL). `profile` and `meter` are empty where
+    the address does not name them; nothing here has been checked yet.
+    """
+
+    text: str
+    profile: str
+    meter: str
+    carries: Carries
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One row: what a meter measured at one time.
+
+    `at` is event time, ms UTC; `sequence` the device's own counter or -1; `quality` bits of schemas.quality.Quality;
+    `values` in the order of the profile's quantities, in the catalogue's units, NaN = not measured.
+    """
+
+    meter: str
+    at: int
+    sequence: int
+    quality: int
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MeterEvent:
+    """Something that happened at a meter: `kind` is one of schemas.events, `detail` the device's own words."""
+
+    meter: str
+    at: int
+    quality: int
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Everything that one payload said."""
+
+    readings: tuple[Reading, ...]
+    events: tuple[MeterEvent, ...]
