@@ -12,7 +12,7 @@ from importlib.resources import files
 from urllib.parse import urlsplit
 
 from schemas.faults import choose_one_of, closest
-from schemas.topology_model import Known, Stream, Topology
+from schemas.topology_model import Known, Stream, Topic, Topology
 from schemas.topology_reader import Finding, Path
 
 BY = ("meter", "substation", "partition", "source")
@@ -59,7 +59,7 @@ def names(topology: Topology, known: Known) -> Findings:
 
 def words(topology: Topology, known: Known) -> Findings:
     """Words of a closed set are of it."""
-    yield from _unknown(("kafka", "security"), "security", topology.kafka.security, SECURITY)
+    yield from _unknown(("kafka", "security"), "security protocol", topology.kafka.security, SECURITY)
     for topic in topology.topics.values():
         yield from _unknown(("topics", topic.name, "by"), "partitioning", topic.by, BY)
         for at, record in _each(("topics", topic.name, "records"), topic.records):
@@ -109,7 +109,7 @@ def nothing_twice(topology: Topology, known: Known) -> Findings:
     for at, items in _lists(topology):
         for name, count in Counter(items).items():
             if count > 1 and name:
-                yield Finding((*at, items.index(name)), f"{name!r} stands {count} times", "name it once")
+                yield Finding((*at, items.index(name)), f"{name!r} stands here {count} times", "name it once")
 
 
 def retention(topology: Topology, known: Known) -> Findings:
@@ -170,7 +170,7 @@ def operators_fit_input(topology: Topology, known: Known) -> Findings:
         topic = topology.topics.get(stream.input)
         for at, operator in _each(("streams", stream.name, "operators"), stream.operators):
             signature = (known.operators or {}).get(operator)
-            if topic and signature and not signature.takes & set(topic.records):
+            if topic and signature and not _is_misspelt(topic) and not signature.takes & set(topic.records):
                 message = f"{operator!r} takes {_list(signature.takes)}, {topic.name!r} carries {_list(topic.records)}"
                 yield Finding(at, message, "move it to a stream with another input")
 
@@ -178,19 +178,19 @@ def operators_fit_input(topology: Topology, known: Known) -> Findings:
 def results_have_a_topic(topology: Topology, known: Known) -> Findings:
     """Every result of a stream has exactly one topic to go to, and every output something to carry."""
     for stream in topology.streams.values():
-        topics = [topology.topics[name] for name in stream.outputs if name in topology.topics]
+        topics = {name: topology.topics[name] for name in stream.outputs if name in topology.topics}
         given = _given(stream, topology, known)
-        if given is None or len(topics) != len(stream.outputs):
+        if not given or len(topics) < len(set(stream.outputs)) or any(_is_misspelt(topic) for topic in topics.values()):
             continue
         at = ("streams", stream.name, "outputs")
         for record in sorted(given):
-            carriers = [topic.name for topic in topics if record in topic.records]
+            carriers = [name for name, topic in topics.items() if record in topic.records]
             if not carriers:
                 yield Finding(at, f"no topic for its {record}", f"add a topic that carries {record}")
-            if len(set(carriers)) > 1:
+            if len(carriers) > 1:
                 yield Finding(at, f"{_list(carriers)} all carry its {record}", "leave one of them")
         for where, name in _each(at, stream.outputs):
-            if not given & set(topology.topics[name].records):
+            if not given & set(topics[name].records):
                 yield Finding(where, f"nothing of this stream goes to {name!r}", "remove it")
 
 
@@ -200,7 +200,7 @@ def sinks_take_inputs(topology: Topology, known: Known) -> Findings:
         takes = (known.sinks or {}).get(_scheme(sink.url))
         for at, name in _each(("sinks", sink.name, "inputs"), sink.inputs):
             topic = topology.topics.get(name)
-            left = set(topic.records) & record_types() - {"Beat"} - set(takes) if topic and takes is not None else None
+            left = set(topic.records) & record_types() - {"Beat", *takes} if topic and takes is not None else None
             if left:
                 yield Finding(at, f"the sink takes no {_list(left)} of {name!r}", "remove it from the inputs")
 
@@ -261,25 +261,31 @@ def _lists(topology: Topology) -> Iterator[tuple[Path, tuple[str, ...]]]:
         yield ("sinks", sink.name, "inputs"), sink.inputs
 
 
-def _given(stream: Stream, topology: Topology, known: Known) -> set[str] | None:
-    """Record types that a stream gives: its operators' and the shard's own; None if an operator is unknown."""
+def _given(stream: Stream, topology: Topology, known: Known) -> set[str]:
+    """Record types that a stream gives: its operators' and the shard's own; empty where that cannot be told."""
+    source = topology.topics.get(stream.input)
     signatures = [(known.operators or {}).get(operator) for operator in stream.operators]
-    if None in signatures or stream.input not in topology.topics:
-        return None
-    reads_readings = "ReadingBlock" in topology.topics[stream.input].records
-    own = {"Account", "RecomputeRequestBlock"} if reads_readings else {"Account"}
-    return own.union(*(signature.gives for signature in signatures if signature))
+    if source is None or _is_misspelt(source) or None in signatures:
+        return set()
+    taken = set(source.records)
+    own = {"Account", "RecomputeRequestBlock"} if "ReadingBlock" in taken else {"Account"}
+    return own.union(*(signature.gives for signature in signatures if signature and signature.takes & taken))
 
 
 def _must_carry(topology: Topology, at: Path, name: str, records: Collection[str], by: str | None) -> Findings:
     topic = topology.topics.get(name)
-    if topic is None:
+    if topic is None or _is_misspelt(topic):
         return
     missing = set(records) - set(topic.records)
-    if missing and record_types() >= set(topic.records):
+    if missing:
         yield Finding(at, f"{name!r} does not carry {_list(missing)}", "add it to the topic's records, or name another")
-    if by and topic.by in BY and topic.by != by:
+    elif by and topic.by in BY and topic.by != by:
         yield Finding(at, f"{name!r} is cut by {topic.by}", f"it must be cut by {by}")
+
+
+def _is_misspelt(topic: Topic) -> bool:
+    """One of the topic's record types is none; what it carries cannot be told."""
+    return not record_types().issuperset(topic.records)
 
 
 def _unknown(at: Path, what: str, word: str, known: Collection[str] | None) -> Findings:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from schemas.faults import Fault, Faults, choose_one_of
+from schemas.faults import Fault, Faults, choose_one_of, closest
 
 Path = tuple[str | int, ...]
 """Where something stands: the keys (and positions in lists) that lead to it."""
@@ -51,7 +51,11 @@ class Document:
             root = yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
-            fault = Fault(mark.line + 1 if mark else 0, f"no YAML: {getattr(error, 'problem', error)}", "correct it")
+            fault = Fault(
+                mark.line + 1 if mark else 0,
+                f"no YAML: {getattr(error, 'problem', error)}",
+                "correct this line or one above",
+            )
             raise Faults(self.source, [fault]) from error
         if not isinstance(root, yaml.MappingNode):
             raise Faults(self.source, [Fault(1, "no mapping", "begin with the sections kafka, topics, bridges ...")])
@@ -75,14 +79,19 @@ class Document:
 
 
 class Section:
-    """A mapping of the file. What cannot be read is reported, and comes back empty: "" or 0 or ("",)."""
+    """A mapping of the file. What cannot be read is reported, and comes back empty: "" or 0 or ("",), and True.
 
-    def __init__(self, document: Document, node: yaml.MappingNode, at: Path) -> None:
+    Without a node it stands for a section that could not be read, in which nothing more is missing.
+    """
+
+    def __init__(self, document: Document, node: yaml.MappingNode | None, at: Path) -> None:
         self._document = document
         self._at = at
+        self._readable = node is not None
         self._entries: dict[str, yaml.Node] = {}
         self._asked: set[str] = set()
-        for key, value in node.value:
+        self._missing: dict[str, str] = {}
+        for key, value in node.value if node else ():
             self._enter(key, value)
 
     def build(self, build: Callable[["Section"], T]) -> T:
@@ -91,6 +100,9 @@ class Section:
         free = self._asked - self._entries.keys()
         for key in self._entries.keys() - self._asked:
             self._find((key,), "unknown key", choose_one_of(key, free) if free else "remove it")
+            self._missing.pop(closest(key, free) or "", None)
+        for key, remedy in self._missing.items():
+            self._find((), f"{key!r} is missing", remedy)
         return built
 
     def text(self, key: str, default: str | None = None, remedy: str = "write some text") -> str:
@@ -114,9 +126,10 @@ class Section:
         """True or false."""
         node = self._take(key, False, "")
         value = default if node is None else _value(node)
-        if not isinstance(value, bool) and node is not None:
-            self._find((key,), f"expected true or false, found {_describe(node)}", "write true or false")
-        return value is True
+        if node is None or isinstance(value, bool):
+            return value is True
+        self._find((key,), f"expected true or false, found {_describe(node)}", "write true or false")
+        return True
 
     def texts(self, key: str, remedy: str = "write a list of texts: [one, two]") -> tuple[str, ...]:
         """A list of at least one text."""
@@ -129,16 +142,13 @@ class Section:
         return tuple(self._text(item, (key, i), remedy) for i, item in enumerate(node.value))
 
     def options(self, key: str) -> Mapping[str, str]:
-        """A mapping of texts with any keys, for what another library understands."""
-        quotes = "put the value in quotes"
-        return self._mapping(key).build(
-            lambda options: {name: options.text(name, remedy=quotes) for name in options.names()}
-        )
+        """A mapping of texts with any keys, for what another library understands; absent = none."""
+        options = self._mapping(key)
+        return {name: options.text(name, remedy="put the value in quotes") for name in options.names()}
 
     def one(self, key: str, build: Callable[["Section"], T]) -> T:
         """A section of a known name."""
-        if key not in self._entries:
-            self._take(key, True, "add this section")
+        self._take(key, True, "add this section")
         return self._mapping(key).build(build)
 
     def each(self, key: str, build: Callable[[str, "Section"], T]) -> dict[str, T]:
@@ -161,22 +171,21 @@ class Section:
             return
         self._document.lines[(*self._at, name)] = line
         self._entries[name] = value
-        if not name or key.tag != "tag:yaml.org,2002:str":
-            self._find(
-                (name,), f"the name is {_describe(key)}", "write a name, in quotes where YAML takes it otherwise"
-            )
+        if not name:
+            self._find((name,), f"expected a name, found {_describe(key)}", "write a name")
 
     def _mapping(self, key: str) -> "Section":
         node = self._take(key, False, "")
-        if node is not None and not isinstance(node, yaml.MappingNode) and _value(node) is not None:
+        if isinstance(node, yaml.MappingNode):
+            return Section(self._document, node, (*self._at, key))
+        if node is not None and _describe(node) != "nothing":
             self._find((key,), f"expected a section, found {_describe(node)}", "write `key: value` lines below it")
-        empty = yaml.MappingNode("tag:yaml.org,2002:map", [])
-        return Section(self._document, node if isinstance(node, yaml.MappingNode) else empty, (*self._at, key))
+        return Section(self._document, None, (*self._at, key))
 
     def _take(self, key: str, needed: bool, remedy: str) -> yaml.Node | None:
         self._asked.add(key)
-        if needed and key not in self._entries:
-            self._find((), f"{key!r} is missing", remedy)
+        if needed and self._readable and key not in self._entries:
+            self._missing[key] = remedy
         return self._entries.get(key)
 
     def _text(self, node: yaml.Node, at: Path, remedy: str) -> str:
