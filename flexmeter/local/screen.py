@@ -1,0 +1,61 @@
+"""How a snapshot looks: a live picture in a terminal, plain lines elsewhere."""
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from flexmeter.local.status import Snapshot, rate
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """A number for people.
+
+    >>> number(1234567.0), number(3.25, " ms"), number(float("nan")), number(None)
+    ('1,234,567', '3.2 ms', '-', '-')
+    """
+    if value is None or math.isnan(value):
+        return "-"
+    return (f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.1f}") + unit
+
+
+def plain(earlier: Snapshot, now: Snapshot) -> str:
+    """One line: readings a second and lag by stage, latency."""
+    stages = "  ".join(
+        f"{stage.name} {number(rate(earlier, now, stage.name))}/s"
+        + ("" if stage.lag is None else f" lag {stage.lag:,}")
+        for stage in now.stages
+    )
+    latency = f"p50 {number(now.p50_ms, ' ms')} p99 {number(now.p99_ms, ' ms')}"
+    return f"{stages}  device to ClickHouse {latency}" + (f"  ({now.missing})" if now.missing else "")
+
+
+def picture(earlier: Snapshot, now: Snapshot, page: str, said: Sequence[str]) -> RenderableType:
+    """Everything, for a terminal."""
+    return Group(
+        _stages(earlier, now),
+        Text(f"device to ClickHouse: p50 {number(now.p50_ms, ' ms')}, p99 {number(now.p99_ms, ' ms')}"),
+        _rows("newest aggregates", ["meter", "quantity", "window", "at", "count", "mean"], now.aggregates),
+        _rows("newest alerts", ["at", "severity", "state", "summary"], now.alerts),
+        Text("\n".join([*said[-4:], now.missing] if now.missing else said[-4:]), style="yellow"),
+        Text.assemble(("page: ", "bold"), (page, f"underline link {page}"), "    Ctrl-C ends it; the data is kept"),
+    )
+
+
+def _stages(earlier: Snapshot, now: Snapshot) -> Table:
+    table = Table(title="stages", title_justify="left", expand=False)
+    for heading in ("stage", "readings/s", "readings", "lag [records]"):
+        table.add_column(heading, justify="left" if heading == "stage" else "right")
+    for stage in now.stages:
+        table.add_row(stage.name, number(rate(earlier, now, stage.name)), number(stage.rows), number(stage.lag))
+    return table
+
+
+def _rows(title: str, keys: Sequence[str], rows: Sequence[dict[str, object]]) -> Table:
+    table = Table(*keys, title=title, title_justify="left")
+    for row in rows:
+        cells = (number(value) if isinstance(value := row.get(key), float) else str(value) for key in keys)
+        table.add_row(*(Text(cell) for cell in cells))  # as Text: data is no markup
+    return table

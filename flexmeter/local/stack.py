@@ -1,0 +1,164 @@
+"""Sets up everything on this machine, shows it live, and takes it down again."""
+
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from confluent_kafka.admin import AdminClient
+from rich.console import Console
+from rich.live import Live
+
+from connectors.kafka import ensure_topics
+from flexmeter.local import account, roles, screen
+from flexmeter.local.kafka import kafka
+from flexmeter.local.mosquitto import mosquitto
+from flexmeter.local.part import Part
+from flexmeter.local.roles import Place, Role
+from flexmeter.local.status import Snapshot, look
+from flexmeter.local.supervise import Supervisor
+from schemas.errors import Unavailable
+from schemas.topology_model import Topology
+
+LOOK_S = 2.0
+LINE_S = 5.0
+DRAIN_S = 90.0
+
+
+@dataclass(slots=True)
+class Stack:
+    """One run: where it is, what it runs, and what was said about it."""
+
+    place: Place
+    topology: Topology
+    topology_path: Path
+    fleet: Role
+    console: Console
+    supervisor: Supervisor = field(default_factory=Supervisor)
+    said: "deque[str]" = field(default_factory=lambda: deque(maxlen=20))
+    began_ms: int = 0
+
+    def set_up(self, env: Mapping[str, str] = os.environ) -> None:
+        """Start the parts and the roles, each when those before it are ready.
+
+        Raises:
+            Unavailable: one did not become ready.
+            Faults: Kafka has a topic with another number of partitions.
+        """
+        keep_last_logs(self.place.folder / "logs")
+        self._start("Kafka", kafka(self.place.folder / "kafka", self.place.kafka_port, self.place.log("kafka")))
+        broker = mosquitto(self.place.folder / "mosquitto", self.place.mqtt_port, self.place.log("mosquitto"))
+        self._start("mosquitto", broker)
+        with self._step(f"{len(self.topology.topics)} topics"):
+            ensure_topics(self.topology.kafka, self.topology.topics.values())
+        for role in roles.roles(self.topology):
+            self._start(f"{role.command} {role.name}", self._part(role, env))
+        self.began_ms = time.time_ns() // 1_000_000
+        self.place.fleet_account.unlink(missing_ok=True)
+        self._start("fleet", self._part(self.fleet, env))
+
+    def _part(self, role: Role, env: Mapping[str, str]) -> Part:
+        return roles.part(role, self.place, self.topology_path, env)
+
+    def _start(self, what: str, part: Part) -> None:
+        with self._step(what):
+            self.supervisor.start(part)
+
+    @contextmanager
+    def _step(self, what: str) -> Iterator[None]:
+        began = time.monotonic()
+        with self.console.status(f"{what} ..."):
+            yield
+        self.console.print(f"  {what} ready ({time.monotonic() - began:.1f} s)", highlight=False)
+
+    def show(self, for_s: float | None) -> None:
+        """Watch and show until the time is up, or for ever.
+
+        Raises:
+            Unavailable: a part ended too often.
+        """
+        admin = AdminClient({"bootstrap.servers": self.place.bootstrap, "log_level": 0})
+        groups = roles.groups(self.topology)
+        end = time.monotonic() + for_s if for_s else float("inf")
+        now = earlier = look(self.place, admin, groups, time.monotonic())
+        live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal else None
+        with live or _nothing():
+            while time.monotonic() < end:
+                self._wait(min(end, time.monotonic() + (LOOK_S if live else LINE_S)))
+                earlier, now = now, look(self.place, admin, groups, time.monotonic())
+                self._draw(live, earlier, now)
+
+    def _draw(self, live: Live | None, earlier: Snapshot, now: Snapshot) -> None:
+        if live:
+            live.update(screen.picture(earlier, now, self.place.page, list(self.said)), refresh=True)
+            return
+        while self.said:
+            self.console.print(self.said.popleft(), markup=False, highlight=False, soft_wrap=True)
+        self.console.print(screen.plain(earlier, now), markup=False, highlight=False, soft_wrap=True)
+
+    def _wait(self, until: float) -> None:
+        while (left := until - time.monotonic()) > 0:
+            self.said.extend(self.supervisor.watch())
+            time.sleep(min(0.2, left))
+
+    def account(self) -> bool:
+        """Stop the fleet, wait until what it sent has arrived, print the account. False if anything was lost."""
+        self.supervisor.stop(["fleet"])
+        told = account.sent(self.place.fleet_account)
+        arrived = account.Arrived()
+        deadline = time.monotonic() + DRAIN_S
+        with self.console.status("waiting for what is under way ..."):
+            while time.monotonic() < deadline:
+                try:
+                    arrived = account.arrived(self.place.page_port, self.began_ms)
+                except Unavailable as error:
+                    self.said.append(str(error))
+                if account.all_there(told, arrived):
+                    break
+                self._wait(time.monotonic() + 0.5)
+        for line in account.summary(told, arrived):
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        return account.all_there(told, arrived)
+
+    def take_down(self) -> None:
+        """Stop all, last started first. A second Ctrl-C ends them at once."""
+
+        def at_once(_signal: int, _frame: FrameType | None) -> None:
+            self.supervisor.kill_all()
+
+        for number in STOPS:
+            signal.signal(number, at_once)
+        with self.console.status("stopping ..."):
+            self.supervisor.stop_all()
+        self.console.print(
+            f"All stopped; the data is kept in {self.place.folder}", markup=False, highlight=False, soft_wrap=True
+        )
+
+
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def stop_on_signals() -> None:
+    """Let each of these signals raise KeyboardInterrupt, as SIGINT does."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    for number in STOPS:
+        signal.signal(number, interrupt)
+
+
+def keep_last_logs(folder: Path) -> None:
+    """Begin new logs; those of the run before are kept as *.log.1."""
+    for log in folder.glob("*.log"):
+        log.replace(log.with_suffix(".log.1"))
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield

@@ -1,0 +1,104 @@
+"""What `flexmeter run` shows and concludes."""
+
+import json
+import math
+from pathlib import Path
+
+from rich.console import Console
+
+from flexmeter.local.account import Arrived, Sent, all_there, sent, summary
+from flexmeter.local.roles import Place, groups, part, roles
+from flexmeter.local.screen import picture, plain
+from flexmeter.local.stack import keep_last_logs
+from flexmeter.local.status import Snapshot, Stage, rate
+from schemas.topology import load_topology
+
+EARLIER = Snapshot(10.0, [Stage("fleet", 1000), Stage("sink-clickhouse", 900, 4)])
+NOW = Snapshot(
+    12.0,
+    [Stage("fleet", 1200), Stage("sink-clickhouse", 1100, 3)],
+    p50_ms=812.0,
+    p99_ms=1203.4,
+    aggregates=[
+        {"meter": "M1", "quantity": "active_power_l1_w", "window": "PT15M", "at": "08:15", "count": 9, "mean": 1.25}
+    ],
+    alerts=[{"at": "08:16:01", "severity": "critical", "state": "raised", "summary": "M1 lost power"}],
+)
+
+
+def drawn(what: object, width: int = 120) -> str:
+    console = Console(width=width, record=True, force_terminal=False)
+    with console.capture() as text:
+        console.print(what)
+    return text.get()
+
+
+def test_a_line_has_rates_lags_and_latency() -> None:
+    line = plain(EARLIER, NOW)
+    assert "fleet 100/s" in line
+    assert "sink-clickhouse 100/s lag 3" in line
+    assert "p50 812 ms p99 1,203 ms" in line
+
+
+def test_a_stage_that_was_not_seen_shows_no_rate() -> None:
+    line = plain(
+        Snapshot(0.0, [Stage("fleet", None)]), Snapshot(2.0, [Stage("fleet", 5)], missing="kafka is unavailable")
+    )
+    assert "fleet -/s" in line
+    assert "kafka is unavailable" in line
+    assert math.isnan(rate(EARLIER, NOW, "nobody"))
+
+
+def test_the_picture_shows_everything() -> None:
+    text = drawn(picture(EARLIER, NOW, "http://127.0.0.1:8123/", ["worker-metering ended (signal 9)"]))
+    for word in (
+        "sink-clickhouse",
+        "100",
+        "812 ms",
+        "active_power_l1_w",
+        "M1 lost power",
+        "signal 9",
+        "127.0.0.1:8123",
+    ):
+        assert word in text
+
+
+def test_markup_in_data_is_shown_as_it_is() -> None:
+    alert = {"at": "08:00:00", "severity": "info", "state": "raised", "summary": "[red]x[/nonsense]"}
+    text = drawn(picture(EARLIER, Snapshot(12.0, [], alerts=[alert]), "http://127.0.0.1:8123/", []))
+    assert "[red]x[/nonsense]" in text
+
+
+def test_the_account_of_a_fleet_that_said_nothing_yet_is_zero(tmp_path: Path) -> None:
+    assert sent(tmp_path / "fleet.json") == Sent()
+    (tmp_path / "fleet.json").write_text('{"sent": 1')
+    assert sent(tmp_path / "fleet.json") == Sent()
+
+
+def test_lost_readings_and_lost_garbage_are_both_lost(tmp_path: Path) -> None:
+    (tmp_path / "fleet.json").write_text(json.dumps({"sent": 10, "garbage": 2, "duplicates": 3, "meters": 5}))
+    told = sent(tmp_path / "fleet.json")
+    assert all_there(told, Arrived(10, 2))
+    assert not all_there(told, Arrived(9, 2))
+    assert not all_there(told, Arrived(10, 1))
+    assert summary(told, Arrived(10, 2))[-1] == "nothing lost"
+    assert summary(told, Arrived(8, 1))[-1] == "LOST: 2 readings, 1 payloads"
+
+
+def test_takers_start_before_givers_and_are_told_where_things_are() -> None:
+    place = Place(Path("/elsewhere/run"), 19, 20, 21)
+    topology = load_topology("topology.yaml", place.settings({}))
+    names = [part(role, place, Path("topology.yaml"), {}).name for role in roles(topology)]
+    assert names == ["sink-clickhouse", "worker-metering", "worker-grid", "bridge-mqtt_malmo"]
+    told = part(roles(topology)[0], place, Path("topology.yaml"), {"KAFKA_BOOTSTRAP": "broker.example:9092"}).env
+    assert told["KAFKA_BOOTSTRAP"] == "127.0.0.1:19"
+    assert told["CLICKHOUSE_URL"] == "chdb:///elsewhere/run/clickhouse"
+    assert groups(topology)["worker-grid"] == ("flexmeter-grid", ["grid.evidence"])
+
+
+def test_the_logs_of_the_run_before_are_kept_once(tmp_path: Path) -> None:
+    for text in ("one", "two"):
+        (tmp_path / "kafka.log").write_text(text)
+        keep_last_logs(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["kafka.log.1"]
+    assert (tmp_path / "kafka.log.1").read_text() == "two"
