@@ -17,8 +17,8 @@ say() { printf '%s\n' "$*" >&2; }
 die() { say "install: $1"; shift; for line in "$@"; do say "  $line"; done; exit 1; }
 
 # --- already done? ---------------------------------------------------------------------------------------------------
-inputs="flexmeter/local/install.sh requirements.lock requirements-dev.lock pyproject.toml flexmeter/local/kafka/pom.xml"
-[ -f $page/package-lock.json ] && inputs="$inputs $page/package-lock.json"
+inputs="flexmeter/local/install.sh requirements.lock requirements-dev.lock pyproject.toml flexmeter/local/kafka/pom.xml
+$page/package-lock.json"
 stamp=.parts/installed-$tests
 now=$(pwd; cat $inputs | cksum)
 programs="java mosquitto"
@@ -32,10 +32,11 @@ complete && exit 0
 # --- what is missing -------------------------------------------------------------------------------------------------
 packages=
 needs() { has "$1" || packages="$packages $2"; }  # program, Debian package
+.venv/bin/python -c '' 2>/dev/null && cat requirements.lock $lock pyproject.toml | cmp -s - .venv/$lock || pypi=yes
 needs java openjdk-17-jre-headless
 needs mosquitto mosquitto
 [ -d .parts/kafka ] && cmp -s flexmeter/local/kafka/pom.xml .parts/kafka.pom || { needs mvn maven; jars=yes; }
-[ -f $page/package-lock.json ] && { needs npm npm; scripts=yes; }
+[ -d $page/node_modules ] && cmp -s $page/package-lock.json .parts/page.lock || { needs npm npm; scripts=yes; }
 if [ $tests = yes ]; then
     needs clickhouse-server clickhouse-server
     needs chromium chromium
@@ -49,13 +50,19 @@ else
     packages="$packages python3-venv"
 fi
 
+if [ -z "$packages${pypi:-}${jars:-}${scripts:-}" ]; then
+    printf '%s\n' "$now" >$stamp
+    exit 0
+fi
 say "To be installed (only what is missing):"
 [ -n "$packages" ] && say "  Debian packages:$packages (apt-get tells their size below)"
-say "  .venv/          Python packages of $lock, about 1.2 GB on disk, 350 MB to fetch"
+[ "${pypi:-}" ] && say "  .venv/          Python packages of $lock, about 1.2 GB on disk, 350 MB to fetch"
 [ "${jars:-}" ] && say "  .parts/kafka/   Kafka's jars, 44 MB"
 [ "${scripts:-}" ] && say "  $page/node_modules/   the page's scripts, a few MB"
 
 # --- Debian packages, without starting their daemons -----------------------------------------------------------------
+quiet=-qq
+[ -t 2 ] && quiet=
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 apt() { as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -o DPkg::Lock::Timeout=120 "$@"; }
 sizes() { LC_ALL=C apt-get install --no-install-recommends --simulate -V $packages >/dev/null 2>&1 &&
@@ -73,8 +80,8 @@ if [ -n "$packages" ]; then
         printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
         as_root chmod 755 $policy
     fi
-    apt -qq -y install --no-install-recommends $packages >&2 ||
-        { apt -qq update && apt -qq -y install --no-install-recommends $packages >&2; } ||
+    apt $quiet -y install --no-install-recommends $packages >&2 ||
+        { apt -qq update && apt $quiet -y install --no-install-recommends $packages >&2; } ||
         die "apt-get failed (see above); when mended, run this again, or by hand as root:" "$by_hand"
     [ -x /usr/sbin/policy-rc.d ] && [ -d /run/systemd/system ] &&
         say "Not started now; Debian starts mosquitto at the next boot unless: systemctl disable mosquitto"
@@ -83,12 +90,13 @@ fi
 # --- Python ----------------------------------------------------------------------------------------------------------
 .venv/bin/python -c '' 2>/dev/null || { rm -rf .venv; "$python" -m venv .venv ||
     die "$python cannot make .venv/" "apt-get install python3-venv, or name another: PYTHON=python3.12"; }
-quiet=-q
-[ -t 2 ] && quiet=
-say "Python packages ..."
-pip() { env -u PIP_USER -u PIP_TARGET .venv/bin/python -m pip --disable-pip-version-check --no-input install $quiet "$@" >&2; }
-pip -r $lock || die "pip failed (see above)" "is the package index reachable? then run this again; what is there is kept"
-pip --no-deps --no-build-isolation -e . || die "pip cannot install the project itself (see above)"
+if [ "${pypi:-}" ]; then
+    say "Python packages ..."
+    pip() { env -u PIP_USER -u PIP_TARGET .venv/bin/python -m pip --disable-pip-version-check --no-input install $quiet "$@" >&2; }
+    pip -r $lock || die "pip failed (see above)" "is the package index reachable? then run this again; what is there is kept"
+    pip --no-deps --no-build-isolation -e . || die "pip cannot install the project itself (see above)"
+    cat requirements.lock $lock pyproject.toml >.venv/$lock
+fi
 
 # --- Kafka's jars ----------------------------------------------------------------------------------------------------
 mkdir -p .parts
@@ -105,8 +113,9 @@ fi
 # --- the page's scripts ----------------------------------------------------------------------------------------------
 if [ "${scripts:-}" ]; then
     say "The page's scripts ..."
-    (cd $page && npm ci --no-audit --no-fund --loglevel=error >&2) ||
+    (cd $page && env -u NODE_ENV npm ci --no-audit --no-fund --loglevel=error >&2) ||
         die "npm failed (see above)" "is its registry reachable? then run this again"
+    cp $page/package-lock.json .parts/page.lock
 fi
 
 printf '%s\n' "$now" >$stamp
