@@ -1,0 +1,44 @@
+"""`flexmeter worker`: run one stream."""
+
+from pathlib import Path
+
+import click
+
+from flexmeter.role import metrics_option, named, start_role, topology_option, topology_or_exit
+
+
+@click.command()
+@topology_option
+@click.option("--name", "stream_name", required=True, help="The stream of topology.yaml to run.")
+@click.option(
+    "--instance",
+    envvar="FLEXMETER_INSTANCE",
+    help="A name that stays the same over restarts, different for each worker: a successor takes over at once.",
+)
+@click.option("--save-interval", "save_interval_s", default=30.0, show_default=True, help="Seconds between saves.")
+@click.option(
+    "--session-timeout", "session_timeout_s", default=20.0, show_default=True, help="Seconds until others take over."
+)
+@metrics_option
+def command(
+    topology_path: Path,
+    stream_name: str,
+    instance: str | None,
+    save_interval_s: float,
+    session_timeout_s: float,
+    metrics_port: int,
+) -> None:
+    """Run one stream: its operators over the partitions that its group gives to this worker.
+
+    Start as many workers of a stream as its input topic has partitions; each takes its share.
+    """
+    from schemas.catalogue import load_catalogue
+    from streams.engine import Engine, Settings, run
+    from streams.registry import OPERATORS
+
+    topology = topology_or_exit(topology_path)
+    stream = named(topology.streams, stream_name, "stream")
+    start_role(metrics_port)
+    operators = {name: OPERATORS[name] for name in stream.operators}
+    settings = Settings(instance, save_interval_s, session_timeout_s)
+    run(Engine(topology, stream, operators, load_catalogue(), settings))

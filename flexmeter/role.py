@@ -1,0 +1,62 @@
+"""What the commands of all roles share: options, logging, and how a faulty topology is told."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from prometheus_client import start_http_server
+
+from schemas.faults import Faults
+from schemas.topology import Topology, load_topology
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+Part = TypeVar("Part")
+
+
+def topology_option(command: Decorated) -> Decorated:
+    """`--topology`: which file says what runs."""
+    return click.option(
+        "--topology",
+        "topology_path",
+        type=click.Path(path_type=Path),
+        default="topology.yaml",
+        envvar="FLEXMETER_TOPOLOGY",
+        show_default=True,
+        help="What runs and how it joins.",
+    )(command)
+
+
+def metrics_option(command: Decorated) -> Decorated:
+    """`--metrics-port`: where Prometheus may ask."""
+    return click.option(
+        "--metrics-port",
+        default=0,
+        envvar="FLEXMETER_METRICS_PORT",
+        show_default=True,
+        help="Serve Prometheus metrics on 127.0.0.1 at this port; 0 = no.",
+    )(command)
+
+
+def topology_or_exit(path: Path, env: Mapping[str, str] = os.environ) -> Topology:
+    """The checked topology; every fault of it on stderr and exit code 2 otherwise."""
+    try:
+        return load_topology(path, env)
+    except Faults as faults:
+        raise click.UsageError(str(faults)) from faults
+
+
+def named(parts: Mapping[str, Part], name: str, kind: str) -> Part:
+    """The part of that name, or a usage error that lists those there are."""
+    if name not in parts:
+        raise click.UsageError(f"the topology has no {kind} {name!r}; it has: {', '.join(parts) or 'none'}")
+    return parts[name]
+
+
+def start_role(metrics_port: int) -> None:
+    """One log line each on stderr; metrics where wanted."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if metrics_port:
+        start_http_server(metrics_port, addr="127.0.0.1")

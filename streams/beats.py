@@ -1,0 +1,68 @@
+"""Time, as the beats of the sources tell it. No operator has another clock.
+
+A beat moves its source's time on by what its clock advanced since the last beat, at most `MOST_MS`, and never back: so
+clock jumps, restarts and several instances of one source harm nothing. What is counted is only time that passes; it is
+never compared with event time.
+"""
+
+from dataclasses import dataclass, field
+
+MOST_MS = 2_000
+"""Time that one beat can move."""
+
+
+@dataclass(slots=True)
+class Source:
+    """One source's time in one partition."""
+
+    last_beat: int = 0
+    """The newest beat's own clock, ms UTC; 0 before the first."""
+    passed_ms: int = 0
+    """Time that passed since the first beat."""
+    turn_began_ms: int = 0
+    """What `passed_ms` was when a beat last ended a turn."""
+
+
+@dataclass(slots=True)
+class Beats:
+    """All sources of one partition.
+
+    >>> beats = Beats()
+    >>> [beats.beat("mqtt", at) for at in (10_000, 11_000, 11_000, 9_000, 60_000)]
+    [0, 1000, 1000, 1000, 3000]
+    """
+
+    names: list[str] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
+
+    def index(self, name: str) -> int:
+        """The source's position, which never changes; a new one gets the next."""
+        try:
+            return self.names.index(name)
+        except ValueError:
+            self.names.append(name)
+            self.sources.append(Source())
+            return len(self.names) - 1
+
+    def beat(self, name: str, at: int) -> int:
+        """Apply a beat; the source's time that has passed, ms."""
+        source = self.sources[self.index(name)]
+        if source.last_beat:
+            source.passed_ms += max(0, min(at - source.last_beat, MOST_MS))
+        source.last_beat = max(source.last_beat, at)
+        return source.passed_ms
+
+    def turn_is_over(self, name: str, turn_ms: int) -> bool:
+        """Whether the source's time moved on by a turn's length since a beat last ended a turn."""
+        source = self.sources[self.index(name)]
+        return source.passed_ms - source.turn_began_ms >= turn_ms
+
+    def begin_turn(self) -> None:
+        """A beat ended a turn: count the next one's length from here."""
+        for source in self.sources:
+            source.turn_began_ms = source.passed_ms
+
+    @property
+    def newest(self) -> int:
+        """The newest beat of any source, ms UTC; 0 before the first."""
+        return max((source.last_beat for source in self.sources), default=0)

@@ -1,0 +1,141 @@
+"""What an operator is, and what it is given.
+
+An operator is pure: state and rows in, results out. It has no clock, no I/O, no randomness and no look-ups; what comes
+from outside comes as records of the same input partition. That makes a shard a function of its input, so that repeats
+after a restart are identical and a paused worker that wakes up does no harm.
+
+The suite in tests/contract runs over every operator of the registry and holds it to: determinism; the same results for
+any split of the same rows into blocks and turns; state saved and loaded between any two turns changes nothing; repeated
+rows change nothing; rows shuffled within the lateness give what ordered ones give; input is not mutated; state per
+meter is bounded; NaN, negative, absurd and far-future values follow a rule.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.alert import Alert
+from schemas.blocks import Float64s, Int32s, Int64s, Record
+from schemas.catalogue import Quantity
+
+Mask = npt.NDArray[np.bool_]
+
+State = npt.NDArray[Any]
+"""One record of the operator's dtype per meter, meter first in memory."""
+
+Result = Record | Alert
+
+MOST_ROWS = 500
+"""Rows of one block of results."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meters:
+    """The n meters of one profile in a shard. Rows name them by their position here, which never changes."""
+
+    profile: str
+    quantities: tuple[Quantity, ...]
+    ids: Sequence[str]
+    feeders: Sequence[str | None]
+    interval_ms: Int64s
+    """Reporting interval of each meter, shape (n,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Readings of one profile, one per row; r rows of q quantities."""
+
+    meter: Int64s
+    """Position of the row's meter in Meters, shape (r,)."""
+    at: Int64s
+    """Event time, ms UTC, shape (r,)."""
+    received_at: Int64s
+    """When the row's block reached the bridge, ms UTC, shape (r,)."""
+    quality: Int32s
+    """Bits of schemas.quality.Quality, shape (r,)."""
+    values: Float64s
+    """Base units of the catalogue, NaN = not measured, shape (r, q)."""
+
+    def take(self, which: Mask | Int64s) -> "Rows":
+        """The rows that a mask or positions select, in that order."""
+        return Rows(self.meter[which], self.at[which], self.received_at[which], self.quality[which], self.values[which])
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """The rows of all parts, one after the other."""
+    return Rows(
+        np.concatenate([part.meter for part in parts]),
+        np.concatenate([part.at for part in parts]),
+        np.concatenate([part.received_at for part in parts]),
+        np.concatenate([part.quality for part in parts]),
+        np.concatenate([part.values for part in parts]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Rows in event-time order, each (meter, at) once, and how far that order is now known."""
+
+    rows: Rows
+    """Sorted by meter, then by event time."""
+    moved: Int64s
+    """Meters whose watermark moved, sorted, each once; every meter of `rows` is among them. Shape (u,)."""
+    watermark: Int64s
+    """For each of `moved`: no row with `at <= watermark` will follow, ms UTC. Shape (u,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elapsed:
+    """Time that passed, by each meter's own source: it stands still while the source does not beat."""
+
+    since_arrival_ms: Int64s
+    """For each meter of Meters: since its last row arrived, shape (n,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Events that meters reported, in order of arrival; e events."""
+
+    meter: Int64s
+    at: Int64s
+    kind: Sequence[str]
+    detail: Sequence[str]
+    substations: Sequence[str | None]
+    """For each event: the substation of its meter."""
+
+
+class Operator:
+    """An operator overrides the hooks it needs; each is called at most once a turn and profile, with all rows of it.
+
+    `state` is changed in place, everything else is read only.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    takes: ClassVar[frozenset[str]]
+    """Record types it works on, by the names of schemas/records."""
+    gives: ClassVar[frozenset[str]]
+    """Record types of its results."""
+
+    def dtype(self, quantities: Sequence[Quantity]) -> np.dtype[Any]:
+        """The state of one meter with these quantities. A new meter starts as zeros."""
+        raise NotImplementedError
+
+    def on_arrivals(self, state: State, meters: Meters, rows: Rows) -> list[Result]:
+        """Rows as they came: neither sorted nor complete, repeats left out."""
+        return []
+
+    def on_released(self, state: State, meters: Meters, released: Released) -> list[Result]:
+        """Rows in event-time order, delayed by the profile's lateness."""
+        return []
+
+    def on_time(self, state: State, meters: Meters, elapsed: Elapsed) -> list[Result]:
+        """Time passed; called at the end of a turn that a beat ended."""
+        return []
+
+    def on_events(self, state: State, meters: Meters, events: Events) -> list[Result]:
+        """Meters reported events."""
+        return []

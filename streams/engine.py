@@ -1,0 +1,297 @@
+"""One worker of one stream: the loop that feeds records to shards and results to Kafka. The only module that knows
+Faust's public side.
+
+Effectively once without transactions: a shard is a pure function of its input up to its own next offset, which is saved
+with it and says where to read on; results are facts with keys, so what is sent again after a restart changes nothing.
+The order that matters, in each place where it happens: results are awaited before a state is made valid; a record other
+than the next one is never applied; the first failed send ends the process, and the replay sends all again.
+"""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+import faust
+from aiokafka import AIOKafkaProducer
+from faust.types import TP
+from faust.types.tuples import Message
+
+from schemas.catalogue import Catalogue
+from schemas.codec import decode, encode
+from schemas.dead_letter import dead_letter
+from schemas.errors import Rejected
+from schemas.topology_model import Stream, Topology
+from streams import kafka_clients, metrics, state_topic
+from streams.contract import Operator, Result
+from streams.faust_seams import app_with_offsets, commit, credentials
+from streams.held import Held
+from streams.results import Outgoing, outgoing
+from streams.shard import Shard
+from streams.slots import Saved
+from streams.snapshot import freeze, thaw
+from streams.state_topic import StateWriter
+
+log = logging.getLogger(__name__)
+
+MOST_IN_FLIGHT = 2_000
+"""Sends of one partition that may wait for Kafka; then its records wait too."""
+LOST_TAIL_S = 3.0
+"""With records above the next offset and none arriving for this long, seek again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a worker is told beside the topology.
+
+    `instance` makes it a static member of its group: a successor with the same name takes over at once.
+    """
+
+    instance: str | None = None
+    save_interval_s: float = 30.0
+    session_timeout_s: float = 20.0
+
+
+class Engine:
+    """Runs one stream until it is stopped. `app` is the Faust app to run."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        stream: Stream,
+        operators: Mapping[str, Operator],
+        catalogue: Catalogue,
+        settings: Settings,
+    ) -> None:
+        self.topology = topology
+        self.stream = stream
+        self.operators = operators
+        self.catalogue = catalogue
+        self.settings = settings
+        self.held: dict[int, Held] = {}
+        self.revocations = 0
+        self._producer: AIOKafkaProducer | None = None
+        self.app = self._app()
+
+    def _app(self) -> faust.App:
+        kafka = self.topology.kafka
+        app = app_with_offsets(
+            self._next_offsets,
+            id=f"flexmeter-{self.stream.name}",
+            broker=["kafka://" + address for address in kafka.bootstrap.split(",")],
+            broker_credentials=credentials(kafka),
+            autodiscover=False,
+            web_enabled=False,
+            topic_disable_leader=True,
+            consumer_auto_offset_reset="earliest",
+            consumer_group_instance_id=self.settings.instance,
+            broker_session_timeout=self.settings.session_timeout_s,
+            broker_heartbeat_interval=self.settings.session_timeout_s / 4,
+            broker_max_poll_interval=600.0,
+            stream_buffer_maxsize=512,
+            stream_wait_empty=False,
+        )
+        topic = app.topic(
+            self.stream.input,
+            value_type=bytes,
+            value_serializer="raw",
+            key_type=bytes,
+            key_serializer="raw",
+            acks=False,
+        )
+        app.agent(topic, name=self.stream.name)(self._work)
+        app.timer(0.5)(self._tick)
+        app.on_rebalance_complete.connect(self._assigned)
+        app.on_partitions_revoked.connect(self._revoked)
+        app.on_before_shutdown.connect(self._stopping)
+        return app
+
+    # Records in, results out
+
+    async def _work(self, events: faust.Stream[bytes]) -> None:
+        async for event in events.noack().events():
+            message = event.message
+            held = self.held.get(message.partition)
+            if held is None:
+                continue
+            try:
+                async with held.lock:
+                    await self._take(held, message)
+            except Exception:
+                die(f"{message.topic}/{message.partition} at offset {message.offset} could not be worked on")
+
+    async def _take(self, held: Held, message: Message) -> None:
+        shard = held.shard
+        held.last_taken = time.monotonic()
+        if message.offset > shard.cursor:
+            await self._seek_back(held, f"offset {message.offset} came")
+        if message.offset != shard.cursor:
+            return
+        try:
+            results = shard.take(decode(message.value))
+        except Rejected as rejected:
+            shard.skip()
+            await self._reject(held, message, rejected)
+            return
+        if results is not None:
+            await self._turn_over(held, results)
+
+    async def _turn_over(self, held: Held, results: list[Result]) -> None:
+        partition = held.shard.partition
+        for result in results:
+            metrics.RESULTS.labels(self.stream.name, type(result).__name__).inc()
+            await self._send(held, outgoing(result, self.stream, self.topology, partition))
+        metrics.NEXT_OFFSET.labels(self.stream.name, partition).set(held.shard.next_offset)
+        metrics.TURNS.labels(self.stream.name).inc()
+
+    async def _reject(self, held: Held, message: Message, rejected: Rejected) -> None:
+        metrics.REJECTED.labels(self.stream.name, rejected.reason).inc()
+        address = f"{message.topic}/{message.partition}/{message.offset}"
+        received_at = int(message.timestamp * 1000)
+        letter = dead_letter(self.stream.name, address, received_at, rejected, message.value or b"")
+        topic = self.topology.topics[self.stream.dead_letters]
+        await self._send(held, Outgoing(topic.name, message.partition % topic.partitions, encode(letter)))
+
+    async def _send(self, held: Held, record: Outgoing) -> None:
+        producer = await self._producing()
+        sent = await producer.send(record.topic, record.value, record.key, record.partition, headers=record.headers)
+        held.in_flight.add(sent)
+        sent.add_done_callback(held.in_flight.discard)
+        sent.add_done_callback(_must_have_been_sent)
+        while len(held.in_flight) >= MOST_IN_FLIGHT:
+            await asyncio.wait(held.in_flight, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _producing(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            self._producer = kafka_clients.producer(self.topology.kafka)
+            await self._producer.start()
+        return self._producer
+
+    # Where to read on
+
+    async def _next_offsets(self) -> dict[TP, int]:
+        return {TP(self.stream.input, partition): held.shard.cursor for partition, held in self.held.items()}
+
+    async def _seek_back(self, held: Held, why: str) -> None:
+        now = time.monotonic()
+        if now - held.last_seek < 1.0:
+            return
+        held.last_seek = now
+        metrics.SEEKS.labels(self.stream.name).inc()
+        tp = TP(self.stream.input, held.shard.partition)
+        log.info("%s/%d: %s, wanted %d: seeking", tp.topic, tp.partition, why, held.shard.cursor)
+        await self.app.consumer.seek_wait({tp: held.shard.cursor})
+
+    async def _tick(self) -> None:
+        now = time.monotonic()
+        for held in list(self.held.values()):
+            await self._watch_tail(held, now)
+            if now >= held.save_due:
+                await self._save(held)
+
+    async def _watch_tail(self, held: Held, now: float) -> None:
+        """A tail that was lost leaves no hole to see: nothing comes although there is more."""
+        if now - held.last_taken < LOST_TAIL_S:
+            return
+        end = self.app.consumer.highwater(TP(self.stream.input, held.shard.partition))
+        if end is not None and end > held.shard.cursor and not held.lock.locked():
+            await self._seek_back(held, f"nothing came for {LOST_TAIL_S:.0f} s")
+
+    # Partitions come and go
+
+    async def _assigned(self, *args: object, **kwargs: object) -> None:
+        """Awaited by Faust before partitions resume. A revoke in the meantime makes what was restored void."""
+        revocations = self.revocations
+        wanted = [tp.partition for tp in self.app.consumer.assignment() if tp.topic == self.stream.input]
+        for partition in sorted(set(wanted) - set(self.held)):
+            held = await self._restored(partition)
+            if self.revocations != revocations:
+                return
+            self.held[partition] = held
+        log.info("stream %s holds partitions %s", self.stream.name, sorted(self.held))
+
+    async def _restored(self, partition: int) -> Held:
+        kafka, stream = self.topology.kafka, self.stream
+        shard = Shard(stream.name, partition, self.operators, self.catalogue, self._turn_ms())
+        began = time.monotonic()
+        saved, keys = await state_topic.restore(kafka, stream.state, partition)
+        earliest, end = await state_topic.bounds(kafka, stream.input, partition)
+        if saved is None:
+            shard.next_offset = earliest
+            shard.begin()
+        else:
+            thaw(saved.payload, shard)
+        self._must_be_readable(shard, earliest, end)
+        writer = StateWriter(await self._producing(), stream.state, partition, keys)
+        due = time.monotonic() + self.settings.save_interval_s * (0.5 + (partition % 8) / 16)
+        metrics.RESTORE_SECONDS.labels(stream.name).observe(time.monotonic() - began)
+        log.info("%s/%d: goes on at offset %d of %d", stream.input, partition, shard.next_offset, end)
+        return Held(shard, writer, due, shard.next_offset if saved else -1)
+
+    def _turn_ms(self) -> int:
+        return 250 if "EventBlock" in self.topology.topics[self.stream.input].records else 1_000
+
+    def _must_be_readable(self, shard: Shard, earliest: int, end: int) -> None:
+        where = f"{self.stream.input}/{shard.partition}"
+        if shard.next_offset < earliest:
+            die(
+                f"{where}: the state goes on at offset {shard.next_offset}, but the topic begins at {earliest} now: "
+                f"what lies between was deleted before it was read. Put it back from a backup; or empty the topic "
+                f"{self.stream.state} to start afresh, and compute the lost time again from the stored readings"
+            )
+        if shard.next_offset > end:
+            die(
+                f"{where}: the state goes on at offset {shard.next_offset}, but the topic ends at {end}: it was made "
+                f"anew or lost its tail. Empty the topic {self.stream.state} to start afresh with it"
+            )
+
+    async def _revoked(self, *args: object, **kwargs: object) -> None:
+        self.revocations += 1
+        await self._save_all()
+        self.held.clear()
+
+    async def _stopping(self, *args: object, **kwargs: object) -> None:
+        await self._save_all()
+        if self._producer is not None:
+            await self._producer.stop()
+
+    # State
+
+    async def _save_all(self) -> None:
+        await asyncio.gather(*(self._save(held) for held in list(self.held.values())))
+
+    async def _save(self, held: Held) -> None:
+        async with held.saving:
+            async with held.lock:
+                saved = Saved(held.shard.next_offset, freeze(held.shard))
+                outputs = list(held.in_flight)
+            held.save_due = time.monotonic() + self.settings.save_interval_s
+            if saved.next_offset == held.saved_offset:
+                return
+            with metrics.SAVE_SECONDS.labels(self.stream.name).time():
+                await asyncio.gather(*outputs)
+                await held.writer.save(saved)
+            held.saved_offset = saved.next_offset
+            metrics.SAVED_BYTES.labels(self.stream.name).inc(len(saved.payload))
+        await commit(self.app, {TP(self.stream.input, held.shard.partition): saved.next_offset})
+
+
+def _must_have_been_sent(sent: asyncio.Future[object]) -> None:
+    if sent.cancelled() or sent.exception() is not None:
+        die(f"a result could not be sent: {sent}")
+
+
+def die(why: str) -> NoReturn:
+    """End the process at once: nothing is saved, so that a restart goes on from the last whole state."""
+    log.critical(why, exc_info=True)
+    logging.shutdown()
+    os._exit(1)
+
+
+def run(engine: Engine) -> NoReturn:
+    """Run the worker until SIGTERM or SIGINT; exits 0 after a save, non-zero after a crash."""
+    faust.Worker(engine.app, loglevel=logging.INFO, logfile=None, override_logging=False).execute_from_commandline()
+    raise AssertionError("Faust's worker ends the process")

@@ -1,0 +1,68 @@
+"""The meters of one profile in a shard: who they are, when they last reported, and what each operator knows of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.blocks import Int64s
+from schemas.catalogue import Quantity
+from streams.contract import Meters, State
+
+OWN = np.dtype([("interval_ms", "i8"), ("source", "i4"), ("arrived_ms", "i8")])
+"""What the shard itself keeps of a meter: reporting interval, the source that last delivered it, its time then."""
+
+
+@dataclass(slots=True)
+class MeterTable:
+    """Meters by id, with columns of state over them: row i of every column belongs to `ids[i]`.
+
+    Columns grow by half when they are full; only their first `len(ids)` rows count.
+    """
+
+    profile: str
+    quantities: tuple[Quantity, ...]
+    ids: list[str]
+    feeders: list[str | None]
+    columns: dict[str, State]
+    rows: dict[str, int]
+
+    @classmethod
+    def empty(cls, profile: str, quantities: Sequence[Quantity], dtypes: dict[str, np.dtype[Any]]) -> "MeterTable":
+        """A table without meters; `dtypes` names its columns."""
+        columns = {name: np.zeros(0, dtype) for name, dtype in dtypes.items()}
+        return cls(profile, tuple(quantities), [], [], columns, {})
+
+    def find(self, ids: Sequence[str], feeders: Sequence[str | None]) -> Int64s:
+        """Row of each meter; new ones are added. What the register says of a feeder now replaces what it said."""
+        found = np.empty(len(ids), np.int64)
+        for i, (meter, feeder) in enumerate(zip(ids, feeders, strict=True)):
+            row = self.rows.get(meter)
+            if row is None:
+                row = self.rows[meter] = len(self.ids)
+                self.ids.append(meter)
+                self.feeders.append(feeder)
+            else:
+                self.feeders[row] = feeder
+            found[i] = row
+        self._make_room()
+        return found
+
+    def column(self, name: str) -> State:
+        """State of all meters in one column: a view that writes through."""
+        return self.columns[name][: len(self.ids)]
+
+    def view(self) -> Meters:
+        """What operators may know of the meters."""
+        interval_ms = self.column("own")["interval_ms"]
+        return Meters(self.profile, self.quantities, self.ids, self.feeders, interval_ms)
+
+    def _make_room(self) -> None:
+        for name, column in self.columns.items():
+            if len(column) < len(self.ids):
+                capacity = max(len(self.ids), len(column) * 3 // 2, 16)
+                grown: npt.NDArray[Any] = np.zeros(capacity, column.dtype)
+                grown[: len(column)] = column
+                self.columns[name] = grown

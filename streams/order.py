@@ -1,0 +1,197 @@
+"""Event-time order of each meter: repeats dropped, late rows told apart, the rest released in order.
+
+Every meter has a watermark of its own: its newest event time minus the lateness. A row at or behind it is late; the
+others wait until the watermark passes them. Whether a row is late depends on the rows before it alone, never on where a
+turn ends, so any split of the same rows gives the same result. Two limits keep the state bounded, both far above what
+a meter does that keeps its reporting interval: repeats are recognised among a meter's last `SEEN` rows (an older one
+counts as late), and at most `PENDING` rows wait (more, and the oldest are released at the end of the turn).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.blocks import Float64s, Int32s, Int64s
+from schemas.catalogue import Quantity
+from schemas.quality import Quality
+from streams.contract import Mask, Released, Rows, State, joined
+
+PENDING = 8
+SEEN = 64
+_TIME_BITS = 44
+"""Event times in ms stay below 2**44 until the year 2527."""
+_DIGEST_PRIME = np.uint64(0x9E3779B97F4A7C15)
+
+
+def dtype(quantities: Sequence[Quantity]) -> np.dtype[Any]:
+    """Order's state of one meter; zeros mean that nothing has come yet."""
+    q = len(quantities)
+    return np.dtype(
+        [
+            ("newest_at", "i8"),
+            ("watermark", "i8"),
+            ("pending_at", "i8", (PENDING,)),
+            ("pending_received_at", "i8", (PENDING,)),
+            ("pending_quality", "i4", (PENDING,)),
+            ("pending_values", "f8", (PENDING, q)),
+            ("seen_key", "i8", (SEEN,)),
+            ("seen_digest", "u4", (SEEN,)),
+            ("seen_next", "i4"),
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What became of each row: exactly one mask holds it. Shape (r,) each."""
+
+    accepted: Mask
+    duplicate: Mask
+    conflict: Mask
+    late: Mask
+    future: Mask
+
+
+def digests(values: Float64s) -> npt.NDArray[np.uint32]:
+    """32 bits that tell rows of values apart, shape (r,)."""
+    bits: npt.NDArray[np.uint64] = np.ascontiguousarray(values).view(np.uint64)
+    place = np.arange(1, values.shape[1] + 1, dtype=np.uint64) * _DIGEST_PRIME
+    mixed = (bits ^ (bits >> np.uint64(29))) * (place | np.uint64(1))
+    folded: npt.NDArray[np.uint64] = np.bitwise_xor.reduce(mixed ^ (mixed >> np.uint64(32)), axis=1)
+    return folded.astype(np.uint32)
+
+
+def keys(at: Int64s, sequence: Int64s, quality: Int32s, digest: npt.NDArray[np.uint32]) -> Int64s:
+    """What makes a row the same row again: its event time; without a time of its own, counter and values.
+
+    Rows from the future are kept apart, so that the true row of that time is no repeat of theirs. Event times are
+    positive, the other two kinds fall in ranges of their own below zero.
+    """
+    counted = ((quality & Quality.TIME_BY_BRIDGE) != 0) & (sequence >= 0)
+    by_counter = -1 - ((sequence & 0x3FFFFFFFFFF) << 20 | (digest & np.uint32(0xFFFFF)).astype(np.int64))
+    future = (quality & Quality.FUTURE) != 0
+    return np.where(counted, by_counter, np.where(future, -(1 << 62) - at, at))
+
+
+def judge(state: State, rows: Rows, sequence: Int64s, lateness_ms: Int64s) -> Verdicts:
+    """Tell repeats and late rows, in order of arrival, and remember the new ones.
+
+    `lateness_ms` is per meter, shape (n,).
+    """
+    digest = digests(rows.values)
+    key = keys(rows.at, sequence, rows.quality, digest)
+    hit = state["seen_key"][rows.meter] == key[:, None]
+    known = hit.any(axis=1)
+    first = _first_occurrence(rows.meter, key)
+    original = np.where(known, state["seen_digest"][rows.meter, hit.argmax(axis=1)], digest[first])
+    repeated = known | (first != np.arange(len(key)))
+    equal = digest == original
+    _remember(state, rows.meter[~repeated], key[~repeated], digest[~repeated])
+    future = ~repeated & ((rows.quality & Quality.FUTURE) != 0)
+    moving = np.flatnonzero(~repeated & ~future)
+    late = np.zeros(len(key), np.bool_)
+    late[moving] = rows.at[moving] <= _watermark_before(state, rows.meter[moving], rows.at[moving], lateness_ms)
+    return Verdicts(~repeated & ~future & ~late, repeated & equal, repeated & ~equal, late, future)
+
+
+def release(state: State, accepted: Rows, lateness_ms: Int64s) -> Released:
+    """Take accepted rows in, move their meters' watermarks, and hand out what these have passed."""
+    moved, inverse = np.unique(accepted.meter, return_inverse=True)
+    newest = state["newest_at"][moved]
+    np.maximum.at(newest, inverse, accepted.at)
+    state["newest_at"][moved] = newest
+    watermark = np.maximum(state["watermark"][moved], newest - lateness_ms[moved])
+    return _hand_out(state, accepted, moved, watermark)
+
+
+def advance(state: State, meters: Int64s, watermark: Int64s) -> Released:
+    """Move the watermarks of idle meters on to `watermark`, and hand out what they pass. `meters` is sorted."""
+    q = state["pending_values"].shape[2]
+    nothing = np.empty(0, np.int64)
+    none = Rows(nothing, nothing, nothing, np.empty(0, np.int32), np.empty((0, q)))
+    return _hand_out(state, none, meters, np.maximum(state["watermark"][meters], watermark))
+
+
+def _hand_out(state: State, accepted: Rows, moved: Int64s, watermark: Int64s) -> Released:
+    waiting = joined([_pending(state, moved), accepted])
+    waiting = waiting.take(np.lexsort((waiting.at, waiting.meter)))
+    place = np.searchsorted(moved, waiting.meter)
+    after = np.bincount(place[waiting.at > watermark[place]], minlength=len(moved))
+    if (after > PENDING).any():
+        watermark = _watermark_for_room(waiting, place, watermark)
+    passed = waiting.at <= watermark[place]
+    state["watermark"][moved] = watermark
+    _keep_waiting(state, moved, waiting.take(~passed))
+    return Released(waiting.take(passed), moved, watermark)
+
+
+def _watermark_for_room(waiting: Rows, place: Int64s, watermark: Int64s) -> Int64s:
+    """The watermarks that leave at most PENDING of the sorted rows of each meter behind them."""
+    ends = np.searchsorted(place, np.arange(len(watermark)), side="right")
+    starts = np.searchsorted(place, np.arange(len(watermark)), side="left")
+    too_many = ends - starts > PENDING
+    raised = watermark.copy()
+    raised[too_many] = np.maximum(watermark[too_many], waiting.at[ends[too_many] - PENDING - 1])
+    return raised
+
+
+def _pending(state: State, moved: Int64s) -> Rows:
+    place, slot = np.nonzero(state["pending_at"][moved])
+    meter = moved[place]
+    return Rows(
+        meter,
+        state["pending_at"][meter, slot],
+        state["pending_received_at"][meter, slot],
+        state["pending_quality"][meter, slot],
+        state["pending_values"][meter, slot],
+    )
+
+
+def _keep_waiting(state: State, moved: Int64s, waiting: Rows) -> None:
+    state["pending_at"][moved] = 0
+    slot = np.arange(len(waiting.meter)) - np.searchsorted(waiting.meter, waiting.meter, side="left")
+    state["pending_at"][waiting.meter, slot] = waiting.at
+    state["pending_received_at"][waiting.meter, slot] = waiting.received_at
+    state["pending_quality"][waiting.meter, slot] = waiting.quality
+    state["pending_values"][waiting.meter, slot] = waiting.values
+
+
+def _first_occurrence(meter: Int64s, key: Int64s) -> Int64s:
+    """For each row: position of the first row with the same meter and key."""
+    order = np.lexsort((key, meter))
+    begins = np.ones(len(order), np.bool_)
+    begins[1:] = (meter[order][1:] != meter[order][:-1]) | (key[order][1:] != key[order][:-1])
+    first = np.empty(len(order), np.int64)
+    first[order] = order[begins][np.cumsum(begins) - 1]
+    return first
+
+
+def _watermark_before(state: State, meter: Int64s, at: Int64s, lateness_ms: Int64s) -> Int64s:
+    """For each row: its meter's watermark just before the row arrived."""
+    order = np.argsort(meter, kind="stable")
+    m = meter[order]
+    newest = state["newest_at"][m]
+    begins = np.ones(len(m), np.bool_)
+    begins[1:] = m[1:] != m[:-1]
+    rank = np.cumsum(begins) - 1
+    running = np.maximum.accumulate(rank << _TIME_BITS | np.maximum(at[order], newest))
+    before = np.empty(len(m), np.int64)
+    before[1:] = running[:-1] & ((1 << _TIME_BITS) - 1)
+    before[begins] = newest[begins]
+    watermark = np.empty(len(m), np.int64)
+    watermark[order] = np.maximum(state["watermark"][m], before - lateness_ms[m])
+    return watermark
+
+
+def _remember(state: State, meter: Int64s, key: Int64s, digest: npt.NDArray[np.uint32]) -> None:
+    order = np.argsort(meter, kind="stable")
+    m = meter[order]
+    nth = np.arange(len(m)) - np.searchsorted(m, m, side="left")
+    slot = (state["seen_next"][m] + nth) % SEEN
+    state["seen_key"][m, slot] = key[order]
+    state["seen_digest"][m, slot] = digest[order]
+    ends = np.flatnonzero(np.append(m[1:] != m[:-1], True)) if len(m) else np.empty(0, np.int64)
+    state["seen_next"][m[ends]] = (slot[ends] + 1) % SEEN

@@ -1,0 +1,34 @@
+"""Results as Kafka records: which topic, which partition, which bytes."""
+
+from dataclasses import dataclass
+
+from schemas.alert import Alert, encode_alert
+from schemas.codec import encode
+from schemas.partition import partition_of
+from schemas.topology_model import Stream, Topology
+from streams.contract import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record on its way."""
+
+    topic: str
+    partition: int
+    value: bytes
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def outgoing(result: Result, stream: Stream, topology: Topology, partition: int) -> Outgoing:
+    """What to send where.
+
+    A result stays in the partition of its input, so that a meter's results keep their order. An alert goes by its
+    substation, and its key is its id, so that subscribers and compaction can keep the newest version.
+    """
+    topic = topology.topic_of(type(result).__name__, stream.outputs)
+    if isinstance(result, Alert):
+        value, headers = encode_alert(result)
+        to = partition_of(result.substation or "", topic.partitions)
+        return Outgoing(topic.name, to, value, result.id.encode(), tuple(headers))
+    return Outgoing(topic.name, partition, encode(result))

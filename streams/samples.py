@@ -1,0 +1,130 @@
+"""From rows in event-time order to one-minute cells: samples, and the stretches between them.
+
+A sample counts in the minute [start, end) that holds its time. The stretch between two consecutive rows that both
+measured the quantity, no more than `MOST_INTERVALS` reporting intervals apart, is split at the minutes' boundaries: a
+power by trapezoid, a register's increment in proportion to time. A register's increment over anything longer belongs
+whole to the minute of the later reading, so that the increments of all windows always add up to the register's. A
+register that goes backwards was reset or exchanged: it counts nothing there, and the minute is flagged.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from schemas.blocks import Float64s, Int64s
+from schemas.catalogue import Kind, Quantity
+from schemas.quality import Quality
+from streams.cells import COUNT, COVERED, METERED, NO_EXTREME, TOTAL, Cells, joined, merged
+from streams.contract import Mask, Rows
+
+MINUTE_MS = 60_000
+MOST_INTERVALS = 3
+MOST_STEPS = 2**40
+"""An hour of it in ms still fits an int64. In steps of 0.1 W this is 110 GW: nothing a meter can mean."""
+MISSING = np.iinfo(np.int64).min
+"""The sample of a quantity that was not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How the q quantities of a profile are counted; shape (q,) each."""
+
+    steps_per_unit: Float64s
+    is_power: Mask
+    is_register: Mask
+
+    @classmethod
+    def of(cls, quantities: tuple[Quantity, ...]) -> "Scale":
+        """The scale of these quantities."""
+        steps = [1 / quantity.resolution for quantity in quantities]
+        return cls(
+            np.array([round(step) if step >= 1 else step for step in steps], np.float64),
+            np.array([quantity.unit == "W" and quantity.kind is Kind.GAUGE for quantity in quantities], np.bool_),
+            np.array([quantity.kind is Kind.REGISTER for quantity in quantities], np.bool_),
+        )
+
+    def steps(self, values: Float64s) -> Int64s:
+        """Values as integers in steps of their resolution; MISSING for NaN, and beyond what an int64 can integrate."""
+        scaled = values * self.steps_per_unit
+        usable = np.abs(scaled) < MOST_STEPS
+        return np.where(usable, np.rint(np.where(usable, scaled, 0)), MISSING).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretches:
+    """What lies between each of r rows and the row of its meter before it."""
+
+    meter: Int64s
+    start: Int64s
+    """Event time of the row before, ms UTC; 0 where there is none. Shape (r,)."""
+    end: Int64s
+    before: Int64s
+    """Steps of the row before, MISSING where not measured, shape (r, q)."""
+    after: Int64s
+    short: Mask
+    """Whether the stretch is at most MOST_INTERVALS reporting intervals long, shape (r,)."""
+
+
+def minute_cells(rows: Rows, steps: Int64s, stretches: Stretches, registers: Int64s, scale: Scale) -> Cells:
+    """The cells of all minutes that the rows and stretches touch.
+
+    `registers` is what each register read when it was last measured before each row, MISSING if never, shape (r, q).
+    """
+    return merged(joined(_sample_cells(rows, steps, stretches, registers, scale), _stretch_cells(stretches, scale)))
+
+
+def _sample_cells(rows: Rows, steps: Int64s, stretches: Stretches, registers: Int64s, scale: Scale) -> Cells:
+    r, q = steps.shape
+    measured = steps != MISSING
+    sums = np.zeros((r, 4, q), np.int64)
+    sums[:, COUNT] = measured
+    sums[:, TOTAL] = np.where(measured, steps, 0)
+    extremes = np.full((r, 2, q), NO_EXTREME, np.int64)
+    extremes[:, 0][measured] = steps[measured]
+    extremes[:, 1][measured] = -steps[measured]
+    quality = np.where(measured, rows.quality[:, None], 0).astype(np.int32)
+    known = scale.is_register & measured & (registers != MISSING)
+    increment = np.where(known, steps - np.where(known, registers, 0), 0)
+    bridged = stretches.short[:, None] & (stretches.before != MISSING)
+    sums[:, METERED] = np.where(bridged, 0, np.maximum(increment, 0))
+    quality[increment < 0] |= Quality.REGISTER_RESET
+    quality[(~stretches.short & (stretches.start > 0))[:, None] & measured] |= Quality.GAP
+    return Cells(rows.meter, rows.at // MINUTE_MS, sums, extremes, quality)
+
+
+def _stretch_cells(stretches: Stretches, scale: Scale) -> Cells:
+    """Each short stretch, cut at the minutes' boundaries."""
+    usable = np.flatnonzero(stretches.short & (stretches.end > stretches.start))
+    first = stretches.start[usable] // MINUTE_MS
+    pieces = (stretches.end[usable] - 1) // MINUTE_MS - first + 1
+    of = np.repeat(usable, pieces)
+    nth = np.arange(len(of)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    minute = np.repeat(first, pieces) + nth
+    start, end = stretches.start[of], stretches.end[of]
+    left = np.maximum(start, minute * MINUTE_MS)
+    right = np.minimum(end, (minute + 1) * MINUTE_MS)
+    before, after = stretches.before[of], stretches.after[of]
+    both = (before != MISSING) & (after != MISSING)
+    before, after = np.where(both, before, 0), np.where(both, after, 0)
+    metered = _metered_until(right, start, end, before, after, scale)
+    metered -= _metered_until(left, start, end, before, after, scale)
+    k, q = metered.shape
+    sums = np.zeros((k, 4, q), np.int64)
+    sums[:, METERED] = metered
+    sums[:, COVERED] = np.where(both, (right - left)[:, None], 0)
+    extremes = np.full((k, 2, q), NO_EXTREME, np.int64)
+    return Cells(stretches.meter[of], minute, sums, extremes, np.zeros((k, q), np.int32))
+
+
+def _metered_until(at: Int64s, start: Int64s, end: Int64s, before: Int64s, after: Int64s, scale: Scale) -> Int64s:
+    """Metered from the stretches' start until `at`; exact at both ends, so that the pieces add up to the whole."""
+    span = (end - start)[:, None].astype(np.float64)
+    part = (at - start)[:, None].astype(np.float64)
+    energy = np.rint(before * part + (after - before) * part * (part / (2 * span)))
+    whole_energy = (before + after) * (end - start)[:, None] // 2
+    increase = np.maximum(after - before, 0)
+    counted = np.floor(increase * (part / span))
+    is_end = (at == end)[:, None]
+    in_power = np.where(is_end, whole_energy, energy.astype(np.int64))
+    in_register = np.where(is_end, increase, counted.astype(np.int64))
+    return np.where(scale.is_power, in_power, np.where(scale.is_register, in_register, 0))

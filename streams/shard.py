@@ -1,0 +1,248 @@
+"""A shard: all that a stream knows from one input partition, a pure function of its records up to `next_offset`.
+
+Records go in one by one; when one ends a turn, the turn's results come out and `next_offset` moves. Sending results,
+saving and restoring are the engine's (engine.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from schemas.blocks import Account, Beat, EventBlock, Int64s, ReadingBlock, RecomputeRequestBlock, Record
+from schemas.catalogue import Catalogue, Profile
+from schemas.errors import Reason, Rejected
+from streams import order
+from streams.beats import Beats
+from streams.contract import Elapsed, Events, Operator, Released, Result, Rows
+from streams.meters import OWN, MeterTable
+from streams.turn import Arrival, Turn
+
+HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+EVENTS = ""
+"""The table of meters that are known by their events only."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the rows; see Account.avsc."""
+
+    received: int = 0
+    duplicates: int = 0
+    conflicts: int = 0
+    late: int = 0
+    future: int = 0
+    released: int = 0
+
+
+class Shard:
+    """State of one stream over one partition of its input topic.
+
+    `turn_ms` is the time a beat must find passed to end a turn.
+    """
+
+    def __init__(
+        self, stream: str, partition: int, operators: Mapping[str, Operator], catalogue: Catalogue, turn_ms: int
+    ) -> None:
+        self.stream = stream
+        self.partition = partition
+        self.operators = operators
+        self.catalogue = catalogue
+        self.turn_ms = turn_ms
+        self.next_offset = 0
+        self.beats = Beats()
+        self.counts = Counts()
+        self.tables: dict[str, MeterTable] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """Drop an unfinished turn and go on from `next_offset`."""
+        self.cursor = self.next_offset
+        self._turn = Turn.after(self.beats, self.turn_ms)
+
+    def take(self, record: Record) -> list[Result] | None:
+        """Take the record at `cursor`; the results of the turn if it ended one, else None.
+
+        Raises Rejected, with the shard as if nothing had come, for a record that no stream can work on: call `skip`.
+        """
+        if not isinstance(record, ReadingBlock | EventBlock | Beat):
+            raise Rejected(Reason.SCHEMA, f"{type(record).__name__} on the input of stream {self.stream}")
+        if isinstance(record, ReadingBlock):
+            self._profile(record.profile)
+            if (record.intervals_ms <= 0).any():
+                raise Rejected(Reason.SCHEMA, "a reporting interval is not positive")
+        self.cursor += 1
+        return self._close() if self._turn.take(record) else None
+
+    def skip(self) -> None:
+        """Leave the record at `cursor` out."""
+        self.cursor += 1
+
+    def table(self, profile: str) -> MeterTable:
+        """The meters of a profile; EVENTS for those known by events only."""
+        if profile not in self.tables:
+            names = self._profile(profile).quantities if profile != EVENTS else ()
+            quantities = [self.catalogue.quantities[name] for name in names]
+            dtypes = {"own": OWN} | {name: op.dtype(quantities) for name, op in self.operators.items()}
+            if profile != EVENTS:
+                dtypes["order"] = order.dtype(quantities)
+            self.tables[profile] = MeterTable.empty(profile, quantities, dtypes)
+        return self.tables[profile]
+
+    def _profile(self, name: str) -> Profile:
+        try:
+            return self.catalogue.profiles[name]
+        except KeyError:
+            raise Rejected(Reason.UNKNOWN_PROFILE, f"profile {name!r} is not in the catalogue") from None
+
+    def _close(self) -> list[Result]:
+        turn, results = self._turn, []
+        self.beats = turn.beats
+        by_profile: dict[str, list[Arrival]] = {}
+        for arrival in turn.arrivals:
+            block = arrival.block
+            by_profile.setdefault(block.profile if isinstance(block, ReadingBlock) else EVENTS, []).append(arrival)
+        for profile, arrivals in by_profile.items():
+            results += self._events(arrivals) if profile == EVENTS else self._readings(profile, arrivals)
+        if turn.ended_by_beat:
+            results += self._time_passed()
+        self.next_offset = self.cursor
+        if turn.ended_by_beat:
+            results.append(self.account())
+        self._turn = Turn.after(self.beats, self.turn_ms)
+        return results
+
+    def _readings(self, profile: str, arrivals: Sequence[Arrival]) -> list[Result]:
+        table = self.table(profile)
+        rows, sequence, source, passed_ms = _gathered(table, arrivals)
+        state = table.column("order")
+        lateness_ms = self._lateness_ms(table)
+        verdicts = order.judge(state, rows, sequence, lateness_ms)
+        self._count(verdicts)
+        new = ~verdicts.duplicate & ~verdicts.conflict
+        own = table.column("own")
+        own["source"][rows.meter[new]] = source[new]
+        own["arrived_ms"][rows.meter[new]] = passed_ms[new]
+        results = _recompute_requests(table, rows.take(verdicts.late))
+        for name, operator in self.operators.items():
+            results += operator.on_arrivals(table.column(name), table.view(), rows.take(new))
+        return results + self._released(table, order.release(state, rows.take(verdicts.accepted), lateness_ms))
+
+    def _events(self, arrivals: Sequence[Arrival]) -> list[Result]:
+        table = self.table(EVENTS)
+        events = _joined_events(table, [arrival.block for arrival in arrivals if isinstance(arrival.block, EventBlock)])
+        self.counts.received += len(events.kind)
+        self.counts.released += len(events.kind)
+        results: list[Result] = []
+        for name, operator in self.operators.items():
+            results += operator.on_events(table.column(name), table.view(), events)
+        return results
+
+    def _released(self, table: MeterTable, released: Released) -> list[Result]:
+        self.counts.released += len(released.rows.meter)
+        results: list[Result] = []
+        for name, operator in self.operators.items():
+            results += operator.on_released(table.column(name), table.view(), released)
+        return results
+
+    def _time_passed(self) -> list[Result]:
+        results: list[Result] = []
+        passed_ms = np.array([source.passed_ms for source in self.beats.sources], np.int64)
+        for profile, table in self.tables.items():
+            own = table.column("own")
+            elapsed = Elapsed(passed_ms[own["source"]] - own["arrived_ms"])
+            for name, operator in self.operators.items():
+                results += operator.on_time(table.column(name), table.view(), elapsed)
+            if profile != EVENTS:
+                results += self._idle(table, elapsed)
+        return results
+
+    def _idle(self, table: MeterTable, elapsed: Elapsed) -> list[Result]:
+        """Idle meters' watermarks move on by what elapsed, for an hour: then every window of theirs is closed."""
+        state = table.column("order")
+        lateness_ms = self._lateness_ms(table)
+        idle_ms = table.column("own")["interval_ms"] * self._profile(table.profile).idle_intervals
+        idle_for_ms = np.minimum(elapsed.since_arrival_ms - idle_ms, lateness_ms + HOUR_MS)
+        watermark = state["newest_at"] - lateness_ms + idle_for_ms
+        passes_minute = watermark // MINUTE_MS > state["watermark"] // MINUTE_MS
+        idle = np.flatnonzero((idle_for_ms > 0) & passes_minute & (state["newest_at"] > 0))
+        if not len(idle):
+            return []
+        return self._released(table, order.advance(state, idle, watermark[idle]))
+
+    def _lateness_ms(self, table: MeterTable) -> Int64s:
+        intervals = self._profile(table.profile).lateness_intervals
+        lateness_ms: Int64s = table.column("own")["interval_ms"] * intervals
+        return lateness_ms
+
+    def _count(self, verdicts: order.Verdicts) -> None:
+        self.counts.received += len(verdicts.accepted)
+        self.counts.duplicates += int(verdicts.duplicate.sum())
+        self.counts.conflicts += int(verdicts.conflict.sum())
+        self.counts.late += int(verdicts.late.sum())
+        self.counts.future += int(verdicts.future.sum())
+
+    def account(self) -> Account:
+        """What became of every row so far."""
+        pending = sum(
+            int((table.column("order")["pending_at"] > 0).sum()) for name, table in self.tables.items() if name
+        )
+        meters = sum(len(table.ids) for table in self.tables.values())
+        counts = {f.name: getattr(self.counts, f.name) for f in fields(self.counts)}
+        return Account(
+            self.stream, self.partition, self.next_offset, self.beats.newest, meters=meters, pending=pending, **counts
+        )
+
+
+def _gathered(table: MeterTable, arrivals: Sequence[Arrival]) -> tuple[Rows, Int64s, Int64s, Int64s]:
+    """All rows of the arrivals in order: rows, the devices' counters, sources, and the sources' time at arrival."""
+    wanted = [quantity.name for quantity in table.quantities]
+    parts, sequences, lengths = [], [], []
+    for arrival in arrivals:
+        block = arrival.block
+        assert isinstance(block, ReadingBlock)
+        row_of = table.find(block.meters, block.feeders)
+        table.column("own")["interval_ms"][row_of] = block.intervals_ms
+        r = len(block.row_meter)
+        received_at = np.full(r, block.received_at, np.int64)
+        values = _by_wanted_column(block, wanted)
+        parts.append((row_of[block.row_meter], block.at, received_at, block.quality, values))
+        sequences.append(block.sequence)
+        lengths.append(r)
+    rows = Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    source = np.repeat(np.array([a.source for a in arrivals], np.int64), lengths)
+    passed_ms = np.repeat(np.array([a.passed_ms for a in arrivals], np.int64), lengths)
+    return rows, np.concatenate(sequences), source, passed_ms
+
+
+def _by_wanted_column(block: ReadingBlock, wanted: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """The block's values, shape (rows, wanted): NaN where a column is absent, others left out."""
+    if block.columns == wanted:
+        return block.rows_by_column().T
+    by_name = dict(zip(block.columns, block.rows_by_column(), strict=True))
+    absent = np.full(len(block.row_meter), np.nan)
+    return np.stack([by_name.get(name, absent) for name in wanted], axis=1)
+
+
+def _joined_events(table: MeterTable, blocks: Sequence[EventBlock]) -> Events:
+    meter = np.concatenate([table.find(block.meters, block.feeders)[block.row_meter] for block in blocks])
+    at = np.concatenate([block.at for block in blocks])
+    kind = [kind for block in blocks for kind in block.kind]
+    detail = [detail for block in blocks for detail in block.detail]
+    substations = [block.substations[i] for block in blocks for i in block.row_meter]
+    return Events(meter, at, kind, detail, substations)
+
+
+def _recompute_requests(table: MeterTable, late: Rows) -> list[Result]:
+    """One request for each meter and hour that a late row, or the stretch to its neighbours, touches."""
+    if not len(late.meter):
+        return []
+    reach_ms = 3 * table.column("own")["interval_ms"][late.meter]
+    hours = np.concatenate(((late.at - reach_ms) // HOUR_MS, late.at // HOUR_MS, (late.at + reach_ms) // HOUR_MS))
+    pairs = np.unique(np.stack((np.tile(late.meter, 3), hours), axis=1), axis=0)
+    meters, row_meter = np.unique(pairs[:, 0], return_inverse=True)
+    ids = [table.ids[i] for i in meters]
+    start = pairs[:, 1] * HOUR_MS
+    profiles = [table.profile] * len(ids)
+    return [RecomputeRequestBlock(ids, profiles, row_meter.astype(np.int32), start, start + HOUR_MS)]

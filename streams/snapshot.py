@@ -1,0 +1,123 @@
+"""A shard as bytes, and back: a JSON header with names, then the raw columns, compressed with zstd.
+
+Not Avro: it is read by this module alone, and a column of state is saved as it lies in memory.
+"""
+
+import dataclasses
+import json
+from typing import Any
+
+import cramjam
+import numpy as np
+
+from streams.beats import Source
+from streams.meters import MeterTable
+from streams.shard import Counts, Shard
+
+FORMAT = 1
+
+
+class Incompatible(Exception):
+    """The saved state is not one that this version of the program can go on from; the message says what to do."""
+
+
+def freeze(shard: Shard) -> bytes:
+    """The shard's state at its next offset; what an unfinished turn holds is not in it."""
+    columns: list[bytes] = []
+    header = {
+        "format": FORMAT,
+        "stream": shard.stream,
+        "partition": shard.partition,
+        "next_offset": shard.next_offset,
+        "versions": {name: operator.version for name, operator in shard.operators.items()},
+        "counts": dataclasses.asdict(shard.counts),
+        "sources": {
+            name: dataclasses.asdict(source)
+            for name, source in zip(shard.beats.names, shard.beats.sources, strict=True)
+        },
+        "tables": {profile: _freeze_table(table, columns) for profile, table in shard.tables.items()},
+    }
+    head = json.dumps(header).encode()
+    return bytes(cramjam.zstd.compress(b"".join((len(head).to_bytes(4, "big"), head, *columns)), level=1))
+
+
+def thaw(payload: bytes, shard: Shard) -> None:
+    """Bring a new shard to the saved state.
+
+    An operator that the state does not know starts empty; what an operator left that is gone is dropped.
+
+    Raises:
+        Incompatible: an operator's version or the layout of its state is another.
+
+    """
+    body = memoryview(cramjam.zstd.decompress(payload))
+    length = int.from_bytes(body[:4], "big")
+    header = json.loads(bytes(body[4 : 4 + length]))
+    _check_versions(header, shard)
+    shard.next_offset = header["next_offset"]
+    shard.counts = Counts(**header["counts"])
+    shard.beats.names = list(header["sources"])
+    shard.beats.sources = [Source(**source) for source in header["sources"].values()]
+    offset = 4 + length
+    for profile, saved in header["tables"].items():
+        offset = _thaw_table(shard.table(profile), saved, body, offset)
+    shard.begin()
+
+
+def _freeze_table(table: MeterTable, columns: list[bytes]) -> dict[str, Any]:
+    described = {}
+    for name in table.columns:
+        column = table.column(name)
+        columns.append(column.tobytes())
+        described[name] = _layout(column.dtype)
+    return {"ids": table.ids, "feeders": table.feeders, "columns": described}
+
+
+def _thaw_table(table: MeterTable, saved: dict[str, Any], body: memoryview, offset: int) -> int:
+    n = len(saved["ids"])
+    table.ids, table.feeders = saved["ids"], saved["feeders"]
+    table.rows = {meter: row for row, meter in enumerate(table.ids)}
+    for name, layout in saved["columns"].items():
+        size = n * _itemsize(layout)
+        if name in table.columns:
+            dtype = table.columns[name].dtype
+            if _layout(dtype) != layout:
+                raise Incompatible(
+                    f"the saved state of {name} for profile {table.profile!r} has another layout: raise the operator's "
+                    "version and rebuild it as a stream of its own"
+                )
+            table.columns[name] = np.frombuffer(body[offset : offset + size], dtype).copy()
+        offset += size
+    for name, column in table.columns.items():
+        if len(column) < n:
+            table.columns[name] = np.zeros(n, column.dtype)
+    return offset
+
+
+def _check_versions(header: dict[str, Any], shard: Shard) -> None:
+    if header["format"] != FORMAT:
+        raise Incompatible(f"the saved state has format {header['format']}, this program writes {FORMAT}")
+    for name, operator in shard.operators.items():
+        saved = header["versions"].get(name, operator.version)
+        if saved != operator.version:
+            raise Incompatible(
+                f"stream {shard.stream} has state of {name} version {saved}, this program has version "
+                f"{operator.version}: rebuild it as a stream of its own from the input topic"
+            )
+
+
+def _layout(dtype: np.dtype[Any]) -> Any:
+    """The dtype as JSON: field names, types and shapes, nested."""
+    if dtype.fields is None:
+        base, shape = (dtype.base, dtype.shape) if dtype.subdtype else (dtype, ())
+        return [_layout(base), list(shape)] if shape else dtype.str
+    return [[name, _layout(dtype.fields[name][0])] for name in dtype.names or ()]
+
+
+def _itemsize(layout: Any) -> int:
+    """Bytes of one item of a layout; structured dtypes here are packed."""
+    if isinstance(layout, str):
+        return np.dtype(layout).itemsize
+    if isinstance(layout[-1], list) and all(isinstance(n, int) for n in layout[-1]):
+        return int(np.prod(layout[-1])) * _itemsize(layout[0])
+    return sum(_itemsize(field) for _, field in layout)

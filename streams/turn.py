@@ -1,0 +1,52 @@
+"""What a shard gathers before it works: operators are called once a turn with all its rows, because numpy's cost is per
+call.
+
+A turn ends at the first beat that finds its source's time moved on by the turn's length, or at `MOST_ROWS` rows. Both
+are in the log, so a replay makes the same turns. Nothing of an unfinished turn is in the shard's state.
+"""
+
+import copy
+from dataclasses import dataclass, field
+
+from schemas.blocks import Beat, EventBlock, ReadingBlock
+from streams.beats import Beats
+
+MOST_ROWS = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A block and when it came, in its source's own time."""
+
+    block: ReadingBlock | EventBlock
+    source: int
+    passed_ms: int
+
+
+@dataclass(slots=True)
+class Turn:
+    """An unfinished turn. `beats` is a copy that becomes the shard's when the turn closes."""
+
+    beats: Beats
+    turn_ms: int
+    arrivals: list[Arrival] = field(default_factory=list)
+    rows: int = 0
+    ended_by_beat: bool = False
+
+    @classmethod
+    def after(cls, beats: Beats, turn_ms: int) -> "Turn":
+        """An empty turn that goes on from these beats."""
+        return cls(copy.deepcopy(beats), turn_ms)
+
+    def take(self, record: ReadingBlock | EventBlock | Beat) -> bool:
+        """Add a record; whether it ends the turn."""
+        if isinstance(record, Beat):
+            self.beats.beat(record.source, record.at)
+            self.ended_by_beat = self.beats.turn_is_over(record.source, self.turn_ms)
+            if self.ended_by_beat:
+                self.beats.begin_turn()
+            return self.ended_by_beat
+        source = self.beats.index(record.source)
+        self.arrivals.append(Arrival(record, source, self.beats.sources[source].passed_ms))
+        self.rows += len(record.row_meter)
+        return self.rows >= MOST_ROWS
