@@ -1,0 +1,230 @@
+"""What each record says, as rows of ClickHouse tables: pure functions, one for each type of record.
+
+Which columns a table has and what they mean stands in `tables/*.sql`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from connectors.columns import Array, Columns, same, times, words
+from schemas.alert import Alert
+from schemas.blocks import (
+    Account,
+    AggregateBlock,
+    Beat,
+    DeadLetter,
+    EventBlock,
+    PresenceBlock,
+    ReadingBlock,
+    RecomputeRequestBlock,
+)
+
+# A row's place within its record: offsets below 2**47 and records below 65,536 rows keep their order in 64 bits.
+_ROW_BITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a record stands in Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        """As dead letters name it.
+
+        >>> str(Origin("meter.readings", 3, 4711))
+        'meter.readings/3/4711'
+        """
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Rows for one table."""
+
+    table: str
+    columns: Columns
+
+
+def readings(block: ReadingBlock, origin: Origin) -> list[Rows]:
+    """A row a reading, and a row a meter for the table of meters."""
+    rows = len(block.row_meter)
+    columns: dict[str, Any] = {
+        "meter": words(block.row_meter, block.meters),
+        "profile": same(block.profile, rows),
+        "at": times(block.at),
+        **dict(zip(block.columns, block.rows_by_column(), strict=True)),
+        "quality": block.quality,
+        "sequence": block.sequence,
+        "source": same(block.source, rows),
+        "received_at": _every(block.received_at, rows),
+        "version": _first_wins(origin.offset, rows),
+    }
+    return [Rows("readings_raw", columns), _meters(block)]
+
+
+def events(block: EventBlock, origin: Origin) -> list[Rows]:
+    """A row an event."""
+    rows = len(block.row_meter)
+    columns: dict[str, Any] = {
+        "meter": words(block.row_meter, block.meters),
+        "at": times(block.at),
+        "kind": list(block.kind),
+        "detail": list(block.detail),
+        "feeder": words(block.row_meter, _known(block.feeders)),
+        "substation": words(block.row_meter, _known(block.substations)),
+        "quality": block.quality,
+        "source": same(block.source, rows),
+        "received_at": _every(block.received_at, rows),
+        "version": _first_wins(origin.offset, rows),
+    }
+    return [Rows("events_raw", columns)]
+
+
+def aggregates(block: AggregateBlock, origin: Origin) -> list[Rows]:
+    """A row a window of a meter's quantity; the version orders by operator version, then revision."""
+    columns: dict[str, Any] = {
+        "meter": words(block.row_meter, block.meters),
+        "quantity": words(block.row_quantity, block.quantities),
+        "window": words(block.row_window, block.windows),
+        "start": times(block.start),
+        "end": times(block.end),
+        "count": block.count,
+        "mean": block.mean,
+        "min": block.min,
+        "max": block.max,
+        "energy_trapezoid_wh": block.energy_trapezoid_wh,
+        "register_difference": block.register_difference,
+        "covered_ms": block.covered_ms,
+        "quality": block.quality,
+        "version": np.uint64(block.operator_version << 32) + block.revision.astype(np.uint64),
+    }
+    return [Rows("aggregates_raw", columns)]
+
+
+def presence(block: PresenceBlock, origin: Origin) -> list[Rows]:
+    """A row a change between silent and resumed."""
+    columns: dict[str, Any] = {
+        "meter": words(block.row_meter, block.meters),
+        "number": block.number,
+        "state": list(block.state),
+        "since": times(block.since),
+        "last_at": times(block.last_at),
+        "feeder": words(block.row_meter, _known(block.feeders)),
+        "version": np.full(len(block.row_meter), block.operator_version, np.uint64),
+    }
+    return [Rows("presence_raw", columns)]
+
+
+def recompute_requests(block: RecomputeRequestBlock, origin: Origin) -> list[Rows]:
+    """A row an hour to compute again."""
+    columns: dict[str, Any] = {
+        "meter": words(block.row_meter, block.meters),
+        "profile": words(block.row_meter, block.profiles),
+        "start": times(block.start),
+        "end": times(block.end),
+        "version": _first_wins(origin.offset, len(block.row_meter)),
+    }
+    return [Rows("recompute_requests_raw", columns)]
+
+
+def account(record: Account, origin: Origin) -> list[Rows]:
+    """One row: what became of a partition's rows up to an offset, which is the version too."""
+    counts = ("meters", "received", "duplicates", "conflicts", "late", "future", "pending", "released")
+    columns: dict[str, Any] = {
+        "stream": [record.stream],
+        "partition": np.array([record.partition], np.int32),
+        "next_offset": np.array([record.next_offset], np.int64),
+        "at": _every(record.at, 1),
+        **{name: np.array([getattr(record, name)], np.int64) for name in counts},
+        "version": np.array([record.next_offset], np.uint64),
+    }
+    return [Rows("accounts_raw", columns)]
+
+
+def dead_letter(record: DeadLetter, origin: Origin) -> list[Rows]:
+    """One row with the raw bytes; its key is the record's place in Kafka, so that equal payloads are all kept."""
+    columns: dict[str, Any] = {
+        "topic": [origin.topic],
+        "partition": np.array([origin.partition], np.int32),
+        "offset": np.array([origin.offset], np.int64),
+        "source": [record.source],
+        "address": [record.address],
+        "received_at": _every(record.received_at, 1),
+        "reason": [record.reason],
+        "detail": [record.detail],
+        "payload": [record.payload],
+        "payload_length": np.array([record.payload_length], np.int64),
+        "payload_sha256": [record.payload_sha256],
+    }
+    return [Rows("dead_letters_raw", columns)]
+
+
+def alert(record: Alert, origin: Origin) -> list[Rows]:
+    """One row: a numbered version of an alert."""
+    columns: dict[str, Any] = {
+        "id": [record.id],
+        "number": np.array([record.number], np.int64),
+        "kind": [record.kind],
+        "severity": [record.severity],
+        "state": [record.state],
+        "subject": [record.subject],
+        "feeder": [record.feeder or ""],
+        "substation": [record.substation or ""],
+        "at": _every(record.at, 1),
+        "raised_at": _every(record.raised_at, 1),
+        "summary": [record.summary],
+        "evidence": [orjson.dumps(record.evidence).decode()],
+    }
+    return [Rows("alerts_raw", columns)]
+
+
+def beat(record: Beat, origin: Origin) -> list[Rows]:
+    """Nothing: a beat is a clock, not a fact."""
+    return []
+
+
+ROWS: Mapping[type[Any], Callable[[Any, Origin], list[Rows]]] = {
+    ReadingBlock: readings,
+    EventBlock: events,
+    AggregateBlock: aggregates,
+    PresenceBlock: presence,
+    RecomputeRequestBlock: recompute_requests,
+    Account: account,
+    DeadLetter: dead_letter,
+    Alert: alert,
+    Beat: beat,
+}
+"""Record type -> its rows. A record that is not here belongs in no table."""
+
+
+def _meters(block: ReadingBlock) -> Rows:
+    count = len(block.meters)
+    columns: dict[str, Any] = {
+        "meter": list(block.meters),
+        "profile": same(block.profile, count),
+        "feeder": _known(block.feeders),
+        "interval_ms": block.intervals_ms,
+        "version": np.full(count, max(block.received_at, 0), np.uint64),
+    }
+    return Rows("meters_raw", columns)
+
+
+def _known(names: list[str | None]) -> list[str]:
+    return [name or "" for name in names]
+
+
+def _every(ms: int, rows: int) -> Array:
+    return times(np.full(rows, ms, np.int64))
+
+
+def _first_wins(offset: int, rows: int) -> Array:
+    """Versions that fall along a partition's log: of two rows with one key the first stays, as in the streams."""
+    last = np.iinfo(np.uint64).max
+    return last - (np.uint64(offset << _ROW_BITS) + np.arange(rows, dtype=np.uint64))

@@ -1,0 +1,33 @@
+-- Results of rolling_load: a row a window of one quantity of one meter.
+-- version = operator_version * 2^32 + revision.
+CREATE TABLE IF NOT EXISTS flexmeter.aggregates_raw
+(
+    `meter` String CODEC(ZSTD(1)),
+    `quantity` LowCardinality(String),
+    `window` LowCardinality(String),
+    `start` DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    `end` DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    `count` Int64 CODEC(T64, ZSTD(1)),
+    `mean` Float64 CODEC(ZSTD(1)),
+    `min` Float64 CODEC(ZSTD(1)),
+    `max` Float64 CODEC(ZSTD(1)),
+    `energy_trapezoid_wh` Float64 CODEC(ZSTD(1)),
+    `register_difference` Float64 CODEC(ZSTD(1)),
+    `covered_ms` Int64 CODEC(T64, ZSTD(1)),
+    `quality` Int32 CODEC(T64, ZSTD(1)),
+    `version` UInt64 CODEC(T64, ZSTD(1)),
+    `inserted_at` DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    INDEX by_inserted_at `inserted_at` TYPE minmax GRANULARITY 1,
+    CONSTRAINT start_is_a_time CHECK `start` >= toDateTime64('1970-01-01 00:00:00', 3, 'UTC') AND `start` < toDateTime64('2200-01-01 00:00:00', 3, 'UTC')
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (meter, quantity, window, start);
+
+CREATE OR REPLACE VIEW flexmeter.aggregates AS
+SELECT
+    `meter`, `quantity`, `window`, `start`, `end`, `count`, `mean`, `min`, `max`,
+    `energy_trapezoid_wh`, `register_difference`, `covered_ms`, `quality`,
+    intDiv(`version`, 4294967296) AS `operator_version`,
+    `version` % 4294967296 AS `revision`,
+    `inserted_at`
+FROM flexmeter.aggregates_raw FINAL;

@@ -1,0 +1,15 @@
+-- The meters that have reported, and the feeder each hangs on by the register at that time (empty: unknown).
+CREATE TABLE IF NOT EXISTS flexmeter.meters_raw
+(
+    `meter` String,
+    `profile` LowCardinality(String),
+    `feeder` LowCardinality(String),
+    `interval_ms` Int64,
+    `version` UInt64
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (meter, profile);
+
+CREATE OR REPLACE VIEW flexmeter.meters AS
+SELECT `meter`, `profile`, `feeder`, `interval_ms`
+FROM flexmeter.meters_raw FINAL;

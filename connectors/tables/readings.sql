@@ -1,0 +1,27 @@
+-- What meters reported: a row a reading, a column for each quantity of the catalogue, NaN = not measured.
+-- Wide, because a reading's quantities come together: twice the rows/s of (meter, quantity, at, value), and smaller.
+-- Of two readings with one key the first in Kafka's log stays, as in the streams: `version` falls along the log.
+-- No PARTITION BY: a meter's wrong clock may write any year, and one insert may not make more than 100 partitions.
+CREATE TABLE IF NOT EXISTS flexmeter.readings_raw
+(
+    `meter` String CODEC(ZSTD(1)),
+    `profile` LowCardinality(String),
+    `at` DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    `quality` Int32 CODEC(T64, ZSTD(1)),
+    `sequence` Int64 CODEC(DoubleDelta, ZSTD(1)),
+    `source` LowCardinality(String),
+    `received_at` DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    `inserted_at` DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    `version` UInt64 CODEC(DoubleDelta, ZSTD(1)),
+    INDEX by_inserted_at `inserted_at` TYPE minmax GRANULARITY 1,
+    CONSTRAINT meter_is_named CHECK `meter` != '',
+    CONSTRAINT at_is_a_time CHECK `at` >= toDateTime64('1970-01-01 00:00:00', 3, 'UTC') AND `at` < toDateTime64('2200-01-01 00:00:00', 3, 'UTC')
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (meter, profile, at);
+
+ALTER TABLE flexmeter.readings_raw
+    ADD COLUMN IF NOT EXISTS `{quantity}` Float64 DEFAULT nan COMMENT '{comment}' CODEC(ZSTD(1));
+
+CREATE OR REPLACE VIEW flexmeter.readings AS
+SELECT * FROM flexmeter.readings_raw FINAL;

@@ -1,0 +1,1 @@
+"""The local page and, under it, ClickHouse's HTTP interface for reading what the embedded database holds."""

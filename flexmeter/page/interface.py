@@ -1,0 +1,189 @@
+"""ClickHouse's HTTP interface for reading, and the local page, on 127.0.0.1.
+
+Like https://clickhouse.com/docs/interfaces/http: the query in `?query=` or the body, `default_format`, `param_*`,
+/ping, errors as text with X-ClickHouse-Exception-Code. Not like it: nothing can be written or set, settings in the URL
+are ignored, results come whole and uncompressed.
+"""
+
+import logging
+import mimetypes
+import threading
+from collections.abc import Mapping
+from functools import partial
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import parse_qs, urlsplit
+
+from flexmeter.page.statement import Refused, check_tree, format_of, one_statement
+
+log = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+_LONGEST_QUERY = 1_000_000
+_AT_ONCE = 4
+_READONLY = 164
+_FOLDER = Path(__file__).parent
+_FILES: Mapping[str, str] = {
+    "/": "index.html",
+    "/page.css": "page.css",
+    "/page.js": "page.js",
+    "/panels.json": "panels.json",
+    "/uPlot.js": "node_modules/uplot/dist/uPlot.esm.js",
+    "/uPlot.css": "node_modules/uplot/dist/uPlot.min.css",
+}
+# Codes of ClickHouse that are the asker's doing; the rest is 500, as ClickHouse answers.
+_STATUS: Mapping[int, HTTPStatus] = {
+    46: HTTPStatus.NOT_FOUND,  # UNKNOWN_FUNCTION
+    47: HTTPStatus.NOT_FOUND,  # UNKNOWN_IDENTIFIER
+    60: HTTPStatus.NOT_FOUND,  # UNKNOWN_TABLE
+    81: HTTPStatus.NOT_FOUND,  # UNKNOWN_DATABASE
+    62: HTTPStatus.BAD_REQUEST,  # SYNTAX_ERROR
+    456: HTTPStatus.BAD_REQUEST,  # UNKNOWN_QUERY_PARAMETER
+    _READONLY: HTTPStatus.FORBIDDEN,
+}
+_CONTENT_TYPES: Mapping[str, str] = {
+    "JSON": "application/json",
+    "JSONCompact": "application/json",
+    "JSONEachRow": "application/x-ndjson",
+    "CSV": "text/csv; charset=UTF-8; header=absent",
+    "CSVWithNames": "text/csv; charset=UTF-8; header=present",
+    "TabSeparated": "text/tab-separated-values; charset=UTF-8",
+    "Native": "application/octet-stream",
+    "ArrowStream": "application/vnd.apache.arrow.stream",
+}
+
+
+class Reader(Protocol):
+    """The database, for reading: raises an exception with ClickHouse's `code` for a query that it refuses."""
+
+    def read(self, query: str, form: str, parameters: Mapping[str, str]) -> bytes:
+        """The answer in that format."""
+
+
+class Interface:
+    """Serves until closed, in threads of its own. Port 0 takes a free one."""
+
+    def __init__(self, reader: Reader, port: int) -> None:
+        at_once = threading.BoundedSemaphore(_AT_ONCE)
+        self._server = _Server((HOST, port), partial(_Exchange, reader, at_once))
+        threading.Thread(target=self._server.serve_forever, name="page", daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://{HOST}:{self._server.server_address[1]}/"
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+
+class _Exchange(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 60
+
+    def __init__(self, reader: Reader, at_once: threading.BoundedSemaphore, *rest: object) -> None:
+        self._reader, self._at_once = reader, at_once
+        super().__init__(*rest)  # type: ignore[arg-type]
+
+    def do_GET(self) -> None:
+        self._answer(b"")
+
+    def do_HEAD(self) -> None:
+        self._answer(b"")
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal():
+            self._send(HTTPStatus.LENGTH_REQUIRED, b"Content-Length is required\n")
+        elif int(length) > _LONGEST_QUERY:
+            self.close_connection = True
+            self._send(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"the query is longer than 1 MB\n")
+        else:
+            self._answer(self.rfile.read(int(length)))
+
+    def _answer(self, body: bytes) -> None:
+        if not self._is_meant_for_us():
+            self._send(HTTPStatus.MISDIRECTED_REQUEST, b"ask for 127.0.0.1 or localhost\n")
+            return
+        target = urlsplit(self.path)
+        asked = {name: values[-1] for name, values in parse_qs(target.query, keep_blank_values=True).items()}
+        if target.path == "/ping":
+            self._send(HTTPStatus.OK, b"Ok.\n")
+        elif target.path == "/" and ("query" in asked or body):
+            self._query("\n".join(filter(None, [asked.get("query", ""), body.decode(errors="replace")])), asked)
+        elif target.path in _FILES and not body:
+            self._file(_FOLDER / _FILES[target.path])
+        else:
+            self._send(HTTPStatus.NOT_FOUND, b"There is no such page.\n")
+
+    def _is_meant_for_us(self) -> bool:
+        """Whether a browser asked for this machine: a page from elsewhere whose name was bound to 127.0.0.1 did not."""
+        return self.headers.get("Host", "").rsplit(":", 1)[0] in {"127.0.0.1", "localhost"}
+
+    def _query(self, sql: str, asked: Mapping[str, str]) -> None:
+        form = asked.get("default_format") or self.headers.get("X-ClickHouse-Format") or "TabSeparated"
+        parameters = {name[6:]: value for name, value in asked.items() if name.startswith("param_")}
+        try:
+            with self._at_once:
+                sql = one_statement(sql)
+                tree = self._reader.read(f"EXPLAIN AST {sql}", "TSVRaw", parameters).decode()
+                check_tree(tree)
+                answer = self._reader.read(sql, form, parameters)
+        except Refused as refused:
+            self._fail(_READONLY, f"{refused}. (READONLY)")
+        except Exception as error:
+            code = getattr(error, "code", None)
+            if not isinstance(code, int):
+                log.exception("the interface failed")
+                code = 0
+            self._fail(code, str(error))
+        else:
+            form = format_of(tree) or form
+            content_type = _CONTENT_TYPES.get(form, "text/plain; charset=UTF-8")
+            self._send(HTTPStatus.OK, answer, content_type, {"X-ClickHouse-Format": form})
+
+    def _fail(self, code: int, message: str) -> None:
+        status = _STATUS.get(code, HTTPStatus.INTERNAL_SERVER_ERROR)
+        body = f"Code: {code}. DB::Exception: {message}\n".encode()
+        self._send(status, body, headers={"X-ClickHouse-Exception-Code": str(code)})
+
+    def _file(self, path: Path) -> None:
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            self._send(HTTPStatus.NOT_FOUND, f"{path.name} is not installed: npm ci in flexmeter/page\n".encode())
+            return
+        guessed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        policy = {"Content-Security-Policy": "default-src 'self'; img-src data:", "Cache-Control": "no-cache"}
+        self._send(HTTPStatus.OK, content, f"{guessed}; charset=utf-8", policy)
+
+    def _send(
+        self,
+        status: HTTPStatus,
+        body: bytes,
+        content_type: str = "text/plain; charset=UTF-8",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.send_response(status)
+        for name, value in {
+            "Content-Type": content_type,
+            "X-Content-Type-Options": "nosniff",
+            **(headers or {}),
+        }.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        log.debug(format, *args)

@@ -1,0 +1,157 @@
+"""Records as a running pipeline makes them, for tests that need something to write and to look at. No randomness."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from schemas.blocks import (
+    Account,
+    AggregateBlock,
+    DeadLetter,
+    EventBlock,
+    Float64s,
+    Int64s,
+    PresenceBlock,
+    ReadingBlock,
+    RecomputeRequestBlock,
+    Record,
+)
+from schemas.dead_letter import dead_letter
+from schemas.errors import Reason, Rejected
+
+NOON = 1_795_521_600_000
+POWERS = ["active_power_l1_w", "active_power_l2_w", "active_power_l3_w"]
+COLUMNS = [
+    "active_energy_import_wh",
+    "active_energy_export_wh",
+    *POWERS,
+    "voltage_l1_v",
+    "voltage_l2_v",
+    "voltage_l3_v",
+]
+
+
+def meters(count: int) -> list[str]:
+    return [f"E350-{number:05d}" for number in range(count)]
+
+
+def feeders(count: int) -> list[str | None]:
+    return [f"F{number % 3 + 1}" for number in range(count)]
+
+
+def power_w(meter: Int64s, at: Int64s, phase: int) -> Float64s:
+    """A household's load on one phase: a base, a fridge that cycles, an evening kettle now and then."""
+    minute = at / 60_000 + 17 * meter + 5 * phase
+    base = 60 + 25 * ((7 * meter + phase) % 5) + 40 * np.sin(minute / 55)
+    fridge = np.where((minute % 42) < 14, 95, 0) * (phase == 0)
+    kettle = np.where((minute + 31 * meter) % 97 < 3, 2_000, 0) * (phase == meter % 3)
+    return np.round(np.maximum(base + fridge + kettle, 5), 1)
+
+
+def reading_block(meter_count: int, turns: range, end: int = NOON, step_ms: int = 10_000) -> ReadingBlock:
+    """A reading of each meter at end + turn * step for each turn (turns may be negative)."""
+    turn = np.repeat(np.array(turns, np.int64), meter_count)
+    meter = np.tile(np.arange(meter_count, dtype=np.int64), len(turns))
+    at = end + turn * step_ms
+    phases = [power_w(meter, at, phase) for phase in range(3)]
+    energy = np.floor(1_000_000 + (at - NOON) / 3_600_000 * 300 + 1_000 * meter)
+    volts = [np.round(230 + 2 * np.sin(at / 400_000 + phase), 2) for phase in range(3)]
+    return ReadingBlock(
+        source="mqtt_malmo",
+        profile="malmo_household",
+        received_at=int(at[0]) + 350,
+        meters=meters(meter_count),
+        feeders=feeders(meter_count),
+        intervals_ms=np.full(meter_count, step_ms, np.int64),
+        row_meter=meter.astype(np.int32),
+        at=at,
+        sequence=turn - turns[0],
+        quality=np.zeros(len(at), np.int32),
+        columns=COLUMNS,
+        values=np.concatenate([energy, np.zeros(len(at)), *phases, *volts]),
+    )
+
+
+def aggregate_block(meter_count: int, minutes: range, end: int = NOON, revision: int = 0) -> AggregateBlock:
+    """One-minute means of the three powers of each meter, for the minutes end + m."""
+    shape = (len(minutes), meter_count, 3)
+    minute, meter, phase = (axis.ravel() for axis in np.indices(shape))
+    start = end + (minute + minutes[0]) * 60_000
+    mean = np.choose(phase, [power_w(meter, start, number) for number in range(3)]) + revision
+    rows = len(start)
+    return AggregateBlock(
+        operator_version=1,
+        meters=meters(meter_count),
+        quantities=POWERS,
+        windows=["1min"],
+        row_meter=meter.astype(np.int32),
+        row_quantity=phase.astype(np.int32),
+        row_window=np.zeros(rows, np.int32),
+        start=start,
+        end=start + 60_000,
+        revision=np.full(rows, revision, np.int32),
+        count=np.full(rows, 6, np.int64),
+        mean=mean,
+        min=mean - 5,
+        max=mean + 5,
+        energy_trapezoid_wh=mean / 60,
+        register_difference=np.full(rows, np.nan),
+        covered_ms=np.full(rows, 60_000, np.int64),
+        quality=np.zeros(rows, np.int32),
+    )
+
+
+def event_block(end: int = NOON) -> EventBlock:
+    return EventBlock(
+        source="mqtt_malmo",
+        received_at=end + 40,
+        meters=meters(2),
+        feeders=["F1", None],
+        substations=["S1", None],
+        row_meter=np.array([0, 1], np.int32),
+        at=np.array([end, end + 10], np.int64),
+        quality=np.zeros(2, np.int32),
+        kind=["last_gasp", "tamper"],
+        detail=["", "cover open"],
+    )
+
+
+def presence_block(end: int = NOON) -> PresenceBlock:
+    return PresenceBlock(
+        operator_version=1,
+        meters=meters(1),
+        feeders=["F1"],
+        row_meter=np.zeros(2, np.int32),
+        number=np.array([1, 2], np.int64),
+        state=["silent", "resumed"],
+        since=np.array([end, end + 60_000], np.int64),
+        last_at=np.array([end, end + 60_000], np.int64),
+    )
+
+
+def recompute_block(end: int = NOON) -> RecomputeRequestBlock:
+    hours = np.array([end - 7_200_000, end - 3_600_000], np.int64)
+    profiles = ["malmo_household", "malmo_household"]
+    return RecomputeRequestBlock(meters(2), profiles, np.array([0, 1], np.int32), hours, hours + 3_600_000)
+
+
+def account(next_offset: int, received: int, end: int = NOON) -> Account:
+    return Account("metering", 1, next_offset, end, 50, received, 10, 0, 2, 0, 8, received - 20)
+
+
+def garbage(end: int = NOON) -> DeadLetter:
+    refused = Rejected(Reason.MALFORMED, "not JSON at byte 0")
+    return dead_letter("mqtt_malmo", "malmo/malmo_household/E350-00001/reading", end, refused, b"\xff\x00{nonsense")
+
+
+def everything() -> Iterator[tuple[str, Record]]:
+    """(topic's role, record): a little of each record that a sink takes."""
+    yield "readings", reading_block(20, range(-30, 0))
+    yield "readings", reading_block(20, range(0, 10))
+    yield "aggregates", aggregate_block(20, range(-10, 0))
+    yield "events", event_block()
+    yield "presence", presence_block()
+    yield "recompute", recompute_block()
+    yield "accounts", account(100, 800)
+    yield "accounts", account(200, 1_000)
+    yield "dead", garbage()
