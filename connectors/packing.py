@@ -78,9 +78,11 @@ class Packer(Generic[Token]):
         self._readings: dict[tuple[int, str], _OpenReadings[Token]] = {}
         self._events: dict[int, _OpenEvents[Token]] = {}
         self._full: list[Packed[Token]] = []
+        self.rows = 0
+        """Readings that wait in open blocks."""
 
     def add_reading(self, partition: int, device: Device, reading: Reading, received_at: int, token: Token) -> None:
-        """Put one row into its block; `received_at` in ms, never falling from call to call."""
+        """Put one row into its block; `received_at` in ms."""
         key = (partition, device.profile)
         block = self._readings.get(key)
         if block is None:
@@ -91,6 +93,7 @@ class Packer(Generic[Token]):
         block.quality.append(reading.quality)
         block.values.append(reading.values)
         block.tokens.append(token)
+        self.rows += 1
         if len(block.at) >= MOST_ROWS:
             self._full.append(self._close_readings(key))
 
@@ -111,7 +114,7 @@ class Packer(Generic[Token]):
         for partition in list(self._events):
             yield self._close_events(partition)
         for key, block in list(self._readings.items()):
-            if now >= block.received_at + self._linger_ms:
+            if not 0 <= now - block.received_at < self._linger_ms:  # below 0: the clock was set back
                 yield self._close_readings(key)
 
     def take_all(self) -> Iterator[Packed[Token]]:
@@ -128,6 +131,7 @@ class Packer(Generic[Token]):
 
     def _close_readings(self, key: tuple[int, str]) -> Packed[Token]:
         rows = self._readings.pop(key)
+        self.rows -= len(rows.at)
         devices = rows.meters.devices
         block = ReadingBlock(
             source=self._source,

@@ -143,8 +143,8 @@ def _mapping(document: Document, profile: str, root: Section) -> JsonMapping:
 
 
 def _time(document: Document, section: Section) -> TimeField:
-    written = _choice(document, ("time", "format"), section.text("format", TimeFormat.ISO8601), list(TimeFormat))
-    by = _choice(document, ("time", "by"), section.text("by", TimeBy.METER), list(TimeBy))
+    written = _choice(document, ("time", "format"), section.text("format", TimeFormat.ISO8601), [*map(str, TimeFormat)])
+    by = _choice(document, ("time", "by"), section.text("by", TimeBy.METER), [*map(str, TimeBy)])
     return TimeField(_path(section, "path") or (), TimeFormat(written), TimeBy(by))
 
 
@@ -152,9 +152,14 @@ def _quantities(document: Document, profile: str, section: Section) -> tuple[Qua
     names = load_catalogue().profiles[profile].quantities
     if not section.names():
         document.findings.append(Finding(("quantities",), "no quantity is mapped", f"map some of: {', '.join(names)}"))
-    return tuple(
-        section.one(name, partial(_quantity, document, name)) if name in section.names() else None for name in names
-    )
+    return tuple(_optional_quantity(document, section, name) for name in names)
+
+
+def _optional_quantity(document: Document, section: Section, name: str) -> QuantityField | None:
+    if name in section.names():
+        return section.one(name, partial(_quantity, document, name))
+    section.flag(name, False)  # asked for, so that a name misspelt is told this one
+    return None
 
 
 def _quantity(document: Document, name: str, section: Section) -> QuantityField:

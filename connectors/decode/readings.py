@@ -1,5 +1,6 @@
 """What a decoder says: readings and events of one payload."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,3 +58,7 @@ class Decoded:
 
     readings: tuple[Reading, ...]
     events: tuple[MeterEvent, ...]
+
+
+Decode = Callable[[bytes, Address, int], Decoded]
+"""Payload, address and arrival (ms UTC) to what it says; raises Rejected, and nothing else whatever the bytes."""
