@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from flexmeter.commands.topology import command
+from schemas.faults import Faults
+from schemas.topology import load_topology
+
+ROOT = Path(__file__).parents[2]
+CASES = ROOT / "tests" / "cases" / "topology"
+
+
+def test_the_topology_that_is_shipped() -> None:
+    topology = load_topology(ROOT / "topology.yaml", env={})
+    assert topology.kafka.bootstrap == "127.0.0.1:9092"
+    assert topology.streams["metering"].input == "meter.readings"
+    assert topology.topics["state.grid"].retention_hours is None
+    assert topology.topic_of("Account", topology.streams["grid"].outputs).name == "accounts"
+    with pytest.raises(KeyError):
+        topology.topic_of("AggregateBlock", topology.streams["grid"].outputs)
+
+
+def test_variables_come_from_the_environment() -> None:
+    env = {"KAFKA_BOOTSTRAP": "kafka:9093", "KAFKA_SECURITY": "SSL", "MQTT_URL": ""}
+    topology = load_topology(ROOT / "topology.yaml", env)
+    assert (topology.kafka.bootstrap, topology.kafka.security) == ("kafka:9093", "SSL")
+    assert topology.bridges["mqtt_malmo"].url == "mqtt://127.0.0.1:1883", "empty counts as not set"
+
+
+def test_a_value_from_the_environment_is_not_expanded_again() -> None:
+    topology = load_topology(ROOT / "topology.yaml", {"FLEXMETER_REGISTER": "${HOME}/r.csv"})
+    assert topology.register == "${HOME}/r.csv"
+
+
+@pytest.mark.parametrize("content", [None, b"\xff", b"", b"a: \x00", b"a: [1\n", b"a: 1\n---\nb: 2\n"])
+def test_unreadable_file_is_a_fault(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "topology.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(Faults):
+        load_topology(path, env={})
+
+
+def test_check_names_all_five_faults_and_fails() -> None:
+    result = CliRunner().invoke(command, ["check", "--topology", str(CASES / "five_faults" / "topology.yaml")])
+    assert result.exit_code == 1
+    for fault in ("'presense'", "'evidense'", "a list of 2", "3 partitions", "colour: unknown key"):
+        assert fault in result.output
+    assert "5 faults" in result.output
+
+
+def test_check_finds_no_fault_in_what_is_shipped() -> None:
+    result = CliRunner().invoke(command, ["check", "--topology", str(ROOT / "topology.yaml")])
+    assert (result.exit_code, result.exception) == (0, None)
+    assert "no fault" in result.output
+
+
+def test_show_draws_the_flow_and_hides_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MQTT_URL", "mqtts://bridge:secret@broker:8883")
+    result = CliRunner().invoke(command, ["show", "--topology", str(ROOT / "topology.yaml")])
+    assert result.exit_code == 0
+    line = next(line for line in result.output.splitlines() if "-> meter.readings" in line)
+    assert line.startswith("bridge mqtt_malmo")
+    assert line.endswith("-> stream metering")
+    assert "mqtts://bridge@broker:8883" in result.output
+    assert "secret" not in result.output
