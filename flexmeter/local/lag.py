@@ -1,45 +1,61 @@
-"""How far a consumer group is behind: records between what it committed and the end of its topics."""
+"""How far readers of Kafka are behind: records between where they go on and the end of their topics."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.errors import Unavailable
 
+Offsets = dict[tuple[str, int], int]
 
-def lag_of(
-    committed: dict[tuple[str, int], int], first: dict[tuple[str, int], int], end: dict[tuple[str, int], int]
-) -> int:
-    """Records not yet committed. A partition without a commit (negative) counts from its first record.
+
+def lag_of(next_offsets: Mapping[tuple[str, int], int], first: Offsets, end: Offsets) -> int:
+    """Records not yet read. A partition whose next offset is unknown (negative) counts from its first record.
 
     >>> lag_of({("t", 0): 5, ("t", 1): -1001}, {("t", 1): 2}, {("t", 0): 7, ("t", 1): 4})
     4
     """
     total = 0
     for place, last in end.items():
-        start = committed.get(place, -1)
+        start = next_offsets.get(place, -1)
         total += max(0, last - (start if start >= 0 else first.get(place, 0)))
     return total
 
 
-def lag(admin: AdminClient, group: str, topics: Sequence[str], timeout_s: float = 5.0) -> int:
-    """A group's lag over these topics, in records.
+def ends(admin: AdminClient, topics: Sequence[str], timeout_s: float = 5.0) -> tuple[Offsets, Offsets]:
+    """The first offset and the one after the last, of every partition of these topics.
 
     Raises:
         Unavailable: Kafka does not answer.
     """
     try:
         found = admin.list_topics(timeout=timeout_s).topics
-        places = [TopicPartition(t, p) for t in topics if t in found for p in found[t].partitions]
-        asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)])
-        answer = asked[group].result(timeout_s).topic_partitions or []
-        end = admin.list_offsets({place: OffsetSpec.latest() for place in places})
-        first = admin.list_offsets({place: OffsetSpec.earliest() for place in places})
-        return lag_of(
-            {(place.topic, place.partition): place.offset for place in answer},
-            {(p.topic, p.partition): future.result(timeout_s).offset for p, future in first.items()},
-            {(p.topic, p.partition): future.result(timeout_s).offset for p, future in end.items()},
+        places = [
+            TopicPartition(topic, number) for topic in topics if topic in found for number in found[topic].partitions
+        ]
+        asked = [
+            admin.list_offsets(dict.fromkeys(places, spec)) for spec in (OffsetSpec.earliest(), OffsetSpec.latest())
+        ]
+        first, end = (
+            {(place.topic, place.partition): future.result(timeout_s).offset for place, future in answers.items()}
+            for answers in asked
         )
-    except KafkaException as error:
+    except (KafkaException, TimeoutError) as error:
         raise Unavailable("kafka", str(error)) from error
+    return first, end
+
+
+def committed(admin: AdminClient, group: str, places: Sequence[tuple[str, int]], timeout_s: float = 5.0) -> Offsets:
+    """What a group has committed for these partitions.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+    """
+    wanted = [TopicPartition(topic, number) for topic, number in places]
+    try:
+        asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)])
+        answer = asked[group].result(timeout_s).topic_partitions or []
+    except (KafkaException, TimeoutError) as error:
+        raise Unavailable("kafka", str(error)) from error
+    return {(place.topic, place.partition): place.offset for place in answer}

@@ -1,12 +1,13 @@
 """The roles of a topology as parts of the local stack, in the order of their start."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from flexmeter.local.metrics import Series, scrape
 from flexmeter.local.part import Part
-from flexmeter.local.ports import HOST
+from flexmeter.local.ports import HOST, listens
 from schemas.topology_model import Topology
 
 
@@ -54,33 +55,57 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role to run: which command, for which entry of the topology, with what else on its command line."""
+    """A role to run: which command, for which entry of the topology, and where it tells its metrics."""
 
     command: str
-    name: str
+    entry: str
+    metrics_port: int
     arguments: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """Its name as a part."""
+        return f"{self.command}-{self.entry}" if self.entry else self.command
 
-def roles(topology: Topology) -> list[Role]:
-    """What a topology needs to run, in the order of start: whoever takes data starts before whoever gives it."""
+
+def roles(topology: Topology, new_port: Callable[[], int]) -> list[Role]:
+    """What a topology needs to run, in the order of start: whoever takes data before whoever gives it."""
     return [
-        *(Role("sink", name) for name in topology.sinks),
-        *(Role("worker", name) for name in topology.streams),
-        *(Role("bridge", name) for name in topology.bridges),
+        *(Role("sink", name, new_port()) for name in topology.sinks),
+        *(Role("worker", name, new_port()) for name in topology.streams),
+        *(Role("bridge", name, new_port()) for name in topology.bridges),
     ]
 
 
 def part(role: Role, place: Place, topology_path: Path, env: Mapping[str, str]) -> Part:
     """A role as a child process."""
-    argv = [sys.executable, "-m", "flexmeter", role.command, "--topology", str(topology_path), *role.arguments]
-    if role.name:
-        argv += ["--name", role.name]
-    name = f"{role.command}-{role.name}" if role.name else role.command
-    return Part(name=name, argv=argv, log=place.log(name), env=place.settings(env), stop_s=20)
+    entry = ["--name", role.entry] if role.entry else []
+    return Part(
+        name=role.name,
+        argv=[sys.executable, "-m", "flexmeter", role.command, *entry, *role.arguments],
+        log=place.log(role.name),
+        env={
+            **place.settings(env),
+            "FLEXMETER_TOPOLOGY": str(topology_path),
+            "FLEXMETER_METRICS_PORT": str(role.metrics_port),
+        },
+        ready=lambda: is_ready(role, place),
+        stop_s=20,
+    )
 
 
-def groups(topology: Topology) -> dict[str, tuple[str, Sequence[str]]]:
-    """The consumer group of each stage, and the topics it reads."""
-    streams = {f"worker-{s.name}": (f"flexmeter-{s.name}", [s.input]) for s in topology.streams.values()}
-    sinks = {f"sink-{s.name}": (f"flexmeter-{s.name}", list(s.inputs)) for s in topology.sinks.values()}
-    return {**streams, **sinks}
+READY: dict[str, Series] = {
+    "bridge": Series("flexmeter_bridge_ready"),
+    "worker": Series("flexmeter_next_offset"),
+    "sink": Series("flexmeter_sink_available"),
+}
+
+
+def is_ready(role: Role, place: Place) -> bool:
+    """Whether a role does its work: the bridge is subscribed (what is sent before is lost), the page answers."""
+    if role.command not in READY:
+        return True
+    found = READY[role.command].of(scrape(role.metrics_port))
+    if role.command == "bridge":
+        return any(sample.value for sample in found)
+    return bool(found) and (role.command != "sink" or listens(place.page_port))

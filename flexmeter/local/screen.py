@@ -46,7 +46,7 @@ def picture(earlier: Snapshot, now: Snapshot, page: str, said: Sequence[str]) ->
 
 def _stages(earlier: Snapshot, now: Snapshot) -> Table:
     table = Table(title="stages", title_justify="left", expand=False)
-    for heading in ("stage", "readings/s", "readings", "lag [records]"):
+    for heading in ("stage", "readings/s", "readings", "waiting"):
         table.add_column(heading, justify="left" if heading == "stage" else "right")
     for stage in now.stages:
         table.add_row(stage.name, number(rate(earlier, now, stage.name)), number(stage.rows), number(stage.lag))

@@ -19,6 +19,7 @@ from flexmeter.local import account, roles, screen
 from flexmeter.local.kafka import kafka
 from flexmeter.local.mosquitto import mosquitto
 from flexmeter.local.part import Part
+from flexmeter.local.ports import free_port
 from flexmeter.local.roles import Place, Role
 from flexmeter.local.status import Snapshot, look
 from flexmeter.local.supervise import Supervisor
@@ -39,6 +40,7 @@ class Stack:
     topology_path: Path
     fleet: Role
     console: Console
+    running: list[Role] = field(default_factory=list)
     supervisor: Supervisor = field(default_factory=Supervisor)
     said: "deque[str]" = field(default_factory=lambda: deque(maxlen=20))
     began_ms: int = 0
@@ -56,8 +58,8 @@ class Stack:
         self._start("mosquitto", broker)
         with self._step(f"{len(self.topology.topics)} topics"):
             ensure_topics(self.topology.kafka, self.topology.topics.values())
-        for role in roles.roles(self.topology):
-            self._start(f"{role.command} {role.name}", self._part(role, env))
+        self.running = roles.roles(self.topology, free_port)
+        self._start(", ".join(role.name for role in self.running), *(self._part(role, env) for role in self.running))
         self.began_ms = time.time_ns() // 1_000_000
         self.place.fleet_account.unlink(missing_ok=True)
         self._start("fleet", self._part(self.fleet, env))
@@ -65,9 +67,9 @@ class Stack:
     def _part(self, role: Role, env: Mapping[str, str]) -> Part:
         return roles.part(role, self.place, self.topology_path, env)
 
-    def _start(self, what: str, part: Part) -> None:
+    def _start(self, what: str, *parts: Part) -> None:
         with self._step(what):
-            self.supervisor.start(part)
+            self.supervisor.start(*parts)
 
     @contextmanager
     def _step(self, what: str) -> Iterator[None]:
@@ -83,15 +85,17 @@ class Stack:
             Unavailable: a part ended too often.
         """
         admin = AdminClient({"bootstrap.servers": self.place.bootstrap, "log_level": 0})
-        groups = roles.groups(self.topology)
         end = time.monotonic() + for_s if for_s else float("inf")
-        now = earlier = look(self.place, admin, groups, time.monotonic())
+        now = earlier = self._look(admin)
         live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal else None
         with live or _nothing():
             while time.monotonic() < end:
                 self._wait(min(end, time.monotonic() + (LOOK_S if live else LINE_S)))
-                earlier, now = now, look(self.place, admin, groups, time.monotonic())
+                earlier, now = now, self._look(admin)
                 self._draw(live, earlier, now)
+
+    def _look(self, admin: AdminClient) -> Snapshot:
+        return look(self.place, self.topology, self.running, admin, time.monotonic())
 
     def _draw(self, live: Live | None, earlier: Snapshot, now: Snapshot) -> None:
         if live:

@@ -1,19 +1,27 @@
-"""What a running stack does just now: looked at from outside, through Kafka and ClickHouse."""
+"""What a running stack does just now: looked at from outside, through metrics, Kafka and ClickHouse."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from confluent_kafka.admin import AdminClient
+from prometheus_client.samples import Sample
 
 from flexmeter.local.account import Sent, sent
-from flexmeter.local.lag import lag
+from flexmeter.local.lag import Offsets, committed, ends, lag_of
+from flexmeter.local.metrics import Series, scrape
 from flexmeter.local.page_query import Row, query
-from flexmeter.local.roles import Place
+from flexmeter.local.roles import Place, Role
 from schemas.errors import Unavailable
+from schemas.topology_model import Topology
 
-_ROWS = "SELECT count() AS n FROM flexmeter.readings_raw"
-_ACCOUNTS = "SELECT stream, sum(received) AS received FROM flexmeter.accounts GROUP BY stream"
+ROWS: dict[str, Series] = {
+    "bridge": Series("flexmeter_bridge_rows_total", (("record", "ReadingBlock"),)),
+    "worker": Series("flexmeter_rows_total"),
+    "sink": Series("flexmeter_sink_inserted_rows_total", (("table", "readings_raw"),)),
+}
+"""How each role counts readings, in the order of the data's way."""
+
 _LATENCY = """\
 SELECT count() AS n, quantile(0.5)(ms) AS p50, quantile(0.99)(ms) AS p99 FROM
 (SELECT toUnixTimestamp64Milli(inserted_at) - toUnixTimestamp64Milli(at) AS ms FROM flexmeter.readings_raw
@@ -28,7 +36,7 @@ ORDER BY raised_at DESC, id LIMIT 5"""
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A step of the data's way: rows so far (None: not counted there), records behind (None: does not read Kafka)."""
+    """A step of the data's way: readings so far, and what waits before it (records; for a bridge payloads)."""
 
     name: str
     rows: int | None = None
@@ -49,43 +57,57 @@ class Snapshot:
     missing: str = ""
 
 
-def look(place: Place, admin: AdminClient, groups: Mapping[str, tuple[str, Sequence[str]]], at_s: float) -> Snapshot:
+def look(place: Place, topology: Topology, running: Sequence[Role], admin: AdminClient, at_s: float) -> Snapshot:
     """Look at all of it once. A part that is away for a moment leaves gaps; it raises nothing."""
     told = sent(place.fleet_account)
-    lags, away = _lags(admin, groups)
+    away: list[str] = []
+    stages = [Stage("fleet", told.readings + told.duplicates), *_stages(topology, running, admin, away)]
     try:
-        rows = int(query(place.page_port, _ROWS)[0]["n"])
-        accounts = {str(row["stream"]): int(row["received"]) for row in query(place.page_port, _ACCOUNTS)}
         (latency,) = query(place.page_port, _LATENCY)
         aggregates, alerts = query(place.page_port, _AGGREGATES), query(place.page_port, _ALERTS)
     except Unavailable as error:
-        return Snapshot(at_s, [Stage("fleet", told.readings), *_stages(lags, {}, None)], told, missing=str(error))
+        return Snapshot(at_s, stages, told, missing="; ".join([*away, str(error)]))
     seen = int(latency["n"]) > 0
-    return Snapshot(
-        at_s,
-        [Stage("fleet", told.readings + told.duplicates), *_stages(lags, accounts, rows)],
-        told,
-        float(latency["p50"]) if seen else math.nan,
-        float(latency["p99"]) if seen else math.nan,
-        aggregates,
-        alerts,
-        away,
-    )
+    p50_ms, p99_ms = (float(latency[key]) if seen else math.nan for key in ("p50", "p99"))
+    return Snapshot(at_s, stages, told, p50_ms, p99_ms, aggregates, alerts, "; ".join(away))
 
 
-def _lags(admin: AdminClient, groups: Mapping[str, tuple[str, Sequence[str]]]) -> tuple[dict[str, int | None], str]:
+def _stages(topology: Topology, running: Sequence[Role], admin: AdminClient, away: list[str]) -> list[Stage]:
+    samples = {role.name: scrape(role.metrics_port) for role in running}
     try:
-        return {stage: lag(admin, group, topics) for stage, (group, topics) in groups.items()}, ""
+        first, end = ends(admin, list(topology.topics))
     except Unavailable as error:
-        return dict.fromkeys(groups), str(error)
+        away.append(str(error))
+        first, end = {}, {}
+    return [
+        Stage(
+            role.name,
+            ROWS[role.command].total(samples[role.name]),
+            _lag(role, topology, samples[role.name], admin, first, end),
+        )
+        for role in sorted(running, key=lambda role: list(ROWS).index(role.command))
+    ]
 
 
-def _stages(lags: Mapping[str, int | None], accounts: Mapping[str, int], rows: int | None) -> list[Stage]:
-    def counted(name: str) -> int | None:
-        command, _, entry = name.partition("-")
-        return rows if command == "sink" else accounts.get(entry)
-
-    return [Stage(name, counted(name), behind) for name, behind in lags.items()]
+def _lag(
+    role: Role, topology: Topology, samples: Sequence[Sample], admin: AdminClient, first: Offsets, end: Offsets
+) -> int | None:
+    """Records behind. A stream goes on from its shards' own next offsets; what its group committed is older."""
+    if role.command == "bridge":
+        return Series("flexmeter_bridge_in_flight").total(samples)
+    if not end:
+        return None
+    if role.command == "worker":
+        topic = topology.streams[role.entry].input
+        found = Series("flexmeter_next_offset").of(samples)
+        next_offsets = {(topic, int(sample.labels["partition"])): int(sample.value) for sample in found}
+        return lag_of(next_offsets, first, {place: last for place, last in end.items() if place[0] == topic})
+    inputs = topology.sinks[role.entry].inputs
+    mine = {place: last for place, last in end.items() if place[0] in inputs}
+    try:
+        return lag_of(committed(admin, f"flexmeter-{role.entry}", list(mine)), first, mine)
+    except Unavailable:
+        return None
 
 
 def rate(earlier: Snapshot, later: Snapshot, stage: str) -> float:

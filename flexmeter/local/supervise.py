@@ -47,15 +47,16 @@ class Supervisor:
 
     children: dict[str, Child] = field(default_factory=dict)
 
-    def start(self, part: Part) -> None:
-        """Start a part and wait until it is ready.
+    def start(self, *parts: Part) -> None:
+        """Start these parts together, and wait until all are ready.
 
         Raises:
-            Unavailable: it did not become ready.
+            Unavailable: one did not become ready.
         """
-        child = Child(part, spawn(part), time.monotonic())
-        self.children[part.name] = child
-        wait_ready(part, child.process)
+        for part in parts:
+            self.children[part.name] = Child(part, spawn(part), time.monotonic())
+        for part in parts:
+            wait_ready(part, self.children[part.name].process)
 
     def watch(self) -> list[str]:
         """One look at all: what ended is started again after its back-off. Returns what happened, one line each.

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from flexmeter.local.account import Arrived, Sent, all_there, sent, summary
-from flexmeter.local.roles import Place, groups, part, roles
+from flexmeter.local.roles import Place, part, roles
 from flexmeter.local.screen import picture, plain
 from flexmeter.local.stack import keep_last_logs
 from flexmeter.local.status import Snapshot, Stage, rate
@@ -88,12 +88,13 @@ def test_lost_readings_and_lost_garbage_are_both_lost(tmp_path: Path) -> None:
 def test_takers_start_before_givers_and_are_told_where_things_are() -> None:
     place = Place(Path("/elsewhere/run"), 19, 20, 21)
     topology = load_topology("topology.yaml", place.settings({}))
-    names = [part(role, place, Path("topology.yaml"), {}).name for role in roles(topology)]
+    running = roles(topology, lambda: 22)
+    names = [role.name for role in running]
     assert names == ["sink-clickhouse", "worker-metering", "worker-grid", "bridge-mqtt_malmo"]
-    told = part(roles(topology)[0], place, Path("topology.yaml"), {"KAFKA_BOOTSTRAP": "broker.example:9092"}).env
+    told = part(running[0], place, Path("topology.yaml"), {"KAFKA_BOOTSTRAP": "broker.example:9092"}).env
     assert told["KAFKA_BOOTSTRAP"] == "127.0.0.1:19"
     assert told["CLICKHOUSE_URL"] == "chdb:///elsewhere/run/clickhouse"
-    assert groups(topology)["worker-grid"] == ("flexmeter-grid", ["grid.evidence"])
+    assert told["FLEXMETER_METRICS_PORT"] == "22"
 
 
 def test_the_logs_of_the_run_before_are_kept_once(tmp_path: Path) -> None:
