@@ -14,7 +14,18 @@ from schemas.topology_check import check
 from schemas.topology_model import Bridge, Kafka, Known, Signature, Sink, Stream, Topic, Topology
 from schemas.topology_reader import Document, Section
 
-__all__ = ["Bridge", "Kafka", "Known", "Signature", "Sink", "Stream", "Topic", "Topology", "load_topology"]
+__all__ = [
+    "Bridge",
+    "Kafka",
+    "Known",
+    "Signature",
+    "Sink",
+    "Stream",
+    "Topic",
+    "Topology",
+    "load_topology",
+    "parse_topology",
+]
 
 
 def load_topology(path: str | Path, env: Mapping[str, str] = os.environ, known: Known | None = None) -> Topology:
@@ -28,7 +39,12 @@ def load_topology(path: str | Path, env: Mapping[str, str] = os.environ, known: 
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Faults(str(path), [Fault(0, f"cannot be read: {error}", "give --topology a YAML file")]) from error
-    document = Document(str(path), env)
+    return parse_topology(str(path), text, env, known)
+
+
+def parse_topology(source: str, text: str, env: Mapping[str, str], known: Known | None = None) -> Topology:
+    """Check the text of a topology; `source` is what the faults call it. Raises Faults."""
+    document = Document(source, env)
     topology = document.read(text, _topology)
     document.findings += check(topology, known or Known())
     document.raise_faults()

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import lru_cache
 from importlib.resources import files
-from urllib.parse import urlsplit
 
 from schemas.faults import choose_one_of, closest
 from schemas.topology_model import Known, Stream, Topic, Topology
@@ -70,17 +69,19 @@ def words(topology: Topology, known: Known) -> Findings:
     for stream in topology.streams.values():
         for at, operator in _each(("streams", stream.name, "operators"), stream.operators):
             yield from _unknown(at, "operator", operator, known.operators)
-    for sink in topology.sinks.values():
-        yield from _unknown(("sinks", sink.name, "url"), "scheme", _scheme(sink.url), known.sinks)
 
 
-def bridge_schemes(topology: Topology, known: Known) -> Findings:
-    """A bridge's URL has its protocol's scheme, with or without TLS."""
+def urls_have_their_scheme(topology: Topology, known: Known) -> Findings:
+    """A bridge's URL has its protocol's scheme, with or without TLS; a sink's URL has one that a sink is made for."""
     for bridge in topology.bridges.values():
         schemes = (bridge.protocol, f"{bridge.protocol}s")
         if bridge.protocol and bridge.url and _scheme(bridge.url) not in schemes:
             message = f"{_scheme(bridge.url)!r} is no scheme of the protocol {bridge.protocol}"
             yield Finding(("bridges", bridge.name, "url"), message, f"begin with {schemes[0]}:// or {schemes[1]}://")
+    for sink in topology.sinks.values():
+        scheme = _scheme(sink.url)
+        if sink.url and known.sinks is not None and scheme not in known.sinks:
+            yield Finding(("sinks", sink.name, "url"), f"unknown scheme {scheme!r}", choose_one_of(scheme, known.sinks))
 
 
 def mentioned_topics_exist(topology: Topology, known: Known) -> Findings:
@@ -208,7 +209,7 @@ def sinks_take_inputs(topology: Topology, known: Known) -> Findings:
 RULES: tuple[Rule, ...] = (
     names,
     words,
-    bridge_schemes,
+    urls_have_their_scheme,
     mentioned_topics_exist,
     topics_flow,
     nothing_twice,
@@ -299,7 +300,8 @@ def _each(at: Path, words: Iterable[str]) -> Iterator[tuple[Path, str]]:
 
 
 def _scheme(url: str) -> str:
-    return urlsplit(url).scheme
+    scheme, separator, _ = url.partition("://")
+    return scheme if separator else ""
 
 
 def _list(names: Iterable[str]) -> str:

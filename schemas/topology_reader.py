@@ -143,17 +143,16 @@ class Section:
 
     def options(self, key: str) -> Mapping[str, str]:
         """A mapping of texts with any keys, for what another library understands; absent = none."""
-        options = self._mapping(key)
+        options = self._mapping(key, "")
         return {name: options.text(name, remedy="put the value in quotes") for name in options.names()}
 
     def one(self, key: str, build: Callable[["Section"], T]) -> T:
         """A section of a known name."""
-        self._take(key, True, "add this section")
-        return self._mapping(key).build(build)
+        return self._mapping(key, "add this section").build(build)
 
     def each(self, key: str, build: Callable[[str, "Section"], T]) -> dict[str, T]:
         """The sections of a section, by their names; absent = none."""
-        parent = self._mapping(key)
+        parent = self._mapping(key, "")
         return {name: parent.one(name, partial(build, name)) for name in parent.names()}
 
     def names(self) -> Collection[str]:
@@ -174,11 +173,12 @@ class Section:
         if not name:
             self._find((name,), f"expected a name, found {_describe(key)}", "write a name")
 
-    def _mapping(self, key: str) -> "Section":
-        node = self._take(key, False, "")
+    def _mapping(self, key: str, remedy: str) -> "Section":
+        """The section below the key, which may be absent or empty if there is no remedy for that."""
+        node = self._take(key, bool(remedy), remedy)
         if isinstance(node, yaml.MappingNode):
             return Section(self._document, node, (*self._at, key))
-        if node is not None and _describe(node) != "nothing":
+        if node is not None and (remedy or _describe(node) != "nothing"):
             self._find((key,), f"expected a section, found {_describe(node)}", "write `key: value` lines below it")
         return Section(self._document, None, (*self._at, key))
 
@@ -211,8 +211,13 @@ class Section:
 
 
 def _value(node: yaml.Node) -> Any:
-    """A scalar as YAML 1.1 understands it; None for lists and mappings."""
-    return yaml.constructor.SafeConstructor().construct_object(node) if isinstance(node, yaml.ScalarNode) else None
+    """A scalar as YAML 1.1 understands it; None for what is none, such as a list or the day 2026-99-99."""
+    if not isinstance(node, yaml.ScalarNode):
+        return None
+    try:
+        return yaml.constructor.SafeConstructor().construct_object(node)
+    except (ValueError, OverflowError, yaml.YAMLError):
+        return None
 
 
 def _describe(node: yaml.Node) -> str:
@@ -220,4 +225,5 @@ def _describe(node: yaml.Node) -> str:
         return f"a list of {len(node.value)}"
     if isinstance(node, yaml.MappingNode):
         return "a section"
-    return repr(_value(node)) if node.value else "nothing"
+    value = _value(node)
+    return "nothing" if not node.value else repr(node.value if value is None else value)

@@ -1,9 +1,9 @@
 """`flexmeter topology`: check topology.yaml without connecting to anything, and show what flows where."""
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from pathlib import Path as FilePath
-from urllib.parse import urlsplit, urlunsplit
 
 import click
 
@@ -66,9 +66,12 @@ def _ends(mentions: Iterable[tuple[Path, str]], topic: str) -> list[str]:
 
 
 def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user.split(':')[0]}{at}{host}"))
+    """The URL for other eyes.
+
+    >>> _without_password("mqtts://bridge:s3cret@broker:8883")
+    'mqtts://bridge@broker:8883'
+    """
+    return re.sub(r"(?<=//)([^/:@]*):[^/]*@", r"\1@", url)
 
 
 def _load(path: FilePath) -> Topology:

@@ -2,10 +2,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flexmeter.commands.topology import command
+from flexmeter.known import known
 from schemas.faults import Faults
-from schemas.topology import load_topology
+from schemas.topology import load_topology, parse_topology
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "tests" / "cases" / "topology"
@@ -65,3 +68,42 @@ def test_show_draws_the_flow_and_hides_passwords(monkeypatch: pytest.MonkeyPatch
     assert line.endswith("-> stream metering")
     assert "mqtts://bridge@broker:8883" in result.output
     assert "secret" not in result.output
+
+
+SHIPPED = (ROOT / "topology.yaml").read_text("utf-8")
+SCRAPS = [
+    "",
+    "\n",
+    "  ",
+    ":",
+    "- ",
+    "[",
+    "}",
+    '"',
+    "&a ",
+    "*a",
+    "!x ",
+    "? ",
+    "${",
+    "~",
+    "0x",
+    "2026-99-99",
+    "://",
+    "\t",
+    "é",
+]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(SHIPPED)), st.integers(0, 12), st.sampled_from(SCRAPS)), min_size=1, max_size=4
+    )
+)
+def test_whatever_a_typing_slip_makes_of_it_is_a_fault_or_a_topology(slips: list[tuple[int, int, str]]) -> None:
+    text = SHIPPED
+    for at, length, scrap in slips:
+        text = text[:at] + scrap + text[at + length :]
+    try:
+        parse_topology("topology.yaml", text, env={}, known=known())
+    except Faults as faults:
+        assert faults.faults
