@@ -43,17 +43,12 @@ def record_types() -> frozenset[str]:
 
 def names(topology: Topology, known: Known) -> Findings:
     """Names are those of metrics, tables and Kubernetes objects as well."""
-    for kind in ("bridges", "streams", "sinks"):
+    remedy = "write small letters and digits, a letter first, joined by '-' or '_' (in topics also by '.')"
+    for kind in ("topics", "bridges", "streams", "sinks"):
+        pattern = _TOPIC_NAME if kind == "topics" else _NAME
         for name in getattr(topology, kind):
-            if not _NAME.fullmatch(name):
-                yield Finding(
-                    (kind, name), "no usable name", "write small letters, digits, '_' and '-', a letter first"
-                )
-    for name in topology.topics:
-        if not _TOPIC_NAME.fullmatch(name):
-            yield Finding(
-                ("topics", name), "no usable name", "write small letters, digits, '.', '_' and '-', a letter first"
-            )
+            if name and not pattern.fullmatch(name):
+                yield Finding((kind, name), "no usable name", remedy)
 
 
 def words(topology: Topology, known: Known) -> Findings:
