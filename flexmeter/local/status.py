@@ -17,7 +17,7 @@ from schemas.topology_model import Topology
 
 ROWS: dict[str, Series] = {
     "bridge": Series("flexmeter_bridge_rows_total", (("record", "ReadingBlock"),)),
-    "worker": Series("flexmeter_rows_total"),
+    "worker": Series("flexmeter_stream_rows"),
     "sink": Series("flexmeter_sink_inserted_rows_total", (("table", "readings_raw"),)),
 }
 """How each role counts readings, in the order of the data's way."""
