@@ -72,7 +72,7 @@ def roles(topology: Topology, new_port: Callable[[], int]) -> list[Role]:
     """What a topology needs to run, in the order of start: whoever takes data before whoever gives it."""
     return [
         *(Role("sink", name, new_port()) for name in topology.sinks),
-        *(Role("worker", name, new_port()) for name in topology.streams),
+        *(Role("worker", name, new_port(), ("--instance", "local")) for name in topology.streams),
         *(Role("bridge", name, new_port()) for name in topology.bridges),
     ]
 
