@@ -53,6 +53,7 @@ def consumer(kafka: Kafka, group: str) -> Consumer:
         "client.id": group,
         "auto.offset.reset": "earliest",
         "enable.auto.commit": "false",
+        "session.timeout.ms": "10000",  # a killed sink's successor waits no longer than that
         "queued.max.messages.kbytes": "65536",
     }
     return Consumer(settings, logger=logging.getLogger("librdkafka"))
