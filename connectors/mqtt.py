@@ -87,18 +87,18 @@ class MqttSource:
         self._group = f"$share/flexmeter-{bridge.name}/" if instance else ""
         self._arrived: list[MqttDelivery] = []
         self._unacknowledged: deque[MqttDelivery] = deque()
-        self._subscribed = False
+        self._connected = False
         self._fault = ""
         self._client = self._new_client(f"flexmeter-{bridge.name}" + (f"-{instance}" if instance else ""))
         self._set_credentials(bridge)
 
     def receive(self, timeout_s: float, at_most: int) -> Sequence[MqttDelivery]:
         """See Source."""
-        if not self._subscribed:
+        if not self._connected:
             self._connect()
         self._work(timeout_s, at_most)
         arrived, self._arrived = self._arrived, []
-        if not self._subscribed and not arrived:
+        if not self._connected and not arrived:
             raise self._unavailable()
         return arrived
 
@@ -111,7 +111,7 @@ class MqttSource:
 
     def close(self) -> None:
         """See Source. The session stays, and what comes meanwhile waits in it."""
-        if self._subscribed:
+        if self._connected:
             self._client.disconnect()
         while self._client.socket() is not None and self._client.want_write():
             if self._client.loop_write() is not MQTTErrorCode.MQTT_ERR_SUCCESS:
@@ -149,7 +149,7 @@ class MqttSource:
             self._client.tls_set_context(context)
 
     def _connect(self) -> None:
-        """Until the broker has confirmed the subscriptions; messages of the session may come before that."""
+        """Until the broker has let us in. Its answer to the subscriptions comes later, behind the session's backlog."""
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = _SESSION_EXPIRY_S
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
@@ -163,9 +163,9 @@ class MqttSource:
             self._fault = str(error)
             raise self._unavailable() from error
         deadline = time.monotonic() + _CONNECT_TIMEOUT_S
-        while not self._subscribed and not self._fault and time.monotonic() < deadline:
-            self._work(0.1, RECEIVE_MAXIMUM)
-        if not self._subscribed:
+        while not self._connected and not self._fault and time.monotonic() < deadline:
+            self._work(0.1, 1)
+        if not self._connected:
             self._fault = self._fault or "connected, but it does not answer"
             self._client.disconnect()
             raise self._unavailable()
@@ -206,15 +206,17 @@ class MqttSource:
             self._address.port,
             ", session continued" if flags.session_present else ", new session",
         )
+        self._connected = True
         options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
         client.subscribe([(self._group + template.filter(), options) for template in self._templates])
 
     def _on_subscribe(
-        self, _client: paho.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Properties | None
+        self, client: paho.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Properties | None
     ) -> None:
         refused = [str(reason) for reason in reasons if reason.is_failure]
-        self._fault = f"it refuses the subscription: {', '.join(refused)}" if refused else ""
-        self._subscribed = not refused
+        if refused:
+            self._fault = f"it refuses the subscription: {', '.join(refused)}"
+            client.disconnect()
 
     def _on_disconnect(
         self,
@@ -224,7 +226,7 @@ class MqttSource:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
-        self._subscribed = False
+        self._connected = False
         self._fault = self._fault or f"connection lost: {reason}"
         self._unacknowledged.clear()
 

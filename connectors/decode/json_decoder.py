@@ -133,7 +133,7 @@ def _sequence(document: dict[str, Any], path: Path | None) -> int:
     if written is None or written is _ABSENT:
         return -1
     if type(written) is not int or not 0 <= written < 1 << 63:
-        raise Rejected(Reason.VALUE, f"{_dotted(path)} is {_said(written)}, expected a counter from 0")
+        raise Rejected(Reason.VALUE, f"{_pointer(path)} is {_said(written)}, expected a counter from 0")
     return written
 
 
@@ -155,9 +155,9 @@ def _values(document: dict[str, Any], mapping: JsonMapping) -> tuple[tuple[float
         elif written is None or (written is _ABSENT and not field.required):
             values.append(_NAN)
         elif written is _ABSENT:
-            raise Rejected(Reason.FIELD, f"{_dotted(field.path)} is absent")
+            raise Rejected(Reason.FIELD, f"{_pointer(field.path)} is absent")
         else:
-            raise Rejected(Reason.VALUE, f"{_dotted(field.path)} is {_said(written)}, expected a number or null")
+            raise Rejected(Reason.VALUE, f"{_pointer(field.path)} is {_said(written)}, expected a number or null")
     return tuple(values), quality
 
 
@@ -180,13 +180,13 @@ def _event(document: dict[str, Any], address: Address, at: int, quality: int, ma
         raise Rejected(Reason.UNKNOWN_EVENT, f"the mapping of {mapping.profile} knows no events")
     code = _find(document, fields.path)
     if code is _ABSENT or code is None:
-        raise Rejected(Reason.FIELD, f"{_dotted(fields.path)} is absent")
+        raise Rejected(Reason.FIELD, f"{_pointer(fields.path)} is absent")
     detail = None if fields.detail_path is None else _find(document, fields.detail_path)
     if detail is None or detail is _ABSENT:
         detail = ""
     elif type(detail) is not str or len(detail) > LONGEST_DETAIL:
         raise Rejected(
-            Reason.VALUE, f"{_dotted(fields.detail_path)} is not text of at most {LONGEST_DETAIL} characters"
+            Reason.VALUE, f"{_pointer(fields.detail_path)} is not text of at most {LONGEST_DETAIL} characters"
         )
     return MeterEvent(address.meter, at, quality, _kind(code, fields), detail)
 
@@ -199,7 +199,7 @@ def _alarms(
     if fields is None or alarms is None or alarms is _ABSENT:
         return
     if type(alarms) is not list:
-        raise Rejected(Reason.VALUE, f"{_dotted(fields.alarms_path)} is {_said(alarms)}, expected a list of codes")
+        raise Rejected(Reason.VALUE, f"{_pointer(fields.alarms_path)} is {_said(alarms)}, expected a list of codes")
     for code in alarms:
         yield MeterEvent(address.meter, at, quality, _kind(code, fields), "")
 
@@ -218,17 +218,17 @@ def _find(document: Any, path: Path) -> Any:
         kind = type(found)
         if kind is dict:
             found = found.get(step, _ABSENT)
-        elif kind is list and type(step) is int:
-            found = found[step] if step < len(found) else _ABSENT
+        elif kind is list and step.isdecimal():
+            found = found[int(step)] if int(step) < len(found) else _ABSENT
         elif found is None or found is _ABSENT:
             return found
         else:
-            raise Rejected(Reason.FIELD, f"{_dotted(path)} is absent: {_said(found)} stands in its way")
+            raise Rejected(Reason.FIELD, f"{_pointer(path)} is absent: {_said(found)} stands in its way")
     return found
 
 
-def _dotted(path: Path | None) -> str:
-    return ".".join(map(str, path or ()))
+def _pointer(path: Path | None) -> str:
+    return "".join(f"/{step}" for step in path or ())
 
 
 def _said(value: Any) -> str:

@@ -1,20 +1,20 @@
 """How one profile's JSON is laid out: `mappings/<profile>.yaml`, read and checked once.
 
 time:                            left out where the payloads have no time
-  path: time                     dots lead into objects, whole numbers into lists: "channels.0.value"
+  path: /time                    a JSON pointer (RFC 6901): "/channels/0/value" leads into a list
   format: iso8601                or epoch_s, epoch_ms
   by: meter                      or gateway: whose clock it is
-sequence: {path: seq}            the device's own counter; may be left out
+sequence: {path: /seq}           the device's own counter; may be left out
 quantities:                      catalogue name ->
   active_energy_import_wh:
-    path: energy.consumed
+    path: /energy/consumed
     unit: kWh                    the unit of the number where the payload does not state one
-    unit_path: units.energy      where the payload states one; may be left out
+    unit_path: /units/energy     where the payload states one; may be left out
     required: true               false: may be absent; null is "not measured" either way
 events:                          may be left out
-  path: event                    the code, in payloads whose address says event
-  detail_path: detail            the device's own words; may be left out
-  alarms_path: alarms            a list of codes that comes with readings; may be left out
+  path: /event                   the code, in payloads whose address says event
+  detail_path: /detail           the device's own words; may be left out
+  alarms_path: /alarms           a list of codes that comes with readings; may be left out
   codes: {LAST_GASP: last_gasp}  the device's code -> kind of schemas.events
 """
 
@@ -32,8 +32,8 @@ from schemas.faults import Fault, Faults, choose_one_of
 from schemas.topology_reader import Document, Finding, Section
 from schemas.units import to_base
 
-Path = tuple[str | int, ...]
-"""The steps to a value: keys of objects, positions in lists."""
+Path = tuple[str, ...]
+"""The steps to a value: keys of objects; digits are positions where a list stands."""
 
 
 class TimeFormat(StrEnum):
@@ -123,29 +123,35 @@ def parse_mapping(profile: str, text: str) -> JsonMapping:
     return mapping
 
 
-def parse_path(text: str) -> Path:
-    """Take a path apart.
+def parse_pointer(text: str) -> Path:
+    """Take a JSON pointer apart (RFC 6901, clause 3); ValueError if it is none.
 
-    >>> parse_path("channels.0.value")
-    ('channels', 0, 'value')
+    >>> parse_pointer("/channels/0/1-0:1.8.0"), parse_pointer("/a~1b~0c")
+    (('channels', '0', '1-0:1.8.0'), ('a/b~c',))
     """
-    return tuple(int(step) if step.isdecimal() else step for step in text.split("."))
+    if not text.startswith("/"):
+        raise ValueError(f"{text!r} is no JSON pointer")
+    return tuple(step.replace("~1", "/").replace("~0", "~") for step in text[1:].split("/"))
 
 
 def _mapping(document: Document, profile: str, root: Section) -> JsonMapping:
     return JsonMapping(
         profile=profile,
         time=root.one("time", partial(_time, document)) if "time" in root.names() else None,
-        sequence=root.one("sequence", lambda section: _path(section, "path")) if "sequence" in root.names() else None,
+        sequence=root.one("sequence", partial(_sequence, document)) if "sequence" in root.names() else None,
         quantities=root.one("quantities", partial(_quantities, document, profile)),
         events=root.one("events", partial(_events, document)) if "events" in root.names() else None,
     )
 
 
+def _sequence(document: Document, section: Section) -> Path:
+    return _path(document, section, ("sequence",))
+
+
 def _time(document: Document, section: Section) -> TimeField:
     written = _choice(document, ("time", "format"), section.text("format", TimeFormat.ISO8601), [*map(str, TimeFormat)])
     by = _choice(document, ("time", "by"), section.text("by", TimeBy.METER), [*map(str, TimeBy)])
-    return TimeField(_path(section, "path") or (), TimeFormat(written), TimeBy(by))
+    return TimeField(_path(document, section, ("time",)), TimeFormat(written), TimeBy(by))
 
 
 def _quantities(document: Document, profile: str, section: Section) -> tuple[QuantityField | None, ...]:
@@ -163,17 +169,18 @@ def _optional_quantity(document: Document, section: Section, name: str) -> Quant
 
 
 def _quantity(document: Document, name: str, section: Section) -> QuantityField:
+    at = ("quantities", name)
     quantity = load_catalogue().quantities[name]
     unit = section.text("unit", quantity.unit)
     try:
         to_base(0.0, unit, quantity)
     except Rejected as rejected:
-        document.findings.append(Finding(("quantities", name, "unit"), rejected.detail, "write one of these"))
+        document.findings.append(Finding((*at, "unit"), rejected.detail, "write one of these"))
     return QuantityField(
         quantity=quantity,
-        path=_path(section, "path") or (),
+        path=_path(document, section, at),
         unit=unit,
-        unit_path=_path(section, "unit_path", optional=True),
+        unit_path=_optional_path(document, section, at, "unit_path"),
         required=section.flag("required", True),
     )
 
@@ -185,18 +192,27 @@ def _events(document: Document, section: Section) -> EventFields:
     for code, kind in codes.items():
         _choice(document, ("events", "codes", code), kind, list(load_events()))
     return EventFields(
-        path=_path(section, "path", optional=True),
-        detail_path=_path(section, "detail_path", optional=True),
-        alarms_path=_path(section, "alarms_path", optional=True),
+        path=_optional_path(document, section, ("events",), "path"),
+        detail_path=_optional_path(document, section, ("events",), "detail_path"),
+        alarms_path=_optional_path(document, section, ("events",), "alarms_path"),
         codes=codes,
     )
 
 
-def _path(section: Section, key: str, optional: bool = False) -> Path | None:
-    if optional and key not in section.names():
-        section.text(key, "")
-        return None
-    return parse_path(section.text(key, remedy="write where it stands, such as energy.consumed"))
+def _path(document: Document, section: Section, at: Path, key: str = "path") -> Path:
+    text = section.text(key, remedy="write where it stands, such as /energy/consumed")
+    try:
+        return parse_pointer(text) if text else ()
+    except ValueError as error:
+        document.findings.append(Finding((*at, key), str(error), f"begin with a slash: /{text.replace('.', '/')}"))
+        return ()
+
+
+def _optional_path(document: Document, section: Section, at: Path, key: str) -> Path | None:
+    if key in section.names():
+        return _path(document, section, at, key)
+    section.text(key, "")  # asked for, so that a key misspelt is told this one
+    return None
 
 
 def _choice(document: Document, at: Path, word: str, known: list[str]) -> str:
