@@ -1,0 +1,188 @@
+"""What every operator must keep to, whatever it computes. A new one in the registry is under it at once."""
+
+import random
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from schemas.blocks import Beat, EventBlock, ReadingBlock
+from schemas.quality import Quality
+from streams import turn
+from streams.contract import Operator
+from streams.registry import OPERATORS
+from streams.snapshot import freeze, thaw
+from tests.streams_log import BEGIN, INTERVAL_MS, Input, Row, beats, block, events, facts, feed, shard
+
+METERS = [f"meter-{i}" for i in range(5)]
+STEPS = 120
+every_operator = pytest.mark.parametrize("operator", OPERATORS.values(), ids=lambda operator: operator.name)
+
+
+def steps(seed: int, count: int = STEPS) -> list[list[Row]]:
+    """Rows by reporting interval. Meter 0 pauses for a while, the last one leaves gaps and NaN."""
+    rng = random.Random(seed)
+    register = {meter: 1_000.0 * i for i, meter in enumerate(METERS)}
+    found = []
+    for step in range(count):
+        rows = []
+        for i, meter in enumerate(METERS):
+            register[meter] += rng.randint(0, 9)
+            if (i == 0 and 30 <= step < 50) or (meter == METERS[-1] and rng.random() < 0.3):
+                continue
+            powers = [rng.randint(0, 30_000) / 10 for _ in range(3)]
+            if meter == METERS[-1] and rng.random() < 0.2:
+                powers[0] = float("nan")
+            values = (register[meter], 0.0, *powers, 230.1, 229.9, 231.25)
+            at = BEGIN + step * INTERVAL_MS + rng.randint(0, 900)
+            rows.append(Row(meter, at, BEGIN + step * INTERVAL_MS, values))
+        found.append(rows)
+    return found
+
+
+def gasps(count: int) -> dict[int, list[tuple[str, int, str]]]:
+    """Events by step: each meter loses power once and gets it back."""
+    by_step: dict[int, list[tuple[str, int, str]]] = {}
+    for i, meter in enumerate(METERS):
+        gone = BEGIN + (10 + i) * INTERVAL_MS
+        by_step.setdefault(10 + i, []).append((meter, gone, "last_gasp"))
+        by_step.setdefault(15 + i, []).append((meter, gone + 50_000, "power_restored"))
+    return {step: found for step, found in by_step.items() if step < count}
+
+
+def log(operator: Operator, rows: Sequence[Sequence[Row]], cut: int = 10_000) -> list[Input]:
+    """The input partition: each step's rows in blocks of `cut`, or its events, then ten beats of a second."""
+    records: list[Input] = []
+    by_step = gasps(len(rows))
+    for step, found in enumerate(rows):
+        if "EventBlock" in operator.takes:
+            happened = by_step.get(step, [])
+            records += [events(happened[i : i + cut]) for i in range(0, len(happened), cut)]
+        else:
+            records += [block(found[i : i + cut]) for i in range(0, len(found), cut)]
+        records += beats(BEGIN + step * INTERVAL_MS, 10)
+    return records
+
+
+def run(operator: Operator, records: Sequence[Input]) -> dict[tuple[object, ...], tuple[object, ...]]:
+    return facts(feed(shard({operator.name: operator}), records))
+
+
+@every_operator
+def test_says_something(operator: Operator) -> None:
+    """Without this the other tests could compare nothing with nothing."""
+    assert {key[0] for key in run(operator, log(operator, steps(1)))} >= operator.gives
+
+
+@every_operator
+def test_deterministic(operator: Operator) -> None:
+    records = log(operator, steps(2))
+    assert run(operator, records) == run(operator, records)
+
+
+@every_operator
+@pytest.mark.parametrize("cut", [1, 2, 3])
+@pytest.mark.parametrize("most_rows", [1, 4, 100_000])
+def test_any_split_into_blocks_and_turns(
+    operator: Operator, cut: int, most_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(operator, log(operator, steps(3)))
+    monkeypatch.setattr(turn, "MOST_ROWS", most_rows)
+    assert run(operator, log(operator, steps(3), cut)) == whole
+
+
+@every_operator
+def test_saved_and_loaded_between_any_two_records(operator: Operator) -> None:
+    records = log(operator, steps(4, 60))
+    uninterrupted = run(operator, records)
+    found: dict[tuple[object, ...], tuple[object, ...]] = {}
+    now = shard({operator.name: operator})
+    rng = random.Random(4)
+    while now.cursor < len(records):
+        for record in records[now.cursor : now.cursor + rng.randint(1, 40)]:
+            found |= facts(iter(now.take(record) or []))
+        saved = freeze(now)
+        now = shard({operator.name: operator})
+        thaw(saved, now)
+        assert freeze(now) == saved
+    assert found == uninterrupted
+
+
+@every_operator
+def test_repeated_rows_change_nothing(operator: Operator) -> None:
+    rows = steps(5)
+    once = run(operator, log(operator, rows))
+    repeated = [list(now) + [row for row in before if row.meter != METERS[0]] for before, now in pairwise([[], *rows])]
+    records = log(operator, repeated)
+    twice = [
+        again for record in records for again in ([record, record] if isinstance(record, EventBlock) else [record])
+    ]
+    assert run(operator, twice) == once
+
+
+@every_operator
+@pytest.mark.parametrize("seed", range(5))
+def test_shuffled_within_the_lateness_is_as_ordered(operator: Operator, seed: int) -> None:
+    rows = steps(6)
+    ordered = run(operator, log(operator, rows))
+    rng = random.Random(seed)
+    shuffled: list[list[Row]] = [[] for _ in rows]
+    for step, found in enumerate(rows):
+        for row in found:
+            delayed = row.meter not in (METERS[0], METERS[-1]) and step < len(rows) - 4 and rng.random() < 0.2
+            arrives = step + rng.randint(1, 4) * delayed
+            late = Row(row.meter, row.at, BEGIN + arrives * INTERVAL_MS, row.values)
+            shuffled[arrives].insert(rng.randint(0, len(shuffled[arrives])), late)
+    assert run(operator, log(operator, shuffled)) == ordered
+
+
+@every_operator
+def test_input_is_not_mutated(operator: Operator) -> None:
+    records = log(operator, steps(7))
+    for record in records:
+        for name in getattr(record, "__slots__", ()):
+            column = getattr(record, name)
+            if isinstance(column, np.ndarray):
+                column.flags.writeable = False
+    assert run(operator, records)
+
+
+@every_operator
+def test_state_is_bounded_on_a_tenfold_stream(operator: Operator) -> None:
+    def size(count: int) -> int:
+        now = shard({operator.name: operator})
+        assert list(feed(now, log(operator, steps(8, count)))) is not None
+        return sum(table.column(name).nbytes for table in now.tables.values() for name in table.columns)
+
+    assert size(600) == size(60) > 0
+
+
+@every_operator
+def test_absurd_values_stay_with_their_meter(operator: Operator) -> None:
+    """NaN, infinities, negative and huge values; times flagged as in the future: no crash, no word about others."""
+    plain = log(operator, steps(9))
+    expected = run(operator, plain)
+    strange = [float("nan"), float("inf"), -float("inf"), -5.0, 1e300, -1e300, 1e15, 0.0]
+    odd = [
+        Row("odd", BEGIN + step * INTERVAL_MS, BEGIN + step * INTERVAL_MS, tuple(np.roll(strange, step)))
+        for step in range(60)
+    ]
+    future = [Row("odd", BEGIN + 10**12, BEGIN, (1.0,) * 8, int(Quality.FUTURE))]
+    polluted: list[Input] = []
+    for record in plain:
+        polluted.append(record)
+        if isinstance(record, ReadingBlock) and odd:
+            polluted += [block([odd.pop(0)]), block(future)]
+    got = run(operator, polluted)
+    assert {key: value for key, value in got.items() if key[1] != "odd"} == expected
+
+
+@every_operator
+def test_time_stands_still_without_the_own_source(operator: Operator) -> None:
+    """Another source's beats make nobody silent, close no window and clear no alert."""
+    before = log(operator, steps(10, 20))
+    now = shard({operator.name: operator})
+    assert list(feed(now, before)) is not None
+    later = [Beat("another", BEGIN + i * 1_000) for i in range(1_000)]
+    assert facts(feed(now, later)) == {}
