@@ -2,9 +2,13 @@
 
 import pytest
 from clickhouse_driver import Client
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from paho.mqtt import publish, subscribe
+
+from flexmeter.local.lag import committed, ends, lag_of
+from flexmeter.local.ports import free_port
+from schemas.errors import Unavailable
 
 pytestmark = pytest.mark.integration
 
@@ -42,3 +46,25 @@ def test_mosquitto_retains_a_message(mosquitto: str) -> None:
 def test_clickhouse_server_speaks_the_native_protocol(clickhouse_server: str) -> None:
     with Client.from_url(clickhouse_server) as client:
         assert client.execute("SELECT 6 * 7") == [(42,)]
+
+
+def test_lag_is_what_the_group_has_not_committed(kafka: str) -> None:
+    admin = AdminClient({"bootstrap.servers": kafka})
+    for future in admin.create_topics([NewTopic("local.lag", 2, 1)]).values():
+        future.result(20)
+    producer = Producer({"bootstrap.servers": kafka})
+    for number in range(5):
+        producer.produce("local.lag", b"x", partition=number % 2)
+    assert producer.flush(20) == 0
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": "local.lag"})
+    consumer.commit(offsets=[TopicPartition("local.lag", 0, 2)], asynchronous=False)
+    consumer.close()
+    first, end = ends(admin, ["local.lag", "no.such.topic"])
+    assert end == {("local.lag", 0): 3, ("local.lag", 1): 2}
+    assert lag_of(committed(admin, "local.lag", list(end)), first, end) == 1 + 2
+
+
+def test_no_kafka_is_unavailable() -> None:
+    admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{free_port()}", "log_level": 0})
+    with pytest.raises(Unavailable, match="kafka is unavailable"):
+        ends(admin, ["local.lag"], timeout_s=0.5)
