@@ -145,6 +145,7 @@ class Engine:
             metrics.RESULTS.labels(self.stream.name, type(result).__name__).inc()
             await self._send(held, outgoing(result, self.stream, self.topology, partition))
         metrics.NEXT_OFFSET.labels(self.stream.name, partition).set(held.shard.next_offset)
+        metrics.ROWS.labels(self.stream.name, partition).set(held.shard.counts.received)
         metrics.TURNS.labels(self.stream.name).inc()
 
     async def _reject(self, held: Held, message: Message, rejected: Rejected) -> None:
@@ -206,11 +207,11 @@ class Engine:
         """Awaited by Faust before partitions resume. A revoke in the meantime makes what was restored void."""
         revocations = self.revocations
         wanted = [tp.partition for tp in self.app.consumer.assignment() if tp.topic == self.stream.input]
-        for partition in sorted(set(wanted) - set(self.held)):
-            held = await self._restored(partition)
-            if self.revocations != revocations:
-                return
-            self.held[partition] = held
+        missing = sorted(set(wanted) - set(self.held))
+        restored = await asyncio.gather(*(self._restored(partition) for partition in missing))
+        if self.revocations != revocations:
+            return
+        self.held |= dict(zip(missing, restored, strict=True))
         log.info("stream %s holds partitions %s", self.stream.name, sorted(self.held))
 
     async def _restored(self, partition: int) -> Held:
@@ -293,5 +294,8 @@ def die(why: str) -> NoReturn:
 
 def run(engine: Engine) -> NoReturn:
     """Run the worker until SIGTERM or SIGINT; exits 0 after a save, non-zero after a crash."""
-    faust.Worker(engine.app, loglevel=logging.INFO, logfile=None, override_logging=False).execute_from_commandline()
+    for chatty in ("faust", "mode", "aiokafka", "abc", "streams.faust_seams"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    worker = faust.Worker(engine.app, loglevel=logging.INFO, logfile=None, override_logging=False, quiet=True)
+    worker.execute_from_commandline()
     raise AssertionError("Faust's worker ends the process")
