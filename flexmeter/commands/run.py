@@ -43,7 +43,8 @@ def _run(path: Path, folder: Path, for_s: float | None, meters: int) -> int:
             raise click.ClickException("\n".join(taken))
         place = Place(mine, *(port.number for port in wanted))
         topology = load_topology(path, place.settings(os.environ))
-        stack = Stack(place, topology, path, Role("fleet", "", 0, ("--meters", str(meters))), Console(file=sys.stdout))
+        fleet = ("--meters", str(meters), "--duplicates", "0.01", "--garbage", "0.001")
+        stack = Stack(place, topology, path, Role("fleet", "", 0, fleet), Console(file=sys.stdout))
         return _live(stack, for_s)
 
 

@@ -72,6 +72,23 @@ def wait_ready(part: Part, process: "subprocess.Popen[bytes]", pause_s: float = 
         time.sleep(pause_s)
 
 
+def complete(part: Part) -> None:
+    """Run a part that ends by itself.
+
+    Raises:
+        Unavailable: it ended with another code than 0, or not in time.
+    """
+    process = spawn(part)
+    try:
+        code = process.wait(part.start_s)
+    except subprocess.TimeoutExpired:
+        raise Unavailable(part.name, f"not done after {part.start_s:.0f} s\n{tail(part.log)}") from None
+    finally:
+        stop(process, 0)
+    if code:
+        raise Unavailable(part.name, f"ended with {code}\n{tail(part.log)}")
+
+
 def stop(process: "subprocess.Popen[bytes]", grace_s: float) -> None:
     """Ask it to end; end it if it has not after `grace_s` seconds."""
     if process.poll() is None:

@@ -40,7 +40,9 @@ class Place:
         return self.folder / "logs" / f"{name}.log"
 
     def settings(self, env: Mapping[str, str]) -> dict[str, str]:
-        """What every role is told through its environment. What the user has set stays, except where the parts are."""
+        """What every role is told through its environment. What the user has set stays, except where things are:
+        the parts are ours, and the fleet writes its own register.
+        """
         mine = {
             "FLEXMETER_RUN": str(self.folder),
             "KAFKA_BOOTSTRAP": self.bootstrap,
@@ -48,9 +50,10 @@ class Place:
             "MQTT_URL": f"mqtt://{HOST}:{self.mqtt_port}",
             "CLICKHOUSE_URL": f"chdb://{self.folder / 'clickhouse'}",
             "PAGE_PORT": str(self.page_port),
+            "FLEXMETER_REGISTER": str(self.folder / "register.csv"),
             "PYTHONUNBUFFERED": "1",
         }
-        return {"FLEXMETER_REGISTER": str(self.folder / "register.csv"), **env, **mine}
+        return {**env, **mine}
 
 
 @dataclass(frozen=True, slots=True)

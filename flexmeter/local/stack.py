@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
@@ -18,7 +18,7 @@ from connectors.kafka import ensure_topics
 from flexmeter.local import account, roles, screen
 from flexmeter.local.kafka import kafka
 from flexmeter.local.mosquitto import mosquitto
-from flexmeter.local.part import Part
+from flexmeter.local.part import Part, complete
 from flexmeter.local.ports import free_port
 from flexmeter.local.roles import Place, Role
 from flexmeter.local.status import Snapshot, look
@@ -58,6 +58,8 @@ class Stack:
         self._start("mosquitto", broker)
         with self._step(f"{len(self.topology.topics)} topics"):
             ensure_topics(self.topology.kafka, self.topology.topics.values())
+        with self._step("register of meters"):
+            complete(self._part(replace(self.fleet, arguments=(*self.fleet.arguments, "--register-only")), env))
         self.running = roles.roles(self.topology, free_port)
         self._start(", ".join(role.name for role in self.running), *(self._part(role, env) for role in self.running))
         self.began_ms = time.time_ns() // 1_000_000

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flexmeter.local.part import Part, spawn
+from flexmeter.local.part import Part, complete, spawn
 from flexmeter.local.ports import Port, another, faults, free_port, ports
 from flexmeter.local.run_folder import held
 from flexmeter.local.supervise import TOO_OFTEN, Supervisor
@@ -118,7 +118,7 @@ def test_children_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     code = f"""
 import sys, signal
 from pathlib import Path
-from flexmeter.local.part import Part, spawn
+from flexmeter.local.part import Part, complete, spawn
 for name in ("one", "two"):
     argv = [sys.executable, "-c", "import signal\\nwhile True: signal.pause()"]
     print(spawn(Part(name, argv, Path({str(tmp_path)!r}) / name)).pid, flush=True)
@@ -169,3 +169,11 @@ def test_a_run_folder_serves_one_run(tmp_path: Path) -> None:
         pass
     with held(tmp_path / "run"):
         pass
+
+
+def test_a_task_that_fails_says_why(tmp_path: Path) -> None:
+    complete(part(tmp_path, "good", "print('done')"))
+    with pytest.raises(Unavailable, match=r"task is unavailable: ended with 1[\s\S]*no such folder"):
+        complete(part(tmp_path, "task", "raise SystemExit('no such folder')"))
+    with pytest.raises(Unavailable, match="endless is unavailable: not done after"):
+        complete(part(tmp_path, "endless", SLEEPER, start_s=0.2))
