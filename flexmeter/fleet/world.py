@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flexmeter.fleet.grid import HEAT, HOME, STATION, build_grid
-from flexmeter.fleet.heat import Heat, Stations, draw_stations, show_heat
+from flexmeter.fleet.heat import INSTALLED_MS, Heat, Stations, draw_stations, show_heat
 from flexmeter.fleet.homes import Homes, draw_homes, power_w
 from schemas.register import Device
 
@@ -104,7 +104,11 @@ def step(world: World, before: Moment | None, at: int, dark: Collection[str] = (
     voltage = source[world.station_of_feeder[world.feeder_of]] - drop
     var = REACTIVE_PER_ACTIVE * np.abs(station_w)
     passed = 0 if before is None else at - before.at
-    registers = _registers(world, before, power.sum(axis=1), station_w.sum(axis=1), var.sum(axis=1), passed)
+    registers = (
+        _first_registers(world, at)
+        if before is None
+        else _registers(before, power.sum(axis=1), station_w.sum(axis=1), var.sum(axis=1), passed)
+    )
     return Moment(
         at=at,
         on=on,
@@ -131,20 +135,26 @@ def _source_v(world: World, at: int) -> Floats:
     return np.asarray(234 + 1.5 * np.sin(at / 3_600_000 + place) + 0.3 * np.sin(at / 40_000 + 2 * place))
 
 
+def _first_registers(world: World, at: int) -> dict[str, Floats]:
+    """What registers begin with: more than homes can have consumed since 2024: none goes back at a restart."""
+    rng = np.random.default_rng((world.seed, 11))
+    hours = (at - INSTALLED_MS) / 3_600_000
+    homes, stations = len(world.households), len(world.stations)
+    start = rng.uniform(1e6, 4e6, homes) + 800 * hours
+    below = 800 * hours * max(homes, 1)
+    return {
+        "import_wh": start,
+        "export_wh": np.where(world.homes.sun_w > 0, start, 0.0),
+        "station_import_wh": np.full(stations, 1e6 + below),
+        "station_export_wh": np.full(stations, 1e6 + below),
+        "station_import_varh": np.full(stations, 1e6 + below),
+    }
+
+
 def _registers(
-    world: World, before: Moment | None, home_w: Floats, station_w: Floats, station_var: Floats, passed_ms: int
+    before: Moment, home_w: Floats, station_w: Floats, station_var: Floats, passed_ms: int
 ) -> dict[str, Floats]:
     """Every register, `passed_ms` on: the integral by trapezoid of what flows each way."""
-    if before is None:
-        rng = np.random.default_rng((world.seed, 11))
-        start = rng.uniform(1e6, 4e7, len(home_w))
-        return {
-            "import_wh": start,
-            "export_wh": np.where(world.homes.sun_w > 0, start / 5, 0.0),
-            "station_import_wh": np.full(len(station_w), 3e9),
-            "station_export_wh": np.full(len(station_w), 1e7),
-            "station_import_varh": np.full(len(station_w), 6e8),
-        }
     hours = passed_ms / 3_600_000
     home_before, station_before = before.power_w.sum(axis=1), before.station_w.sum(axis=1)
 

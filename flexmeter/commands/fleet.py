@@ -1,0 +1,178 @@
+"""`flexmeter fleet`: many meters that speak the real protocols."""
+
+import logging
+import math
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flexmeter.fleet.grid import write_register
+from flexmeter.fleet.live import District
+from flexmeter.fleet.messages import messages, write_truth
+from flexmeter.fleet.outages import Schedule
+from flexmeter.fleet.recording import load_recording, write_own_recording
+from flexmeter.fleet.replay import Faults, plan
+from flexmeter.fleet.run import Ledger, run_live, run_replay
+from flexmeter.fleet.uplink import open_uplink
+from flexmeter.fleet.world import build_world
+from flexmeter.role import start_role, topology_option, topology_or_exit
+from schemas.errors import Unavailable
+from schemas.topology import Topology
+
+log = logging.getLogger("flexmeter.fleet")
+
+OWN = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line, field for option."""
+
+    topology_path: Path
+    url: str | None
+    register_path: Path | None
+    folder: Path
+    areas: tuple[str, ...]
+    gateways: int
+    homes: int
+    heat: int
+    interval: float
+    seed: int
+    first_outage: float
+    outage_every: float
+    outage_lasts: float
+    replay: str | None
+    days: int
+    start: datetime
+    speed: str
+    duplicates: float
+    disorder: float
+    late: float
+    garbage: float
+    clock_error: float
+    outages: int
+    register_only: bool
+    metrics_port: int
+
+    @property
+    def faults(self) -> Faults:
+        """The faults asked for."""
+        return Faults(self.duplicates, self.disorder, self.late, self.garbage, self.clock_error, self.outages)
+
+    @property
+    def client_id(self) -> str:
+        """What the gateways are called: the same after a restart, another for another fleet."""
+        return f"fleet-{'-'.join(self.areas)}-{self.seed}"
+
+    def broker(self, topology: Topology) -> str:
+        """The broker's URL."""
+        urls = [b.url for b in topology.bridges.values() if b.protocol == "mqtt"]
+        if not self.url and not urls:
+            raise click.UsageError("the topology has no MQTT bridge: say where the broker is with --url")
+        return self.url or urls[0]
+
+    def register_file(self, topology: Topology) -> Path:
+        """The register's file: the one that the bridges read."""
+        return self.register_path or Path(topology.register)
+
+    def recording_folder(self) -> Path:
+        """The recording; the fleet's own is made first."""
+        if self.replay != OWN:
+            return Path(self.replay or "")
+        folder = self.folder / "recording"
+        write_own_recording(folder, max(30, self.days + 3), self.seed, log.info)
+        return folder
+
+    def times_real_time(self) -> float:
+        """The speed of a replay."""
+        try:
+            speed = math.inf if self.speed == "max" else float(self.speed)
+        except ValueError:
+            speed = math.nan
+        if not speed > 0:
+            raise click.UsageError(f"--speed is a number above 0, or max; not {self.speed!r}")
+        return speed
+
+
+@click.command()
+@topology_option
+@click.option("--url", default=None, help="The broker; by default that of the topology's first MQTT bridge.")
+@click.option("--register", "register_path", type=click.Path(path_type=Path), default=None, help="Where to write it.")
+@click.option("--folder", type=click.Path(path_type=Path), default=".run", envvar="FLEXMETER_RUN", show_default=True)
+@click.option("--area", "areas", multiple=True, default=["malmo"], show_default=True, help="First level of the topics.")
+@click.option("--gateways", default=4, show_default=True, help="MQTT connections.")
+@click.option("--homes", "--meters", "homes", default=200, show_default=True, help="Household meters.")
+@click.option("--heat", default=5, show_default=True, help="Thermal substations (live).")
+@click.option("--interval", default=10.0, show_default=True, help="Reporting interval in seconds (live).")
+@click.option("--seed", default=1, show_default=True, help="The same seed makes the same meters do the same.")
+@click.option("--first-outage", default=25.0, show_default=True, help="Seconds until the first outage (live).")
+@click.option("--outage-every", default=180.0, show_default=True, help="Seconds between outages; 0 = none (live).")
+@click.option("--outage-lasts", default=20.0, show_default=True, help="Seconds that an outage lasts (live).")
+@click.option("--replay", default=None, help=f"Replay the recording in this folder; `{OWN}`: of the fleet's own homes.")
+@click.option("--days", default=7, show_default=True, help="Days to replay.")
+@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), default="2025-01-06", show_default=True, help="First day.")
+@click.option("--speed", default="max", show_default=True, help="Times real time, or max (replay).")
+@click.option("--duplicates", default=0.0, help="Share of the readings that are sent twice.")
+@click.option("--disorder", default=0.0, help="Share of the readings overtaken within the lateness (replay).")
+@click.option("--late", default=0.0, help="Share of the readings that come behind the lateness (replay).")
+@click.option("--garbage", default=0.0, help="Payloads that nobody can read, as a share of the readings.")
+@click.option("--clock-error", default=0.0, help="Share of the meters whose clock is up to an hour off (replay).")
+@click.option("--outage", "outages", default=0, help="How many outages of feeders (replay).")
+@click.option("--register-only", is_flag=True, help="Write the register (and a replay's truth) and end.")
+@click.option("--metrics-port", default=0, envvar="FLEXMETER_METRICS_PORT", hidden=True)
+def command(**given: Any) -> None:
+    """Be many meters: a district with known truth in real time, or a recording as any number of meters.
+
+    What the broker took is told in FOLDER/fleet.json, every second and at the end.
+    """
+    options = Options(**given | {"start": given["start"].replace(tzinfo=UTC)})
+    start_role(options.metrics_port)
+    topology = topology_or_exit(options.topology_path)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        complete = (_replay if options.replay else _live)(options, topology, stopping)
+    except (Unavailable, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    if not complete:
+        raise click.ClickException("not everything was taken by the broker")
+
+
+def _live(options: Options, topology: Topology, stopping: threading.Event) -> bool:
+    faults = options.faults
+    if faults != Faults(duplicates=faults.duplicates, garbage=faults.garbage):
+        raise click.UsageError("--disorder, --late, --clock-error and --outage need --replay")
+    interval_ms = round(options.interval * 1000)
+    world = build_world(options.homes, options.heat, options.seed, interval_ms)
+    write_register(world.devices, options.register_file(topology))
+    if options.register_only:
+        return True
+    uplink = open_uplink(options.broker(topology), options.gateways, options.client_id, stopping.is_set)
+    uplink.connect()
+    schedule = Schedule(options.first_outage, options.outage_every, options.outage_lasts)
+    district = District(world, list(options.areas), time.time_ns() // 1_000_000, interval_ms, schedule, faults)
+    ledger = Ledger(options.folder / "fleet.json", uplink, len(world.devices))
+    return run_live(district, uplink, ledger, stopping.is_set)
+
+
+def _replay(options: Options, topology: Topology, stopping: threading.Event) -> bool:
+    recording = load_recording(options.recording_folder())
+    replay = plan(recording, options.homes, options.days, options.seed, options.faults, options.start)
+    write_register(replay.devices, options.register_file(topology))
+    areas = list(options.areas)
+    write_truth(replay, areas, options.seed, options.folder)
+    log.info("%d readings of %d meters in %s", replay.readings, len(replay.devices), recording.folder)
+    if options.register_only:
+        return True
+    uplink = open_uplink(options.broker(topology), options.gateways, options.client_id, stopping.is_set)
+    uplink.connect()
+    ledger = Ledger(options.folder / "fleet.json", uplink, len(replay.devices), replay.readings)
+    sent = messages(replay, areas, options.seed)
+    return run_replay(sent, options.times_real_time(), uplink, ledger, stopping.is_set)

@@ -1,0 +1,115 @@
+"""The two loops of the fleet: live and replay. Both keep an account of what the broker took."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from flexmeter.fleet.live import District
+from flexmeter.fleet.messages import EVENT, GARBAGE, READING, REPEAT, Message
+from flexmeter.fleet.uplink import Uplink
+
+log = logging.getLogger("flexmeter.fleet")
+
+ACCOUNT_EVERY_S = 1.0
+TOLD_EVERY_S = 5.0
+DRAIN_S = 15.0
+
+
+@dataclass(slots=True)
+class Ledger:
+    """`fleet.json`: what the broker has taken so far, by kind; written anew every second.
+
+    `sent` counts readings once each; `duplicates` their repeats; `expected` is how many readings there will be, 0 while
+    nobody knows. `done` is set when all was sent and taken.
+    """
+
+    path: Path
+    uplink: Uplink
+    meters: int
+    expected: int = 0
+    written_at: float = 0.0
+    told_at: float = 0.0
+    begun: float = 0.0
+
+    def keep(self, done: bool = False) -> None:
+        """Write the account if it is time, and say now and then how far we are."""
+        now = time.monotonic()
+        self.begun = self.begun or now
+        if done or now - self.written_at >= ACCOUNT_EVERY_S:
+            self.written_at = now
+            self._write(done)
+        if done or now - self.told_at >= TOLD_EVERY_S:
+            self.told_at = now
+            self._tell(now)
+
+    def account(self) -> dict[str, Any]:
+        """The figures."""
+        taken = self.uplink.acknowledged
+        figures: dict[str, Any] = {kind: taken[kind] for kind in (READING, REPEAT, GARBAGE, EVENT)}
+        return figures | {"refused": self.uplink.refused, "meters": self.meters, "expected": self.expected}
+
+    def _write(self, done: bool) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.path.with_suffix(".new")
+        fresh.write_bytes(orjson.dumps(self.account() | {"done": done, "under_way": self.uplink.under_way}))
+        os.replace(fresh, self.path)
+
+    def _tell(self, now: float) -> None:
+        taken = self.uplink.acknowledged.total()
+        rate = taken / max(now - self.begun, 1e-9)
+        part = f" ({100 * self.uplink.acknowledged[READING] / self.expected:.0f} %)" if self.expected else ""
+        log.info("%d messages taken by the broker%s, %.0f a second", taken, part, rate)
+
+
+def run_live(district: District, uplink: Uplink, ledger: Ledger, stopping: Callable[[], bool]) -> bool:
+    """Send in real time until told to stop, then finish what is under way; False if some of it could not be."""
+    gateways = len(uplink.gateways)
+    while not stopping():
+        for message in district.next_slot():
+            _wait_until(message.due, uplink, ledger, stopping)
+            if stopping():
+                break
+            uplink.send(message.device % gateways, message.topic, message.payload, message.kind)
+        ledger.keep()
+    return finish(uplink, ledger)
+
+
+def run_replay(
+    messages: Iterator[Message], speed: float, uplink: Uplink, ledger: Ledger, stopping: Callable[[], bool]
+) -> bool:
+    """Send in order, `speed` times as fast as it happened (infinity: as fast as it goes). False if not all was sent."""
+    gateways, begun, first = len(uplink.gateways), time.time(), None
+    for number, message in enumerate(messages):
+        if first is None:
+            first = message.due
+        if speed != float("inf"):
+            _wait_until(int(begun * 1000 + (message.due - first) / speed), uplink, ledger, stopping)
+        if stopping():
+            break
+        uplink.send(message.device % gateways, message.topic, message.payload, message.kind)
+        if number % 256 == 0:
+            ledger.keep()
+    return finish(uplink, ledger) and ledger.account()[READING] == ledger.expected
+
+
+def _wait_until(due: int, uplink: Uplink, ledger: Ledger, stopping: Callable[[], bool]) -> None:
+    """Wait until the wall clock shows `due` (ms UTC)."""
+    while not stopping() and (left := due / 1000 - time.time()) > 0:
+        uplink.pump(min(left, 0.1))
+        ledger.keep()
+
+
+def finish(uplink: Uplink, ledger: Ledger) -> bool:
+    """Wait for the broker's answers to all that was sent; False if some did not come."""
+    done = uplink.drain(DRAIN_S)
+    if not done:
+        log.error("%d messages are not acknowledged by the broker", uplink.under_way)
+    ledger.keep(done=True)
+    uplink.close()
+    return done
