@@ -90,7 +90,7 @@ class MqttSource:
         self._connected = False
         self._fault = ""
         self._client = self._new_client(f"flexmeter-{bridge.name}" + (f"-{instance}" if instance else ""))
-        self._set_credentials(bridge)
+        _set_credentials(self._client, self._address, bridge)
 
     def receive(self, timeout_s: float, at_most: int) -> Sequence[MqttDelivery]:
         """See Source."""
@@ -132,25 +132,9 @@ class MqttSource:
         client.on_message = self._on_message
         return client
 
-    def _set_credentials(self, bridge: Bridge) -> None:
-        unknown = [
-            Fault(0, f"bridge {bridge.name}: unknown option {key!r}", choose_one_of(key, _OPTIONS))
-            for key in bridge.options
-            if key not in _OPTIONS
-        ]
-        if unknown:
-            raise Faults("topology", unknown)
-        if self._address.user:
-            self._client.username_pw_set(self._address.user, self._address.password)
-        if self._address.tls:
-            context = ssl.create_default_context(cafile=bridge.options.get("ca_file") or None)
-            if bridge.options.get("cert_file"):
-                context.load_cert_chain(bridge.options["cert_file"], bridge.options.get("key_file") or None)
-            self._client.tls_set_context(context)
-
     def _connect(self) -> None:
         """Until the broker has let us in. Its answer to the subscriptions comes later, behind the session's backlog."""
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = _SESSION_EXPIRY_S
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
         self._fault = ""
@@ -239,6 +223,47 @@ class MqttSource:
         self._arrived.append(delivery)
         if message.qos:
             self._unacknowledged.append(delivery)
+
+
+def publish(bridge: Bridge, topic: str, payload: bytes, timeout_s: float = 10.0) -> None:
+    """Publish one message with QoS 1 where the bridge listens, as a device would; returns when the broker has it.
+
+    Raises:
+        Unavailable: the broker cannot be reached, or does not confirm in time.
+
+    """
+    address = MqttAddress.parse(bridge.url)
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+    _set_credentials(client, address, bridge)
+    try:
+        client.connect(address.host, address.port)
+        client.loop_start()
+        message = client.publish(topic, payload, qos=1)
+        message.wait_for_publish(timeout_s)
+        if not message.is_published():
+            raise Unavailable(f"mqtt at {address.host}:{address.port}", "it does not confirm the message")
+    except (OSError, RuntimeError) as error:
+        raise Unavailable(f"mqtt at {address.host}:{address.port}", str(error)) from error
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def _set_credentials(client: paho.Client, address: MqttAddress, bridge: Bridge) -> None:
+    unknown = [
+        Fault(0, f"bridge {bridge.name}: unknown option {key!r}", choose_one_of(key, _OPTIONS))
+        for key in bridge.options
+        if key not in _OPTIONS
+    ]
+    if unknown:
+        raise Faults("topology", unknown)
+    if address.user:
+        client.username_pw_set(address.user, address.password)
+    if address.tls:
+        context = ssl.create_default_context(cafile=bridge.options.get("ca_file") or None)
+        if bridge.options.get("cert_file"):
+            context.load_cert_chain(bridge.options["cert_file"], bridge.options.get("key_file") or None)
+        client.tls_set_context(context)
 
 
 def _has_decrypted(connection: Any) -> bool:

@@ -1,0 +1,141 @@
+"""`flexmeter send`: one reading of the user's own, and where it went."""
+
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+from confluent_kafka import KafkaException
+
+from connectors.decode.json_decoder import decode_json
+from connectors.decode.mapping import JsonMapping, load_mappings
+from connectors.decode.readings import Address, Carries
+from connectors.mqtt import publish
+from connectors.topic_template import TopicTemplate
+from flexmeter.commands.decode import quality_names
+from flexmeter.compose import compose_event, compose_reading
+from flexmeter.follow import Follower, Found, Sought
+from flexmeter.role import named, topology_option, topology_or_exit
+from schemas.blocks import DeadLetter, EventBlock, ReadingBlock
+from schemas.errors import Rejected, Unavailable
+from schemas.faults import Faults, choose_one_of
+from schemas.register import load_register
+from schemas.topology import Bridge, Topology
+
+
+@click.command()
+@topology_option
+@click.option("--name", "bridge_name", help="The bridge to send through; the first one unless told.")
+@click.option("--profile", "profile_name", help="The meter's profile; the register's unless told.")
+@click.option("--event", "event_kind", help="Send an event of this kind instead, such as last_gasp.")
+@click.option("--detail", default="", help="The event's detail.")
+@click.option("--within", "within_s", default=15.0, show_default=True, help="Seconds to wait until it has arrived.")
+@click.argument("meter")
+@click.argument("values", nargs=-1, metavar="[QUANTITY=VALUE]...")
+def command(
+    topology_path: Path,
+    bridge_name: str | None,
+    profile_name: str | None,
+    event_kind: str | None,
+    detail: str,
+    within_s: float,
+    meter: str,
+    values: tuple[str, ...],
+) -> None:
+    """Publish one reading of METER as its device would, and show where on Kafka it landed.
+
+    Values are in the catalogue's units: active_power_l1_w=120. Without values the payload is read from stdin.
+    Exit code 1 if it was rejected, or did not arrive in time.
+    """
+    topology = topology_or_exit(topology_path)
+    bridge = named(topology.bridges, bridge_name or next(iter(topology.bridges)), "bridge")
+    profile = profile_name or _registered_profile(topology, meter)
+    carries = Carries.EVENT if event_kind else Carries.READING
+    address = _address(bridge, profile, meter, carries)
+    mapping = load_mappings().get(profile)
+    payload = _payload(mapping, profile, values, event_kind, detail)
+    try:
+        with Follower(topology, bridge) as follower:
+            publish(bridge, address.text, payload)
+            click.echo(f"published {len(payload)} bytes to {address.text}")
+            began = time.monotonic()
+            found = follower.find(_sought(payload, address, mapping), within_s)
+    except (Unavailable, KafkaException) as error:
+        raise click.ClickException(str(error)) from error
+    if found is None:
+        hint = f"is `flexmeter bridge --name {bridge.name}` running?"
+        raise click.ClickException(f"it is on none of the bridge's topics after {within_s:.0f} s; {hint}")
+    for line in _story(found, time.monotonic() - began):
+        click.echo(line)
+    if isinstance(found.record, DeadLetter):
+        sys.exit(1)
+
+
+def _registered_profile(topology: Topology, meter: str) -> str:
+    try:
+        device = load_register(topology.register).devices.get(meter)
+    except Faults as faults:
+        raise click.UsageError(str(faults)) from faults
+    if device is None:
+        raise click.UsageError(f"meter {meter!r} is not in {topology.register}; give --profile to send all the same")
+    return device.profile
+
+
+def _address(bridge: Bridge, profile: str, meter: str, carries: Carries) -> Address:
+    for template in map(TopicTemplate.parse, bridge.subscribe):
+        if template.carries is carries:
+            return Address(template.topic(profile, meter), profile, meter, carries)
+    raise click.UsageError(f"the bridge {bridge.name} subscribes to no topic that carries a {carries}")
+
+
+def _payload(
+    mapping: JsonMapping | None, profile: str, values: Iterable[str], event_kind: str | None, detail: str
+) -> bytes:
+    if not values and event_kind is None:
+        return sys.stdin.buffer.read()
+    if mapping is None:
+        remedy = choose_one_of(profile, load_mappings())
+        raise click.UsageError(f"no mapping for profile {profile!r}; {remedy}; or give a payload on stdin")
+    now = time.time_ns() // 1_000_000
+    if event_kind is not None:
+        kinds = mapping.events.codes.values() if mapping.events else ()
+        if event_kind not in kinds:
+            raise click.UsageError(f"{profile} has no event {event_kind!r}; {choose_one_of(event_kind, kinds)}")
+        return compose_event(mapping, event_kind, detail, now)
+    return compose_reading(mapping, dict(_value(mapping, value) for value in values), now)
+
+
+def _value(mapping: JsonMapping, text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    names = [field.quantity.name for field in mapping.quantities if field is not None]
+    if name not in names:
+        raise click.UsageError(f"{mapping.profile} has no quantity {name!r}; {choose_one_of(name, names)}")
+    try:
+        return name, float(number)
+    except ValueError:
+        raise click.UsageError(f"{text!r}: write QUANTITY=NUMBER") from None
+
+
+def _sought(payload: bytes, address: Address, mapping: JsonMapping | None) -> Sought:
+    try:
+        decoded = decode_json(payload, address, time.time_ns() // 1_000_000, mapping) if mapping else None
+    except Rejected:
+        decoded = None
+    return Sought(address.text, payload, decoded)
+
+
+def _story(found: Found, after_s: float) -> list[str]:
+    place = f"{found.topic} partition {found.partition} offset {found.offset}"
+    record, row = found.record, found.row
+    if isinstance(record, DeadLetter):
+        return [f"rejected: {place}, after {after_s:.2f} s", f"  {record.reason}: {record.detail}"]
+    if isinstance(record, ReadingBlock):
+        values = zip(record.columns, record.rows_by_column()[:, row], strict=True)
+        measured = " ".join(f"{name}={value:.10g}" for name, value in values if value == value)
+        quality = ", ".join(quality_names(int(record.quality[row]))) or "good"
+        where = f"arrived: {place}, row {row + 1} of {len(record.at)}, after {after_s:.2f} s"
+        return [where, f"  at {record.at[row]} ms, quality {quality}: {measured or 'nothing measured'}"]
+    assert isinstance(record, EventBlock)
+    where = f"arrived: {place}, row {row + 1} of {len(record.at)}, after {after_s:.2f} s"
+    return [where, f"  at {record.at[row]} ms: {record.kind[row]} {record.detail[row]}".rstrip()]
