@@ -47,7 +47,7 @@ def load_recording(folder: Path) -> Recording:
 
 
 def write_own_recording(folder: Path, days: int, seed: int, told: Callable[[str], None] = lambda _: None) -> Path:
-    """Record the fleet's own homes in the same form: day k is a day of home k; some hours of it are a logger's gap."""
+    """Record the fleet's own homes in the same form: day k is a day of home k; here and there is a logger's gap."""
     start = int(OWN_START.timestamp() * 1000)
     homes = draw_homes(["L1L2L3"] * days, seed)
     watts = np.empty((DAY_MINUTES, days))
@@ -57,7 +57,8 @@ def write_own_recording(folder: Path, days: int, seed: int, told: Callable[[str]
             told(f"recording {days} days of the fleet's own homes: {minute * 100 // DAY_MINUTES} %")
     flat = watts.T.reshape(-1)
     rng = np.random.default_rng((seed, 20))
-    for first in rng.integers(0, len(flat) - 100, max(1, days // 10)):
+    for day in rng.integers(0, days, max(1, days // 5)):
+        first = day * DAY_MINUTES + rng.integers(120, DAY_MINUTES - 240)  # not about midnight, where a replay ends
         flat[first : first + rng.integers(2, 90)] = 0.0
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "own_homes.gzip"

@@ -1,7 +1,7 @@
 """A recording as any number of E350 meters, and the faults of real fleets on request.
 
-Meter i replays its own stretch of the recording: it begins on day i modulo D of the recording and 7 minutes later each
-time round, where D is how many days fit. All stretches are laid on the same calendar days, from `start` on, one reading
+Meter i of n replays its own stretch of the recording: it begins on day i D / n (rounded down) of the recording, where D
+is how many days it may begin on; of several that begin on one day each begins 7 minutes after the one before. All stretches are laid on the same calendar days, from `start` on, one reading
 a minute, meter i (7 i mod 60) s after the full minute. A minute in which the logger recorded nothing has no reading.
 
 In integers, so that anybody can compute the same: power in 0.1 W, L1 = 5/10 and L2 = 3/10 of the total rounded down,
@@ -90,15 +90,16 @@ def plan(
         ValueError: the recording is shorter than the days asked for.
     """
     minutes = days * DAY_MINUTES + EXTRA_MINUTES
-    fitting = (len(recording.tenths) - minutes - 7 * (meters // DAY_MINUTES + 1)) // DAY_MINUTES
+    fitting = (len(recording.tenths) - minutes) // DAY_MINUTES - 1
     if fitting < 1:
         held = len(recording.tenths) // DAY_MINUTES
         raise ValueError(f"{recording.folder} holds {held} days; {days} are asked for and two more needed")
     index = np.arange(meters)
+    day = index * fitting // meters
     begin = int((start or DEFAULT_START).timestamp() * 1000)
     devices = build_grid(meters, 0, seed, MINUTE_MS, stations=False)
     rng = np.random.default_rng((seed, 30))
-    first = index % fitting * DAY_MINUTES + index // fitting * 7
+    first = day * DAY_MINUTES + (index - np.searchsorted(day, day)) * 7 % DAY_MINUTES
     offset_ms = index * 7 % 60 * 1000
     base_wh = rng.integers(1_000_000, 40_000_000, meters)
     wrong = rng.random(meters) < faults.clock_error

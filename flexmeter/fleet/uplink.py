@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from connectors.mqtt import MqttAddress
 from schemas.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -146,21 +146,18 @@ class Uplink:
 
 def open_uplink(url: str, gateways: int, name: str, stopping: Callable[[], bool] = never) -> Uplink:
     """Gateways `name`-1, `name`-2 ... for a broker at mqtt[s]://[user:password@]host[:port]."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-        raise ValueError(f"{url!r} is not mqtt://host:port or mqtts://host:port")
-    links = [_gateway(f"{name}-{i + 1}", parts.scheme == "mqtts") for i in range(gateways)]
-    for link in links:
-        if parts.username:
-            link.client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
-    return Uplink(links, parts.hostname, parts.port or (8883 if parts.scheme == "mqtts" else 1883), stopping)
+    address = MqttAddress.parse(url)
+    links = [_gateway(f"{name}-{i + 1}", address) for i in range(gateways)]
+    return Uplink(links, address.host, address.port, stopping)
 
 
-def _gateway(client_id: str, tls: bool) -> Gateway:
+def _gateway(client_id: str, address: MqttAddress) -> Gateway:
     client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv5)
     client.max_inflight_messages_set(MAX_IN_FLIGHT)
-    if tls:
+    if address.tls:
         client.tls_set()
+    if address.user:
+        client.username_pw_set(address.user, address.password)
     link = Gateway(client)
 
     def on_connect(_c: Client, _u: Any, _f: ConnectFlags, reason: ReasonCode, properties: Properties | None) -> None:

@@ -21,6 +21,11 @@ from bench.proof_truth import (
 MIN = 60_000
 
 
+def test_a_register_is_split_in_whole_steps() -> None:
+    hours = hours_of([(HOUR_MS - 20_000, 100), (HOUR_MS + 40_000, 105)], MIN)
+    assert (hours[0].difference, hours[HOUR_MS].difference) == (1, 4)
+
+
 def test_samples_belong_to_the_hour_they_start_in() -> None:
     hours = hours_of([(HOUR_MS - 1, 10), (HOUR_MS, 30)], MIN)
     assert [(start, h.count, h.total, h.low, h.high) for start, h in hours.items()] == [

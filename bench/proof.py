@@ -1,0 +1,233 @@
+"""A week of recorded readings through everything, compared with independent arithmetic.
+
+    python -m bench.proof [--days 7] [--meters 100] [--kills] [--short]
+
+Starts a local stack of its own (two bridges, four partitions, two workers on `metering`, one sink), replays the
+recording over MQTT with repeats, disorder and garbage, waits until all has arrived, and holds the hourly aggregates
+that users query against `bench/proof_truth.py`. Exit code 1 unless all are equal and the account adds up. With
+--kills every role is killed with SIGKILL, and Kafka too, while it has something left to do.
+"""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from types import FrameType
+
+import click
+import orjson
+
+from bench.proof_check import Truth, account, account_faults, garbage_faults, hour_faults, progress, truth_of
+from bench.proof_stack import AREAS, ProofStack, proof_topology, say
+from flexmeter.fleet.recording import write_own_recording
+from flexmeter.local.ports import free_port
+from flexmeter.local.roles import Place
+from schemas.errors import Unavailable
+
+VICTIMS = (
+    "bridge-mqtt_malmo_north",
+    "worker-metering-1",
+    "sink-clickhouse",
+    "kafka",
+    "bridge-mqtt_malmo_south",
+    "worker-metering-2",
+    "worker-grid",
+)
+"""Who is killed, in this order, evenly over the replay."""
+RESULTS = Path(__file__).with_name("results")
+NOTHING_MOVES_S = 120.0
+LOOK_S = 2.0
+SHOWN_FAULTS = 20
+FAULTS = ("--duplicates", "0.01", "--disorder", "0.05", "--garbage", "0.001")
+
+
+@dataclass(slots=True)
+class Run:
+    """One proof under way."""
+
+    stack: ProofStack
+    truth: Truth
+    victims: list[str]
+    killed: list[dict[str, object]] = field(default_factory=list)
+    seen: dict[str, int] = field(default_factory=dict)
+
+    def until_drained(self) -> bool:
+        """Watch until all has arrived; False if nothing moved for two minutes before that."""
+        moved_at = told_at = time.monotonic()
+        while not self._complete():
+            now = time.monotonic()
+            self.stack.watch()
+            seen = self._look()
+            if seen != self.seen:
+                self.seen, moved_at = seen, now
+            elif now - moved_at > NOTHING_MOVES_S:
+                return False
+            self._kill_one()
+            if now - told_at > 5:
+                told_at = now
+                self._tell()
+            time.sleep(LOOK_S)
+        self._tell()
+        return True
+
+    def _look(self) -> dict[str, int]:
+        """How far everybody is; what cannot be asked just now is as before."""
+        seen = self.seen | {f"fleet_{k}": int(v) for k, v in self.stack.fleet_account().items()}
+        try:
+            shards = account(self.stack.place.page_port)
+            return (
+                seen | progress(self.stack.place.page_port, self.truth) | {f"shards_{k}": v for k, v in shards.items()}
+            )
+        except Unavailable:
+            return seen
+
+    def _complete(self) -> bool:
+        seen = self.seen
+        return bool(
+            not self.victims
+            and seen.get("fleet_done")
+            and seen.get("hours") == len(self.truth.rows)
+            and seen.get("readings") == self.truth.readings
+            and seen.get("shards_released", 0) + seen.get("shards_pending", 0) == self.truth.readings
+            and seen.get("dead", 0) >= len(self.truth.garbage)
+        )
+
+    def _kill_one(self) -> None:
+        """Kill the next victim when its share of the replay has arrived and it has something left to do."""
+        if not self.victims or self.seen.get("readings", 0) < self.truth.readings * (len(self.killed) + 1) * 0.8 / 8:
+            return
+        name = self.victims[0]
+        try:
+            lag = self.stack.lag(name)
+        except Unavailable:
+            return
+        if lag > 0:
+            self.stack.kill(name)
+            self.killed.append({"part": name, "lag": lag})
+            self.victims.pop(0)
+            say(f"  SIGKILL to {name}, with {lag} still to do")
+
+    def _tell(self) -> None:
+        part = {
+            "sent": (self.seen.get("fleet_sent", 0), self.truth.readings),
+            "stored": (self.seen.get("readings", 0), self.truth.readings),
+            "aggregated": (self.seen.get("shards_released", 0), self.truth.readings),
+            "hours": (self.seen.get("hours", 0), len(self.truth.rows)),
+            "dead letters": (self.seen.get("dead", 0), len(self.truth.garbage)),
+        }
+        say("  " + ", ".join(f"{name} {have:,} of {all_:,}" for name, (have, all_) in part.items()))
+
+
+@click.command()
+@click.option("--days", default=7, show_default=True)
+@click.option("--meters", default=100, show_default=True)
+@click.option("--kills", is_flag=True, envvar="KILLS", help="Kill every role and Kafka on the way (or KILLS=1).")
+@click.option("--short", is_flag=True, help="One day of 24 meters.")
+@click.option("--data", type=click.Path(path_type=Path), default="../shared/data", envvar="FLEXMETER_DATA")
+@click.option("--keep", is_flag=True, help="Keep the folder with data and logs (kept anyway when the proof fails).")
+def main(days: int, meters: int, kills: bool, short: bool, data: Path, keep: bool) -> None:
+    """Prove that what users query is what was sent."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    if short:
+        days, meters = 1, 24
+    folder = Path(tempfile.mkdtemp(prefix="flexmeter-proof-"))
+    result = {"proof": "failed"}
+    try:
+        recording = _recording(data, folder, days)
+        result = _prove(folder, recording, days, meters, kills)
+    except Unavailable as error:
+        say(f"FAILED: {error}")
+    proven = result["proof"] == "all equal"
+    if proven and not keep:
+        shutil.rmtree(folder)
+    else:
+        say(f"data and logs are in {folder}")
+    print(orjson.dumps(result).decode())
+    sys.exit(0 if proven else 1)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _recording(data: Path, folder: Path, days: int) -> Path:
+    """The recorded house, or where there is none the fleet's own homes."""
+    recorded = data / "nilm" / "refit_house20"
+    if recorded.is_dir():
+        say(f"replaying {recorded.name}")
+        return recorded
+    say(f"{recorded} is not there: replaying homes that the fleet makes itself")
+    write_own_recording(folder / "recording", max(30, days + 3), seed=1, told=say)
+    return folder / "recording"
+
+
+def _prove(folder: Path, recording: Path, days: int, meters: int, kills: bool) -> dict[str, object]:
+    began = time.monotonic()
+    place = Place(folder, free_port(), free_port(), free_port())
+    topology_path = folder / "topology.yaml"
+    topology_path.write_text(proof_topology(Path("topology.yaml").read_text()))
+    areas = chain.from_iterable(("--area", area) for area in AREAS)
+    replay = ("--replay", str(recording.resolve()), "--meters", str(meters), "--days", str(days))
+    stack = ProofStack(place, topology_path, (*replay, *areas, *FAULTS))
+    try:
+        stack.set_up()
+        truth = truth_of(folder, recording, days, say)
+        sending = time.monotonic()
+        stack.start_fleet()
+        run = Run(stack, truth, list(VICTIMS) if kills else [])
+        drained = run.until_drained()
+        seconds = time.monotonic() - sending
+        faults = [] if drained else [f"nothing moved for {NOTHING_MOVES_S:.0f} s, and not all had arrived"]
+        say("comparing ...")
+        faults += chain(
+            hour_faults(place.page_port, truth),
+            garbage_faults(place.page_port, truth, again=kills),
+            account_faults(stack.fleet_account(), account(place.page_port), truth, again=kills),
+        )
+        result = _result(run, account(place.page_port), seconds, faults)
+    finally:
+        stack.take_down()
+    say(f"took {time.monotonic() - began:.0f} s in all")
+    return result
+
+
+def _result(run: Run, shards: Mapping[str, int], seconds: float, faults: list[str]) -> dict[str, object]:
+    """Say what was found, write the report."""
+    truth, sent = run.truth, run.stack.fleet_account()
+    again = shards["received"] - sent["sent"] - sent["duplicates"]
+    say("account")
+    say(f"  sent        {sent['sent']:>10,} readings once, {sent['duplicates']:,} again, {sent['garbage']:,} garbage")
+    say(f"  received    {shards['received']:>10,} rows, {again:,} of them delivered again by MQTT after a kill")
+    say(f"  duplicates  {shards['duplicates']:>10,} dropped, and {shards['late']:,} repeats too old for the ring")
+    say(f"  aggregated  {shards['released']:>10,} rows, {shards['pending']:,} wait for their watermark")
+    say(f"  dead        {run.seen.get('dead', 0):>10,} dead letters")
+    for fault in islice(faults, SHOWN_FAULTS):
+        say(f"  WRONG: {fault}")
+    if faults:
+        say(f"FAILED: {len(faults)} things are wrong")
+    else:
+        say(f"all equal: {len(truth.rows):,} hourly rows of {shards['meters']} meters; the account adds up")
+    result: dict[str, object] = {
+        "proof": "failed" if faults else "all equal",
+        "hourly_rows": len(truth.rows),
+        "readings": truth.readings,
+        "account": {"sent": dict(sent), "shards": dict(shards), "dead_letters": run.seen.get("dead", 0)},
+        "killed": run.killed,
+        "wrong": len(faults),
+        "seconds": round(seconds, 1),
+        "readings_per_s": round(truth.readings / seconds),
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / ("proof-kills.json" if run.killed else "proof.json")).write_bytes(orjson.dumps(result))
+    return result
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    main()

@@ -1,0 +1,157 @@
+"""A local stack for the proof: two bridges for disjoint halves of the meters, two workers of one stream, one sink."""
+
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import orjson
+import yaml
+from confluent_kafka.admin import AdminClient
+
+from connectors.kafka import ensure_topics
+from flexmeter.local import roles
+from flexmeter.local.kafka import kafka
+from flexmeter.local.lag import committed, ends, lag_of
+from flexmeter.local.metrics import Series, scrape
+from flexmeter.local.mosquitto import mosquitto
+from flexmeter.local.part import Part, complete
+from flexmeter.local.ports import free_port
+from flexmeter.local.roles import Place, Role
+from flexmeter.local.supervise import Supervisor
+from schemas.errors import Unavailable
+from schemas.topology import Topology, load_topology
+
+AREAS = ("malmo-north", "malmo-south")
+WORKERS = 2
+
+
+def say(text: str) -> None:
+    """Progress, on stderr: stdout's last line is the result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def proof_topology(text: str) -> str:
+    """The project's topology with one bridge for each area in place of its own."""
+    whole = yaml.safe_load(text)
+    (pattern,) = whole["bridges"].values()
+    whole["bridges"] = {
+        f"mqtt_{area.replace('-', '_')}": pattern
+        | {"subscribe": [f"{area}/{{profile}}/{{meter}}/{carries}" for carries in ("reading", "event")]}
+        for area in AREAS
+    }
+    written: str = yaml.safe_dump(whole, sort_keys=False)
+    return written
+
+
+@dataclass(slots=True)
+class ProofStack:
+    """Everything that runs, by name of its part."""
+
+    place: Place
+    topology_path: Path
+    fleet_arguments: Sequence[str]
+    supervisor: Supervisor = field(default_factory=Supervisor)
+    running: dict[str, Role] = field(default_factory=dict)
+
+    @property
+    def topology(self) -> Topology:
+        """What runs."""
+        return load_topology(self.topology_path, self.place.settings(os.environ))
+
+    def set_up(self) -> None:
+        """Start it all but the fleet.
+
+        Raises:
+            Unavailable: a part did not become ready.
+        """
+        say("starting Kafka, mosquitto, two bridges, three workers, a sink ...")
+        self.supervisor.start(
+            kafka(self.place.folder / "kafka", self.place.kafka_port, self.place.log("kafka")),
+            mosquitto(self.place.folder / "mosquitto", self.place.mqtt_port, self.place.log("mosquitto")),
+        )
+        topology = self.topology
+        ensure_topics(topology.kafka, topology.topics.values())
+        complete(replace(self._part("fleet", self._fleet("--register-only")), start_s=180.0))
+        for name, role in _roles(topology):
+            self.running[name] = role
+        self.supervisor.start(*(self._part(name, role) for name, role in self.running.items()))
+
+    def start_fleet(self) -> None:
+        """Begin to send. The fleet ends by itself; it is no child of the supervisor, which would start it again."""
+        self.supervisor.start(self._part("fleet", self._fleet()))
+
+    def watch(self) -> None:
+        """Start again what has ended, the fleet excepted, and say so."""
+        fleet = self.supervisor.children.get("fleet")
+        code = None if fleet is None else fleet.process.poll()
+        if code is not None:
+            del self.supervisor.children["fleet"]
+            if code:
+                raise Unavailable("fleet", f"ended with {code}; its log: {self.place.log('fleet')}")
+        for line in self.supervisor.watch():
+            say(f"  {line}")
+
+    def fleet_account(self) -> Mapping[str, int]:
+        """What the fleet says it sent."""
+        try:
+            told: dict[str, int] = orjson.loads(self.place.fleet_account.read_bytes())
+        except FileNotFoundError:
+            return {"sent": 0, "duplicates": 0, "garbage": 0, "expected": 0, "done": 0}
+        return told
+
+    def kill(self, name: str) -> None:
+        """SIGKILL; the supervisor starts it again."""
+        os.kill(self.supervisor.children[name].process.pid, signal.SIGKILL)
+
+    def lag(self, name: str) -> int:
+        """What waits in front of a part: payloads of a bridge not yet acknowledged, else records of Kafka not yet read.
+
+        Raises:
+            Unavailable: Kafka does not answer.
+        """
+        if name == "kafka":
+            return max(self.lag(part) for part in self.running if not part.startswith("bridge"))
+        role = self.running[name]
+        samples = scrape(role.metrics_port)
+        if role.command == "bridge":
+            return Series("flexmeter_bridge_in_flight").total(samples) or 0
+        admin = AdminClient({"bootstrap.servers": self.place.bootstrap, "log_level": 0})
+        topology = self.topology
+        if role.command == "worker":
+            topic = topology.streams[role.entry].input
+            found = Series("flexmeter_next_offset").of(samples)
+            reached = {(topic, int(s.labels["partition"])): int(s.value) for s in found}
+            first, end = ends(admin, [topic])
+            return lag_of(reached, first, {place: end[place] for place in reached})
+        first, end = ends(admin, topology.sinks[role.entry].inputs)
+        return lag_of(committed(admin, f"flexmeter-{role.entry}", list(end)), first, end)
+
+    def take_down(self) -> None:
+        """End everything."""
+        self.supervisor.stop_all()
+
+    def _fleet(self, *more: str) -> Role:
+        return Role("fleet", "", 0, (*self.fleet_arguments, *more))
+
+    def _part(self, name: str, role: Role) -> Part:
+        made = roles.part(role, self.place, self.topology_path, os.environ)
+        return replace(made, name=name, log=self.place.log(name))
+
+
+def _roles(topology: Topology) -> list[tuple[str, Role]]:
+    """Those of the topology, with a second worker for the stream that carries the load."""
+    found = []
+    for role in roles.roles(topology, free_port):
+        if role.command == "worker" and role.entry == "metering":
+            for n in range(1, WORKERS + 1):
+                found.append((f"{role.name}-{n}", replace(role, metrics_port=free_port(), arguments=_instance(n))))
+        else:
+            found.append((role.name, role))
+    return found
+
+
+def _instance(number: int) -> tuple[str, ...]:
+    return ("--instance", f"proof-{number}", "--save-interval", "5")
