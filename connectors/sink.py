@@ -53,7 +53,6 @@ def consumer(kafka: Kafka, group: str) -> Consumer:
         "client.id": group,
         "auto.offset.reset": "earliest",
         "enable.auto.commit": "false",
-        "session.timeout.ms": "10000",  # a killed sink's successor waits no longer than that
         "queued.max.messages.kbytes": "65536",
         # A killed member's partitions go on after this: Kafka's least. Heartbeats have a thread of their own.
         "session.timeout.ms": "6000",
