@@ -13,12 +13,15 @@ from typing import Any, cast, get_args
 import numpy as np
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 
+from schemas import columnar
 from schemas.blocks import Record
 from schemas.errors import Reason, Rejected
+from schemas.shape import ColumnarRecord, shape_fault
 from schemas.versions import Schema, Version, current, versions
 
 _HEADER = Struct(">bI")
 _RECORDS: dict[str, type[Record]] = {record.__name__: record for record in get_args(Record)}
+_COLUMNAR: dict[str, type[ColumnarRecord]] = {record.__name__: record for record in get_args(ColumnarRecord)}
 _DTYPES: dict[str, type[np.generic]] = {"int": np.int32, "long": np.int64, "double": np.float64}
 
 
@@ -47,18 +50,32 @@ def decode(payload: bytes) -> Record:
 
 @cache
 def _writers() -> dict[type[Record], Callable[[Record], bytes]]:
-    return {_RECORDS[name]: _avro_writer(version) for name, version in current().items()}
+    return {_RECORDS[name]: _writer(version, _RECORDS[name]) for name, version in current().items()}
 
 
 @cache
 def _readers() -> dict[int, Callable[[bytes], Record]]:
-    return {
-        version.id: avro_reader(version.schema(), current()[version.record].schema(), _RECORDS[version.record])
-        for version in versions()
-    }
+    return {version.id: _reader(version, _RECORDS[version.record]) for version in versions()}
 
 
-def _avro_writer(version: Version) -> Callable[[Record], bytes]:
+def _writer(version: Version, record: type[Record]) -> Callable[[Record], bytes]:
+    if record.__name__ not in _COLUMNAR:
+        return avro_writer(version)
+    header = _HEADER.pack(0, version.id)
+    write_body = cast(Callable[[Record], bytes], columnar.writer(version.schema()))
+    return lambda value: header + write_body(value)
+
+
+def _reader(version: Version, record: type[Record]) -> Callable[[bytes], Record]:
+    newest = current()[version.record]
+    if version != newest or version.record not in _COLUMNAR:
+        return avro_reader(version.schema(), newest.schema(), record)
+    read_body = columnar.reader(version.schema(), _COLUMNAR[version.record])
+    return lambda payload: read_body(payload, _HEADER.size)
+
+
+def avro_writer(version: Version) -> Callable[[Record], bytes]:
+    """Writes by fastavro: for records that are not columnar, and to measure and test the columnar ones against."""
     schema = parse_schema(_without_logical_types(version.schema()))
     header = _HEADER.pack(0, version.id)
 
@@ -91,7 +108,10 @@ def avro_reader(writer: Schema, reader: Schema, record: type[Record]) -> Callabl
             raise Rejected(Reason.SCHEMA, f"{record.__name__}: {type(error).__name__}: {error}") from error
         if body.tell() != len(payload):
             raise Rejected(Reason.SCHEMA, f"{record.__name__}: {len(payload) - body.tell()} bytes too many")
-        return record(**values)
+        read_record = record(**values)
+        if isinstance(read_record, ColumnarRecord) and (fault := shape_fault(read_record)):
+            raise Rejected(Reason.SCHEMA, fault)
+        return read_record
 
     return read
 
