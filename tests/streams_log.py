@@ -29,15 +29,16 @@ class Row:
     values: tuple[float, ...]
     quality: int = 0
     interval_ms: int = INTERVAL_MS
+    profile: str = PROFILE
 
 
 def block(rows: Sequence[Row]) -> ReadingBlock:
-    """One block of these rows, which share their received_at."""
+    """One block of these rows, which share their received_at and profile."""
     meters = sorted({row.meter for row in rows})
     interval_of = {row.meter: row.interval_ms for row in rows}
     return ReadingBlock(
         source=SOURCE,
-        profile=PROFILE,
+        profile=rows[0].profile,
         received_at=rows[0].received_at,
         meters=meters,
         feeders=["F1"] * len(meters),
@@ -46,7 +47,7 @@ def block(rows: Sequence[Row]) -> ReadingBlock:
         at=np.array([row.at for row in rows], np.int64),
         sequence=np.full(len(rows), -1, np.int64),
         quality=np.array([row.quality for row in rows], np.int32),
-        columns=list(load_catalogue().profiles[PROFILE].quantities),
+        columns=list(load_catalogue().profiles[rows[0].profile].quantities),
         values=np.array([row.values for row in rows], np.float64).T.ravel(),
     )
 

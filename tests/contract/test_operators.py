@@ -34,7 +34,8 @@ def steps(seed: int, count: int = STEPS) -> list[list[Row]]:
             powers = [rng.randint(0, 30_000) / 10 for _ in range(3)]
             if meter == METERS[-1] and rng.random() < 0.2:
                 powers[0] = float("nan")
-            values = (register[meter], 0.0, *powers, 230.1, 229.9, 231.25)
+            volts = 231.25 if rng.random() < 0.9 else rng.choice([180.5, 262.0])
+            values = (register[meter], 0.0, *powers, 230.1, 229.9, volts)
             at = BEGIN + step * INTERVAL_MS + rng.randint(0, 900)
             rows.append(Row(meter, at, BEGIN + step * INTERVAL_MS, values))
         found.append(rows)
@@ -175,7 +176,7 @@ def test_absurd_values_stay_with_their_meter(operator: Operator) -> None:
         if isinstance(record, ReadingBlock) and odd:
             polluted += [block([odd.pop(0)]), block(future)]
     got = run(operator, polluted)
-    assert {key: value for key, value in got.items() if key[1] != "odd"} == expected
+    assert {key: value for key, value in got.items() if "odd" not in str(key[1])} == expected
 
 
 @every_operator

@@ -1,0 +1,101 @@
+"""Golden folders of operators: tests/cases/operators/<operator>/<case>/ with log.jsonl and expected.jsonl, no code.
+
+log.jsonl is the input partition, a record a line:
+    {"meter": "m1", "at": "2024-01-01T00:00:00Z", "active_power_l1_w": 100}   a reading; what is not named is absent
+    {"meter": "m1", "at": "...", "event": "last_gasp"}                        an event
+    {"beat": "2024-01-01T00:00:01Z"}                                          a beat of the meters' source
+A reading may add "profile", "interval_s", "received_at", and "times": n for n of them an interval apart, each with a
+beat. expected.jsonl has a result a line: its record type, its key, and those fields that matter; a last line
+{"results": n} says how many facts there are in all.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.alert import Alert
+from schemas.blocks import Beat
+from schemas.catalogue import load_catalogue
+from streams.contract import Result
+from streams.registry import OPERATORS
+from tests.streams_log import SOURCE, Input, Row, block, events, feed, shard
+
+CASES = Path(__file__).parent.parent / "cases" / "operators"
+NOT_MEASURED = float("nan")
+
+
+def ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1_000)
+
+
+def iso(at: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)).isoformat().replace("+00:00", "Z")
+
+
+def records(line: dict[str, Any]) -> Iterator[Input]:
+    if "beat" in line:
+        yield Beat(SOURCE, ms(line["beat"]))
+    elif "event" in line:
+        yield events([(line["meter"], ms(line["at"]), line["event"])])
+    else:
+        profile = load_catalogue().profiles[line.get("profile", "malmo_household")]
+        interval_ms = round(line.get("interval_s", profile.interval_ms / 1_000) * 1_000)
+        values = tuple(float(line.get(name, NOT_MEASURED)) for name in profile.quantities)
+        for i in range(line.get("times", 1)):
+            at = ms(line["at"]) + i * interval_ms
+            received_at = ms(line["received_at"]) if "received_at" in line else at
+            row = Row(line["meter"], at, received_at, values, interval_ms=interval_ms, profile=profile.name)
+            yield block([row])
+            if "times" in line:
+                yield Beat(SOURCE, received_at)
+
+
+def told(result: Result) -> Iterator[dict[str, Any]]:
+    """A result's facts as expected.jsonl writes them."""
+    name = type(result).__name__
+    if isinstance(result, Alert):
+        yield {"record": name} | {f.name: getattr(result, f.name) for f in fields(result)} | _times(result, None)
+        return
+    columns = {f.name: getattr(result, f.name) for f in fields(result)}
+    for row, meter in enumerate(columns.get("row_meter", ())):
+        fact = {"record": name, "meter": columns["meters"][meter]}
+        for key, table in (("quantity", "quantities"), ("window", "windows")):
+            if table in columns:
+                fact[key] = columns[table][columns["row_" + key][row]]
+        plain = {key: column[row] for key, column in columns.items() if _is_by_row(key, column)}
+        fact |= {key: getattr(value, "item", lambda value=value: value)() for key, value in plain.items()}
+        yield fact | _times(result, row)
+
+
+def _is_by_row(name: str, column: Any) -> bool:
+    return hasattr(column, "__len__") and name not in {"meters", "feeders", "quantities", "windows", "profiles"}
+
+
+def _times(result: Result, row: int | None) -> dict[str, str]:
+    names = [f.name for f in fields(result) if f.name in {"start", "end", "at", "raised_at", "since", "last_at"}]
+    times = {name: getattr(result, name) for name in names}
+    return {name: iso(int(time if row is None else time[row])) for name, time in times.items()}
+
+
+folders = sorted(path for path in CASES.glob("*/*") if path.is_dir())
+
+
+@pytest.mark.parametrize("folder", folders, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
+def test_case(folder: Path) -> None:
+    operator = OPERATORS[folder.parent.name]
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    log = [record for line in lines for record in records(line)]
+    got = [fact for result in feed(shard({operator.name: operator}), log) for fact in told(result)]
+    *expected, total = [json.loads(line) for line in (folder / "expected.jsonl").read_text().splitlines()]
+    assert total == {"results": len(got)}
+    for wanted in expected:
+        assert any(wanted.items() <= fact.items() for fact in got), f"missing: {wanted}\ngot: {got[:20]}"
+
+
+def test_every_operator_has_a_case() -> None:
+    assert {folder.parent.name for folder in folders} == set(OPERATORS)
