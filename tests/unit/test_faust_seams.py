@@ -1,0 +1,57 @@
+"""Faust's private parts are where streams/faust_seams.py says, and do what it relies on."""
+
+import importlib.metadata
+import inspect
+
+from faust.app.base import App
+from faust.transport import base
+from faust.transport.consumer import Consumer, ConsumerThread, ThreadDelegateConsumer
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from streams.faust_seams import NoReadOffsets, ShardConsumer
+
+
+def test_the_version_is_the_one_that_was_read() -> None:
+    assert importlib.metadata.version("faust-streaming") == "0.15.3"
+
+
+def test_partitions_resume_where_seek_to_committed_put_them() -> None:
+    source = inspect.getsource(Consumer.perform_seek)
+    assert "self.seek_to_committed()" in source
+    assert "read_offset.update(" in source
+
+
+def test_the_guard_against_repeats_asks_read_offset() -> None:
+    source = inspect.getsource(Consumer._drain_messages)
+    assert "get_read_offset = self._read_offset.__getitem__" in source
+    assert "if r_offset is None or offset >= r_offset:" in source
+    assert "self.consumer._read_offset[tp] = offset" in inspect.getsource(driver.AIOKafkaConsumerThread._seek_wait)
+
+
+def test_the_guard_is_off() -> None:
+    offsets = NoReadOffsets()
+    offsets[TP("topic", 0)] = 7
+    offsets.update({TP("topic", 0): 8})
+    assert offsets[TP("topic", 0)] is None
+    assert len(offsets) == 0
+
+
+def test_the_transport_and_consumer_can_be_replaced() -> None:
+    assert "self.Consumer(" in inspect.getsource(base.Transport.create_consumer)
+    assert "transport.by_url(self.conf.broker_consumer[0])" in inspect.getsource(App._new_transport)
+    assert issubclass(ShardConsumer, driver.Consumer)
+
+
+def test_commits_go_through_fausts_thread() -> None:
+    assert "self._thread.commit(offsets)" in inspect.getsource(ThreadDelegateConsumer._commit)
+    assert hasattr(ConsumerThread, "commit")
+
+
+def test_rebalance_complete_is_awaited_before_partitions_resume() -> None:
+    from faust.tables.recovery import Recovery
+
+    source = inspect.getsource(Recovery._resume_streams)
+    order = ["on_rebalance_complete.send()", "resume_partitions(", "consumer.perform_seek()", "resume_flow()"]
+    places = [source.index(call) for call in order]
+    assert places == sorted(places)
