@@ -74,9 +74,9 @@ def fault(code: int, message: str) -> Exception:
     """The exception to raise for an error code of ClickHouse; one that no table lists is a fault of ours.
 
     >>> fault(469, "Constraint `meter_is_named` is violated")
-    Rejected(<Reason.INSERT: 'insert'>, 'Constraint `meter_is_named` is violated')
+    Rejected('insert: Constraint `meter_is_named` is violated')
     >>> fault(252, "Too many parts (300)")
-    Unavailable('clickhouse', 'Too many parts (300)')
+    Unavailable('clickhouse is unavailable: Too many parts (300)')
     >>> fault(60, "Table does not exist")
     ClickHouseFault('code 60: Table does not exist')
     """

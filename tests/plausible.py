@@ -101,6 +101,35 @@ def aggregate_block(meter_count: int, minutes: range, end: int = NOON, revision:
     )
 
 
+def hourly_block(meter_count: int, hours: range, end: int = NOON) -> AggregateBlock:
+    """What the import register of each meter counted in the hours end + h."""
+    hour, meter = (axis.ravel() for axis in np.indices((len(hours), meter_count)))
+    start = end + (hour + hours[0]) * 3_600_000
+    rows = len(start)
+    energy = 220.0 + 150 * np.sin((hour + hours[0] + meter) / 3.8) ** 2
+    nothing = np.full(rows, np.nan)
+    return AggregateBlock(
+        operator_version=1,
+        meters=meters(meter_count),
+        quantities=["active_energy_import_wh"],
+        windows=["1h"],
+        row_meter=meter.astype(np.int32),
+        row_quantity=np.zeros(rows, np.int32),
+        row_window=np.zeros(rows, np.int32),
+        start=start,
+        end=start + 3_600_000,
+        revision=np.zeros(rows, np.int32),
+        count=np.full(rows, 360, np.int64),
+        mean=nothing,
+        min=nothing,
+        max=nothing,
+        energy_trapezoid_wh=nothing,
+        register_difference=np.round(energy),
+        covered_ms=np.full(rows, 3_600_000, np.int64),
+        quality=np.zeros(rows, np.int32),
+    )
+
+
 def event_block(end: int = NOON) -> EventBlock:
     return EventBlock(
         source="mqtt_malmo",

@@ -1,14 +1,15 @@
 """Which SQL may be asked over HTTP: one statement that reads the tables and nothing else of the machine.
 
 The session is read-only (`readonly = 1`), which refuses writes, settings and table functions that reach outside. What
-it lets through is refused here: INTO OUTFILE, the scalar function file(), and a second statement behind the first.
+it lets through, or judges too late, is refused here: INTO OUTFILE, the scalar function file(), chdb's Python(), and a
+second statement behind the first.
 Names are judged in the syntax tree that ClickHouse itself prints, not in the text.
 """
 
 import re
 
 _READS = ("Select", "Show", "Describe", "Explain", "Exists")
-_REACHES_OUTSIDE = frozenset({"file"})
+_REACHES_OUTSIDE = frozenset({"file", "python"})
 _FUNCTION = re.compile(r"^ *Function (\S+)", re.MULTILINE)
 _FORMAT = re.compile(r"^ Identifier (\w+)$", re.MULTILINE)
 _STATEMENT = re.compile(r"(?s)(?:\s|--[^\n]*\n|#[!\s][^\n]*\n|/\*.*?\*/)*(\w+)")
