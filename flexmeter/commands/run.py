@@ -21,7 +21,7 @@ from schemas.topology import load_topology
 @click.option("--folder", default=".run", envvar="FLEXMETER_RUN", show_default=True, help="Where everything is kept.")
 @click.option("--for", "for_s", type=float, envvar="FOR", help="End after so many seconds, with a summary.")
 @click.option(
-    "--meters", default=100, envvar="METERS", show_default=True, help="How many household meters the fleet is."
+    "--meters", default=200, envvar="METERS", show_default=True, help="How many household meters the fleet is."
 )
 def command(path: str, folder: str, for_s: float | None, meters: int) -> None:
     """Start everything on this machine, show it live, stop it on Ctrl-C.

@@ -1,4 +1,4 @@
-"""What a run sent against what arrived: the summary, and whether anything was lost."""
+"""What a run sent against what arrived: the summary and the verdict."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ class Sent:
     readings: int = 0
     duplicates: int = 0
     garbage: int = 0
+    events: int = 0
     meters: int = 0
 
 
@@ -24,6 +25,7 @@ class Arrived:
 
     readings: int = 0
     dead_letters: int = 0
+    events: int = 0
 
 
 def sent(path: Path) -> Sent:
@@ -32,7 +34,7 @@ def sent(path: Path) -> Sent:
         said = orjson.loads(path.read_bytes())
     except (FileNotFoundError, orjson.JSONDecodeError):
         return Sent()
-    return Sent(*(int(said.get(key, 0)) for key in ("sent", "duplicates", "garbage", "meters")))
+    return Sent(*(int(said.get(key, 0)) for key in ("sent", "duplicates", "garbage", "events", "meters")))
 
 
 def arrived(page_port: int, since_ms: int) -> Arrived:
@@ -43,30 +45,47 @@ def arrived(page_port: int, since_ms: int) -> Arrived:
     """
     since = {"since": str(since_ms)}
     count = "SELECT count() AS n FROM flexmeter.{} WHERE inserted_at >= fromUnixTimestamp64Milli({{since:Int64}})"
-    (readings,) = query(page_port, count.format("readings"), since)
-    (dead,) = query(page_port, count.format("dead_letters"), since)
-    return Arrived(int(readings["n"]), int(dead["n"]))
+    rows = [query(page_port, count.format(view), since) for view in ("readings", "dead_letters", "events")]
+    return Arrived(*(int(row["n"]) for (row,) in rows))
 
 
-def all_there(sent: Sent, arrived: Arrived) -> bool:
-    """Whether everything that was sent has arrived.
+def missing(sent: Sent, arrived: Arrived) -> dict[str, int]:
+    """How much of what was sent has not arrived, by kind.
 
-    >>> all_there(Sent(readings=10, garbage=1), Arrived(10, 1)), all_there(Sent(readings=10, garbage=1), Arrived(10, 0))
-    (True, False)
+    >>> missing(Sent(readings=10, garbage=1, events=2), Arrived(10, 0, 2))
+    {'garbage payloads': 1}
     """
-    return arrived.readings >= sent.readings and arrived.dead_letters >= sent.garbage
+    left = {
+        "readings": sent.readings - arrived.readings,
+        "garbage payloads": sent.garbage - arrived.dead_letters,
+        "events": sent.events - arrived.events,
+    }
+    return {kind: number for kind, number in left.items() if number > 0}
+
+
+def verdict(missing: dict[str, int], behind: dict[str, int]) -> str:
+    """The last line: what was lost, or which stage has not done its work (records to go by stage).
+
+    >>> verdict({"readings": 2}, {}), verdict({}, {"worker-grid": 7}), verdict({}, {})
+    ('LOST: 2 readings', 'NOT DONE: worker-grid has 7 records to go', 'nothing lost')
+    """
+    if missing:
+        return "LOST: " + ", ".join(f"{number:,} {kind}" for kind, number in missing.items())
+    if behind:
+        return "NOT DONE: " + ", ".join(f"{stage} has {number:,} records to go" for stage, number in behind.items())
+    return "nothing lost"
 
 
 def summary(sent: Sent, arrived: Arrived) -> list[str]:
-    """The account in words, the verdict last.
+    """The account in words.
 
-    >>> summary(Sent(10, 2, 1, 5), Arrived(9, 1))[-1]
-    'LOST: 1 readings, 0 payloads'
+    >>> for line in summary(Sent(10, 2, 1, 0, 5), Arrived(9, 1, 0)): print(line)
+    sent               10 readings of 5 meters, 2 repeats, 1 garbage payloads, 0 events
+    ClickHouse          9 readings, each once; 1 dead letters, 0 events
     """
-    lost = max(0, sent.readings - arrived.readings), max(0, sent.garbage - arrived.dead_letters)
     return [
-        f"sent        {sent.readings:>9,} readings of {sent.meters} meters, {sent.duplicates:,} repeats, "
-        f"{sent.garbage:,} garbage payloads",
-        f"ClickHouse  {arrived.readings:>9,} readings, each once; {arrived.dead_letters:,} dead letters",
-        f"LOST: {lost[0]} readings, {lost[1]} payloads" if any(lost) else "nothing lost",
+        f"sent        {sent.readings:>9,} readings of {sent.meters:,} meters, {sent.duplicates:,} repeats, "
+        f"{sent.garbage:,} garbage payloads, {sent.events:,} events",
+        f"ClickHouse  {arrived.readings:>9,} readings, each once; "
+        f"{arrived.dead_letters:,} dead letters, {arrived.events:,} events",
     ]

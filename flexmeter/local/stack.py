@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.live import Live
 
 from connectors.kafka import ensure_topics
-from flexmeter.local import account, roles, screen
+from flexmeter.local import account, roles, screen, status
 from flexmeter.local.kafka import kafka
+from flexmeter.local.lag import Offsets, ends
 from flexmeter.local.mosquitto import mosquitto
 from flexmeter.local.part import Part, complete
 from flexmeter.local.ports import free_port
@@ -44,6 +45,7 @@ class Stack:
     supervisor: Supervisor = field(default_factory=Supervisor)
     said: "deque[str]" = field(default_factory=lambda: deque(maxlen=20))
     began_ms: int = 0
+    admin: AdminClient = field(init=False)
 
     def set_up(self, env: Mapping[str, str] = os.environ) -> None:
         """Start the parts and the roles, each when those before it are ready.
@@ -54,6 +56,7 @@ class Stack:
         """
         keep_last_logs(self.place.folder / "logs")
         self._start("Kafka", kafka(self.place.folder / "kafka", self.place.kafka_port, self.place.log("kafka")))
+        self.admin = AdminClient({"bootstrap.servers": self.place.bootstrap, "log_level": 0})
         broker = mosquitto(self.place.folder / "mosquitto", self.place.mqtt_port, self.place.log("mosquitto"))
         self._start("mosquitto", broker)
         with self._step(f"{len(self.topology.topics)} topics"):
@@ -78,7 +81,7 @@ class Stack:
         began = time.monotonic()
         with self.console.status(f"{what} ..."):
             yield
-        self.console.print(f"  {what} ready ({time.monotonic() - began:.1f} s)", highlight=False)
+        self._print(f"  {what} ready ({time.monotonic() - began:.1f} s)")
 
     def show(self, for_s: float | None) -> None:
         """Watch and show until the time is up, or for ever.
@@ -86,26 +89,25 @@ class Stack:
         Raises:
             Unavailable: a part ended too often.
         """
-        admin = AdminClient({"bootstrap.servers": self.place.bootstrap, "log_level": 0})
         end = time.monotonic() + for_s if for_s else float("inf")
-        now = earlier = self._look(admin)
+        now = earlier = self._look()
         live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal else None
         with live or _nothing():
             while time.monotonic() < end:
                 self._wait(min(end, time.monotonic() + (LOOK_S if live else LINE_S)))
-                earlier, now = now, self._look(admin)
+                earlier, now = now, self._look()
                 self._draw(live, earlier, now)
 
-    def _look(self, admin: AdminClient) -> Snapshot:
-        return look(self.place, self.topology, self.running, admin, time.monotonic())
+    def _look(self) -> Snapshot:
+        return look(self.place, self.topology, self.running, self.admin, time.monotonic())
 
     def _draw(self, live: Live | None, earlier: Snapshot, now: Snapshot) -> None:
         if live:
             live.update(screen.picture(earlier, now, self.place.page, list(self.said)), refresh=True)
             return
         while self.said:
-            self.console.print(self.said.popleft(), markup=False, highlight=False, soft_wrap=True)
-        self.console.print(screen.plain(earlier, now), markup=False, highlight=False, soft_wrap=True)
+            self._print(self.said.popleft())
+        self._print(screen.plain(earlier, now))
 
     def _wait(self, until: float) -> None:
         while (left := until - time.monotonic()) > 0:
@@ -116,20 +118,38 @@ class Stack:
         """Stop the fleet, wait until what it sent has arrived, print the account. False if anything was lost."""
         self.supervisor.stop(["fleet"])
         told = account.sent(self.place.fleet_account)
-        arrived = account.Arrived()
+        end: Offsets = {}
+
+        def missing() -> dict[str, int]:
+            return account.missing(told, account.arrived(self.place.page_port, self.began_ms))
+
+        def behind() -> dict[str, int]:
+            end.update(() if end else ends(self.admin, list(self.topology.topics))[1])
+            return status.behind(self.topology, self.running, self.admin, end)
+
         deadline = time.monotonic() + DRAIN_S
         with self.console.status("waiting for what is under way ..."):
-            while time.monotonic() < deadline:
-                try:
-                    arrived = account.arrived(self.place.page_port, self.began_ms)
-                except Unavailable as error:
-                    self.said.append(str(error))
-                if account.all_there(told, arrived):
-                    break
-                self._wait(time.monotonic() + 0.5)
-        for line in account.summary(told, arrived):
-            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        return account.all_there(told, arrived)
+            lost = self._until_none(missing, deadline)
+            undone = self._until_none(behind, deadline)
+        arrived = account.arrived(self.place.page_port, self.began_ms)
+        for line in [*self.said, *account.summary(told, arrived), account.verdict(lost, undone)]:
+            self._print(line)
+        return not lost and not undone
+
+    def _until_none(self, look: Callable[[], dict[str, int]], deadline: float) -> dict[str, int]:
+        """Look until there is nothing left, or no time; what was left then."""
+        while True:
+            try:
+                left = look()
+            except Unavailable as error:
+                self.said.append(str(error))
+                left = {"(could not be counted)": 1}
+            if not left or time.monotonic() > deadline:
+                return left
+            self._wait(time.monotonic() + 0.5)
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def take_down(self) -> None:
         """Stop all, last started first. A second Ctrl-C ends them at once."""

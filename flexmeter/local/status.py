@@ -72,6 +72,18 @@ def look(place: Place, topology: Topology, running: Sequence[Role], admin: Admin
     return Snapshot(at_s, stages, told, p50_ms, p99_ms, aggregates, alerts, "; ".join(away))
 
 
+def behind(topology: Topology, running: Sequence[Role], admin: AdminClient, end: Offsets) -> dict[str, int]:
+    """Records that each worker and sink has yet to read up to these ends; those that have none are left out.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+    """
+    first, _ = ends(admin, list(topology.topics))
+    readers = [role for role in running if role.command != "bridge"]
+    lags = {role.name: _lag(role, topology, scrape(role.metrics_port), admin, first, end) for role in readers}
+    return {name: left for name, left in lags.items() if left}
+
+
 def _stages(topology: Topology, running: Sequence[Role], admin: AdminClient, away: list[str]) -> list[Stage]:
     samples = {role.name: scrape(role.metrics_port) for role in running}
     try:

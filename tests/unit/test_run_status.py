@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from flexmeter.local.account import Arrived, Sent, all_there, sent, summary
+from flexmeter.local.account import Arrived, Sent, missing, sent, verdict
 from flexmeter.local.roles import Place, part, roles
 from flexmeter.local.screen import picture, plain
 from flexmeter.local.stack import keep_last_logs
@@ -75,14 +75,18 @@ def test_the_account_of_a_fleet_that_said_nothing_yet_is_zero(tmp_path: Path) ->
     assert sent(tmp_path / "fleet.json") == Sent()
 
 
-def test_lost_readings_and_lost_garbage_are_both_lost(tmp_path: Path) -> None:
-    (tmp_path / "fleet.json").write_text(json.dumps({"sent": 10, "garbage": 2, "duplicates": 3, "meters": 5}))
+def test_whatever_was_sent_and_is_not_there_is_missing(tmp_path: Path) -> None:
+    said = {"sent": 10, "garbage": 2, "duplicates": 3, "events": 1, "meters": 5}
+    (tmp_path / "fleet.json").write_text(json.dumps(said))
     told = sent(tmp_path / "fleet.json")
-    assert all_there(told, Arrived(10, 2))
-    assert not all_there(told, Arrived(9, 2))
-    assert not all_there(told, Arrived(10, 1))
-    assert summary(told, Arrived(10, 2))[-1] == "nothing lost"
-    assert summary(told, Arrived(8, 1))[-1] == "LOST: 2 readings, 1 payloads"
+    assert told == Sent(readings=10, duplicates=3, garbage=2, events=1, meters=5)
+    assert missing(told, Arrived(10, 2, 1)) == {}
+    assert missing(told, Arrived(11, 3, 1)) == {}
+    assert missing(told, Arrived(8, 1, 0)) == {"readings": 2, "garbage payloads": 1, "events": 1}
+
+
+def test_the_verdict_names_losses_before_what_is_not_done() -> None:
+    assert verdict({"readings": 2, "events": 1}, {"worker-grid": 5}) == "LOST: 2 readings, 1 events"
 
 
 def test_takers_start_before_givers_and_are_told_where_things_are() -> None:
