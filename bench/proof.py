@@ -137,7 +137,7 @@ def main(days: int, meters: int, kills: bool, short: bool, data: Path, keep: boo
     if short:
         days, meters = 1, 24
     folder = Path(tempfile.mkdtemp(prefix="flexmeter-proof-"))
-    result = {"proof": "failed"}
+    result: dict[str, object] = {"proof": "failed"}
     try:
         recording = _recording(data, folder, days)
         result = _prove(folder, recording, days, meters, kills)

@@ -14,7 +14,7 @@ from flexmeter.local.page_query import query
 Key = tuple[str, str, int]
 
 _HOURS = """\
-SELECT meter, quantity, toUnixTimestamp64Milli(start) AS start, count, mean, min, max, energy_trapezoid_wh,
+SELECT meter, quantity, toUnixTimestamp64Milli(start) AS start_ms, count, mean, min, max, energy_trapezoid_wh,
 register_difference, covered_ms FROM flexmeter.aggregates
 WHERE window = '1h' AND meter = {meter:String}
 AND start >= fromUnixTimestamp64Milli({first:Int64}) AND start < fromUnixTimestamp64Milli({end:Int64})"""
@@ -85,7 +85,7 @@ def hour_faults(port: int, truth: Truth) -> Iterator[str]:
     for meter in sorted({key[0] for key in truth.rows}):
         span = {"first": str(truth.first), "end": str(truth.end), "meter": meter}
         for row in query(port, _HOURS, span, timeout_s=120):
-            key = (str(row["meter"]), str(row["quantity"]), int(row["start"]))
+            key = (str(row["meter"]), str(row["quantity"]), int(row["start_ms"]))
             if key in found:
                 yield f"{key}: twice in the view"
             found[key] = _found(row)

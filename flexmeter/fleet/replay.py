@@ -1,8 +1,9 @@
 """A recording as any number of E350 meters, and the faults of real fleets on request.
 
-Meter i of n replays its own stretch of the recording: it begins on day i D / n (rounded down) of the recording, where D
-is how many days it may begin on; of several that begin on one day each begins 7 minutes after the one before. All stretches are laid on the same calendar days, from `start` on, one reading
-a minute, meter i (7 i mod 60) s after the full minute. A minute in which the logger recorded nothing has no reading.
+Meter i of n replays its own stretch of the recording: it begins on day i D / n (rounded down) of the recording, where
+D is how many days it may begin on; of several that begin on one day each begins 7 minutes after the one before. All
+stretches are laid on the same calendar days, from `start` on, one reading a minute, meter i (7 i mod 60) s after the
+full minute. A minute in which the logger recorded nothing has no reading.
 
 In integers, so that anybody can compute the same: power in 0.1 W, L1 = 5/10 and L2 = 3/10 of the total rounded down,
 L3 = the rest; the import register counts 1 Wh for each 36,000 x 0.1 W s of the total, which holds until the next
