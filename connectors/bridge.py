@@ -101,13 +101,14 @@ class BridgeLoop:
         """Until `stopping` says so; then everything received goes out and is acknowledged, if Kafka takes it."""
         log.info("bridge %s: %s to %s", self._bridge.name, self._bridge.protocol, self._bridge.readings)
         while not stopping():
-            self._turn()
+            self.turn()
         self._send(self._packer.take_all())
         if not self._outlet.close(_DRAIN_S):
             log.warning("kafka did not take everything in time; the source will send it again")
         self._source.close()
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
+        """Take what has come, send what is due, beat, and hear what Kafka has."""
         deliveries = self._receive()
         now_ms = self._now_ms()
         for delivery in deliveries:

@@ -26,6 +26,7 @@ _PRODUCER = {
     "compression.type": "lz4",
     "linger.ms": "5",
     "queue.buffering.max.kbytes": "131072",
+    "reconnect.backoff.max.ms": "1000",
 }
 _METADATA_TIMEOUT_S = 5.0
 

@@ -1,0 +1,166 @@
+"""The bridge as its users run it, on topics of a test's own, and what it put on Kafka."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+from time import monotonic, sleep
+from typing import TypeVar
+
+import paho.mqtt.client as paho
+import yaml
+from confluent_kafka import Consumer, TopicPartition
+from paho.mqtt.enums import CallbackAPIVersion
+
+from connectors.mqtt import MqttAddress
+from flexmeter.local.part import Part, spawn, stop
+from schemas.blocks import Record
+from schemas.codec import decode
+from schemas.topology import Bridge, Topology, load_topology
+
+ROOT = Path(__file__).parent.parent
+REGISTER = """\
+meter_id,profile,substation,feeder
+m1,malmo_household,sub-1,sub-1-f1
+m2,malmo_household,sub-1,sub-1-f2
+m3,malmo_household,sub-2,sub-2-f1
+m4,malmo_household,,
+h1,district_heat,,
+"""
+
+Kind = TypeVar("Kind", bound=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A record and where it stands."""
+
+    partition: int
+    offset: int
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A bridge with a topology of its own."""
+
+    path: Path
+    topology: Topology
+    folder: Path
+    url: str
+
+    @property
+    def bridge(self) -> Bridge:
+        (bridge,) = self.topology.bridges.values()
+        return bridge
+
+    def topic(self, name: str) -> str:
+        bridge = self.bridge
+        return {"readings": bridge.readings, "events": bridge.events, "dead": bridge.dead_letters}[name]
+
+    def start(self, *arguments: str) -> "Popen[bytes]":
+        """The bridge; how far it is, its log and its metrics say."""
+        argv = [sys.executable, "-m", "flexmeter", "bridge", "--name", self.bridge.name, "--topology", str(self.path)]
+        return spawn(Part("bridge", [*argv, *arguments], self.folder / "bridge.log"))
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator["Popen[bytes]"]:
+        process = self.start(*arguments)
+        try:
+            yield process
+        finally:
+            stop(process, 20)
+
+    def log(self) -> str:
+        path = self.folder / "bridge.log"
+        return path.read_text("utf-8") if path.exists() else ""
+
+    def placed(
+        self, name: str, kind: type[Kind], enough: Callable[[list[Kind]], bool], within_s: float = 60
+    ) -> list[Placed]:
+        """The records of one kind on a topic, from its beginning, as soon as they are enough."""
+        topic = self.topology.topics[self.topic(name)]
+        consumer = Consumer({"bootstrap.servers": self.topology.kafka.bootstrap, "group.id": "test"})
+        consumer.assign([TopicPartition(topic.name, partition, 0) for partition in range(topic.partitions)])
+        found: list[Placed] = []
+        records: list[Kind] = []
+        deadline = monotonic() + within_s
+        try:
+            while not enough(records):
+                assert monotonic() < deadline, f"{len(records)} {kind.__name__} on {topic.name}\n{self.log()}"
+                for message in consumer.consume(500, timeout=0.2):
+                    value = message.value()
+                    if message.error() is not None or value is None:
+                        continue  # the topic is not there yet, or its broker is away
+                    record = decode(value)
+                    if isinstance(record, kind):
+                        records.append(record)
+                        found.append(Placed(message.partition() or 0, message.offset() or 0, record))
+        finally:
+            consumer.close()
+        return found
+
+    def ends(self, name: str) -> int:
+        """How many records, of all kinds, a topic has; 0 where there is no topic yet."""
+        topic = self.topology.topics[self.topic(name)]
+        consumer = Consumer({"bootstrap.servers": self.topology.kafka.bootstrap, "group.id": "test"})
+        try:
+            places = [TopicPartition(topic.name, partition) for partition in range(topic.partitions)]
+            return sum(consumer.get_watermark_offsets(place, timeout=10)[1] for place in places)
+        finally:
+            consumer.close()
+
+
+def make_place(folder: Path, kafka: str, mosquitto: str, prefix: str, **options: str) -> Place:
+    """The repository's topology with all its topics, and all its addresses, under a prefix."""
+    text = yaml.safe_load((ROOT / "topology.yaml").read_text("utf-8"))
+    document = json.loads(json.dumps(text), object_hook=lambda node: _prefixed(node, prefix, set(text["topics"])))
+    document["kafka"] = {"bootstrap": kafka}
+    document["register"] = str(folder / "register.csv")
+    bridge = document["bridges"][prefix] = document["bridges"].pop("mqtt_malmo")
+    bridge["url"] = mosquitto
+    bridge["subscribe"] = [f"{prefix}/{{profile}}/{{meter}}/{carries}" for carries in ("reading", "event")]
+    if options:
+        bridge["options"] = options
+    path = folder / "topology.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    (folder / "register.csv").write_text(REGISTER)
+    return Place(path, load_topology(path), folder, mosquitto)
+
+
+def _prefixed(node: dict[str, object], prefix: str, topics: set[str]) -> dict[str, object]:
+    def name(value: object) -> object:
+        if isinstance(value, list):
+            return [name(item) for item in value]
+        return f"{prefix}.{value}" if value in topics else value
+
+    return {str(name(key)): name(value) if not isinstance(value, dict) else value for key, value in node.items()}
+
+
+@contextmanager
+def publisher(url: str) -> Iterator[Callable[[str, bytes], None]]:
+    """Publishes with QoS 1; on leaving, the broker has everything."""
+    address = MqttAddress.parse(url)
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+    client.connect(address.host, address.port)
+    client.loop_start()
+    sent: list[paho.MQTTMessageInfo] = []
+    try:
+        yield lambda topic, payload: sent.append(client.publish(topic, payload, qos=1))
+        for message in sent:
+            message.wait_for_publish(30)
+            assert message.is_published()
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def wait_until(condition: Callable[[], bool], what: str, within_s: float = 30) -> None:
+    """Look until it is so."""
+    deadline = monotonic() + within_s
+    while not condition():
+        assert monotonic() < deadline, what
+        sleep(0.05)

@@ -1,0 +1,208 @@
+"""What the bridge loop promises, with a source and a Kafka whose every move the test decides."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+import orjson
+import pytest
+
+from connectors import bridge as loop_module
+from connectors.bridge import MOST_IN_FLIGHT, BridgeLoop
+from connectors.decode.readings import Address, Carries
+from connectors.intake import Intake
+from connectors.kafka import Outlet
+from connectors.registry import json_decoders
+from connectors.source import Delivery
+from schemas.blocks import Beat, DeadLetter, EventBlock, ReadingBlock, Record
+from schemas.codec import decode
+from schemas.errors import Unavailable
+from schemas.register import load_register
+from schemas.topology import load_topology
+from tests.bridge_process import REGISTER, ROOT
+
+READING = {
+    "time": "2026-11-24T08:00:00Z",
+    "energy": {"consumed": 1, "produced": 0},
+    "power": {"L1": 1, "L2": 2, "L3": 3},
+    "voltage": {"L1": 230, "L2": 230, "L3": 230},
+}
+
+
+class ScriptedSource:
+    """Gives what the test put into `next`, or is away."""
+
+    def __init__(self) -> None:
+        self.next: list[Delivery] = []
+        self.away = False
+        self.asked = 0
+        self.acknowledged: list[Delivery] = []
+        self.closed = False
+
+    def receive(self, timeout_s: float, at_most: int) -> Sequence[Delivery]:
+        self.asked += 1
+        if self.away:
+            raise Unavailable("mqtt", "gone")
+        given, self.next = self.next[:at_most], self.next[at_most:]
+        return given
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        self.acknowledged.append(delivery)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class HeldKafka:
+    """Has a record only when the test says so."""
+
+    def __init__(self) -> None:
+        self.under_way: list[tuple[str, int, Record, Callable[[], None] | None]] = []
+
+    def produce(self, topic: str, partition: int, value: bytes, delivered: Callable[[], None] | None = None) -> None:
+        self.under_way.append((topic, partition, decode(value), delivered))
+
+    def serve(self, timeout_s: float = 0.0) -> None:
+        pass
+
+    def close(self, timeout_s: float) -> bool:
+        self.take(Record)
+        return True
+
+    def records(self, kind: object) -> list[Record]:
+        return [record for _, _, record, _ in self.under_way if isinstance(record, kind)]  # type: ignore[arg-type]
+
+    def take(self, kind: object) -> None:
+        """Kafka has all records of that kind."""
+        arrived = [entry for entry in self.under_way if isinstance(entry[2], kind)]  # type: ignore[arg-type]
+        self.under_way = [entry for entry in self.under_way if entry not in arrived]
+        for _, _, _, delivered in arrived:
+            if delivered is not None:
+                delivered()
+
+
+class Bench:
+    """A loop at the bench, with clocks that the test moves."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (folder / "register.csv").write_text(REGISTER)
+        topology = load_topology(ROOT / "topology.yaml", {})
+        self.source, self.kafka = ScriptedSource(), HeldKafka()
+        self.now_s = 1_795_507_200.0
+        monkeypatch.setattr(loop_module.time, "monotonic", lambda: self.now_s)
+        intake = Intake(load_register(folder / "register.csv"), json_decoders(), 4, 4)
+        self.loop = BridgeLoop(
+            topology.bridges["mqtt_malmo"], topology, self.source, cast(Outlet, self.kafka), intake, lambda: self.now_s
+        )
+
+    def turn(self, seconds: float = 0.0) -> None:
+        """One turn, so many seconds after the last."""
+        self.now_s += seconds
+        self.loop.turn()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(tmp_path, monkeypatch)
+
+
+def delivery(meter: str = "m1", carries: Carries = Carries.READING, **fields: object) -> Delivery:
+    payload = orjson.dumps({**READING, **fields})
+    return Delivery(payload, Address(f"x/malmo_household/{meter}", "malmo_household", meter, carries))
+
+
+def test_a_reading_is_acknowledged_when_kafka_has_its_block(bench: Bench) -> None:
+    bench.source.next = [delivery()]
+    bench.turn()
+    bench.turn(0.5)
+    assert len(bench.kafka.records(ReadingBlock)) == 1
+    assert bench.source.acknowledged == []
+    bench.kafka.take(ReadingBlock)
+    assert len(bench.source.acknowledged) == 1
+
+
+def test_a_reading_with_alarms_is_acknowledged_when_kafka_has_both_and_once(bench: Bench) -> None:
+    bench.source.next = [delivery(alarms=["tamper", "battery_low"])]
+    bench.turn()
+    bench.turn(0.5)
+    bench.kafka.take(ReadingBlock)
+    assert bench.source.acknowledged == []
+    bench.kafka.take(EventBlock)
+    assert len(bench.source.acknowledged) == 1
+
+
+def test_an_event_goes_out_in_the_turn_in_which_it_came(bench: Bench) -> None:
+    bench.source.next = [delivery(carries=Carries.EVENT, event="last_gasp")]
+    bench.turn()
+    assert len(bench.kafka.records(EventBlock)) == 1
+
+
+def test_a_dead_letter_is_acknowledged_when_kafka_has_it(bench: Bench) -> None:
+    bench.source.next = [delivery("nobody")]
+    bench.turn()
+    (letter,) = bench.kafka.records(DeadLetter)
+    assert isinstance(letter, DeadLetter)
+    assert (letter.reason, letter.payload) == ("unknown_meter", orjson.dumps(READING))
+    assert bench.source.acknowledged == []
+    bench.kafka.take(DeadLetter)
+    assert len(bench.source.acknowledged) == 1
+
+
+def test_beats_come_every_second_and_every_quarter_into_every_partition(bench: Bench) -> None:
+    for _ in range(9):
+        bench.turn(0.25)
+        bench.kafka.take(ReadingBlock)
+    topics = [(topic, partition) for topic, partition, record, _ in bench.kafka.under_way if isinstance(record, Beat)]
+    assert {topics.count(("meter.readings", partition)) for partition in range(4)} == {3}
+    assert {topics.count(("grid.evidence", partition)) for partition in range(4)} == {5}  # the last few are held
+
+
+def test_time_stands_still_while_the_source_is_away(bench: Bench) -> None:
+    bench.turn()
+    bench.kafka.take(Beat)
+    bench.source.away = True
+    for _ in range(20):
+        bench.turn(1.0)
+    assert bench.kafka.records(Beat) == []
+    assert bench.source.asked < 12, "it backs off"
+    bench.source.away = False
+    bench.turn(11.0)
+    assert len(bench.kafka.records(Beat)) == 8
+
+
+def test_nothing_more_is_received_while_too_much_is_under_way(bench: Bench) -> None:
+    bench.source.next = [delivery() for _ in range(MOST_IN_FLIGHT + 100)]
+    for _ in range(100):
+        bench.turn(0.01)
+    assert len(bench.source.next) == 100
+    bench.kafka.take(ReadingBlock)
+    bench.turn(0.01)
+    assert bench.source.next == []
+
+
+def test_rows_need_not_linger_when_the_source_has_no_more(bench: Bench) -> None:
+    bench.source.next = [delivery()]
+    bench.turn()
+    bench.turn(0.02)
+    assert bench.kafka.records(ReadingBlock) == []
+    bench.turn(0.04)
+    assert len(bench.kafka.records(ReadingBlock)) == 1
+
+
+def test_at_the_end_everything_goes_out_and_is_acknowledged(bench: Bench) -> None:
+    bench.source.next = [delivery()]
+    stopping = iter([False, True])
+    bench.loop.run(lambda: next(stopping))
+    assert len(bench.source.acknowledged) == 1
+    assert bench.source.closed
+
+
+def test_a_bug_ends_the_bridge_and_acknowledges_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Intake, "take", broken)
+    bench.source.next = [delivery()]
+    with pytest.raises(ZeroDivisionError):
+        bench.turn()
+    assert bench.source.acknowledged == []
