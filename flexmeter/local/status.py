@@ -28,7 +28,8 @@ SELECT count() AS n, quantile(0.5)(ms) AS p50, quantile(0.99)(ms) AS p99 FROM
  WHERE inserted_at > now64(3) - 10)"""
 _AGGREGATES = """\
 SELECT meter, quantity, window, formatDateTime(start, '%H:%i') AS at, count, mean FROM flexmeter.aggregates_raw
-WHERE inserted_at > now64(3) - 900 ORDER BY inserted_at DESC, meter, quantity LIMIT 5"""
+WHERE inserted_at > now64(3) - 900 AND quantity LIKE 'active_power%'
+ORDER BY inserted_at DESC, start DESC, meter, quantity LIMIT 1 BY meter LIMIT 5"""
 _ALERTS = """\
 SELECT formatDateTime(at, '%H:%i:%S') AS at, severity, state, summary FROM flexmeter.alerts
 ORDER BY raised_at DESC, id LIMIT 5"""
