@@ -149,7 +149,7 @@ class BridgeLoop:
         """Short while Kafka's reports are awaited; else until the next beat."""
         if self._in_flight:
             return _BUSY_WAIT_S
-        return max(0.0, min(pulse.next_at for pulse in self._pulses) - now)
+        return max(_BUSY_WAIT_S, min(pulse.next_at for pulse in self._pulses) - now)
 
     def _is_enough(self) -> bool:
         """Rows need not linger where many wait, or where the source has nothing more to give for now.

@@ -9,17 +9,20 @@ Runs in its caller's thread on paho's `loop_read`, `loop_write` and `loop_misc`.
 """
 
 import logging
+import os
 import select
+import socket
 import ssl
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -82,8 +85,12 @@ class MqttSource:
     """One subscription to one broker. `instance` names one of several that share the bridge's messages."""
 
     def __init__(self, bridge: Bridge, instance: str = "") -> None:
-        self._address = MqttAddress.parse(bridge.url)
-        self._templates = [TopicTemplate.parse(text) for text in bridge.subscribe]
+        try:
+            self._address = MqttAddress.parse(bridge.url)
+            self._templates = [TopicTemplate.parse(text) for text in bridge.subscribe]
+        except ValueError as error:
+            remedy = "write it as malmo/{profile}/{meter}/reading, the url as mqtt://host:port"
+            raise Faults("topology", [Fault(0, f"bridge {bridge.name}: {error}", remedy)]) from error
         self._group = f"$share/flexmeter-{bridge.name}/" if instance else ""
         self._arrived: list[MqttDelivery] = []
         self._unacknowledged: deque[MqttDelivery] = deque()
@@ -111,11 +118,20 @@ class MqttSource:
 
     def close(self) -> None:
         """See Source. The session stays, and what comes meanwhile waits in it."""
-        if self._connected:
+        connection = self._client.socket()
+        if connection is None:
+            return
+        # paho closes at once; closing with something unread resets the line, and the last acknowledgements are lost.
+        with socket.socket(fileno=os.dup(connection.fileno())) as line:
+            deadline = time.monotonic() + _CONNECT_TIMEOUT_S
             self._client.disconnect()
-        while self._client.socket() is not None and self._client.want_write():
-            if self._client.loop_write() is not MQTTErrorCode.MQTT_ERR_SUCCESS:
-                break
+            while self._client.socket() is not None and self._client.want_write() and time.monotonic() < deadline:
+                _wait(connection, True, 0.1)
+                self._client.loop_write()
+            line.settimeout(_CONNECT_TIMEOUT_S)
+            with suppress(OSError):
+                while line.recv(65_536) and time.monotonic() < deadline:
+                    pass
 
     def _new_client(self, client_id: str) -> paho.Client:
         client = paho.Client(

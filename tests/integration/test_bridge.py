@@ -7,10 +7,12 @@ import sys
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 
 import orjson
 import pytest
 
+from connectors.mqtt import MqttDelivery, MqttSource
 from flexmeter.local import kafka as local_kafka
 from flexmeter.local import mosquitto as local_mosquitto
 from flexmeter.local.part import Part, running
@@ -181,6 +183,36 @@ def test_a_restarted_mqtt_broker_is_found_again(kafka: str, tmp_path: Path) -> N
             publish_all(place, 500, 1_000)
             placed = place.placed("readings", ReadingBlock, lambda blocks: rows(blocks).keys() >= expected)
     assert rows(blocks_of(placed)).keys() == expected
+
+
+def received(source: MqttSource, count: int) -> list[MqttDelivery]:
+    found: list[MqttDelivery] = []
+    deadline = monotonic() + 20
+    while len(found) < count:
+        assert monotonic() < deadline, f"{len(found)} of {count}"
+        found += source.receive(0.1, count - len(found))
+    return found
+
+
+def test_acknowledgements_leave_in_order_and_never_on_a_later_connection(mosquitto: str, tmp_path: Path) -> None:
+    place = make_place(tmp_path, "127.0.0.1:1", mosquitto, "order")
+    source = MqttSource(place.bridge)
+    source.receive(0, 1)
+    publish_all(place, 0, 3)
+    first = received(source, 3)
+    source.acknowledge(first[2])
+    source.acknowledge(first[1])  # both wait behind the first one
+    source.close()
+    second = received(source, 3)  # on a new connection, from the same session
+    assert [delivery.payload for delivery in second] == [delivery.payload for delivery in first]
+    source.acknowledge(first[0])  # of the older connection: sends nothing
+    source.close()
+    third = received(source, 3)
+    source.acknowledge(third[1])
+    source.acknowledge(third[0])  # and now the first two leave
+    source.close()
+    assert [delivery.payload for delivery in received(source, 1)] == [first[2].payload]
+    source.close()
 
 
 def publish_all(place: Place, first: int, end: int) -> None:

@@ -1,0 +1,46 @@
+import pytest
+
+from connectors.decode.readings import Address, Carries
+from connectors.mqtt import MqttSource
+from connectors.topic_template import TopicTemplate, address_of
+from schemas.faults import Faults
+from schemas.topology import Bridge
+
+TEMPLATES = [TopicTemplate.parse(f"malmo/{{profile}}/{{meter}}/{carries}") for carries in Carries]
+
+
+@pytest.mark.parametrize(
+    ("topic", "expected"),
+    [
+        ("malmo/p/m/reading", Address("malmo/p/m/reading", "p", "m", Carries.READING)),
+        ("malmo/p/m/event", Address("malmo/p/m/event", "p", "m", Carries.EVENT)),
+        ("malmo///reading", Address("malmo///reading", "", "", Carries.READING)),
+        ("malmo/p/m/reading/x", Address("malmo/p/m/reading/x", "", "", Carries.READING)),
+        ("turin/p/m/reading", Address("turin/p/m/reading", "", "", Carries.READING)),
+        ("", Address("", "", "", Carries.READING)),
+    ],
+)
+def test_addresses(topic: str, expected: Address) -> None:
+    assert address_of(topic, TEMPLATES) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["malmo/{profile}/reading", "malmo/{meter}/{meter}/{profile}/reading", "malmo/{profile}/{meter}/data", ""]
+)
+def test_a_template_that_says_too_little(text: str) -> None:
+    with pytest.raises(ValueError, match="level"):
+        TopicTemplate.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("subscribe", "url", "options", "words"),
+    [
+        ("malmo/#", "mqtt://127.0.0.1", {}, "needs the level {profile}"),
+        ("malmo/{profile}/{meter}/reading", "mqtt://127.0.0.1:70000", {}, "Port out of range"),
+        ("malmo/{profile}/{meter}/reading", "mqtt://127.0.0.1", {"cafile": "x"}, "did you mean 'ca_file'"),
+    ],
+)
+def test_faults_of_an_mqtt_bridge(subscribe: str, url: str, options: dict[str, str], words: str) -> None:
+    bridge = Bridge("b", "mqtt", url, (subscribe,), "json", "r", "e", "d", 500, options)
+    with pytest.raises(Faults, match=words):
+        MqttSource(bridge)
