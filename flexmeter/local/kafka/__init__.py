@@ -79,7 +79,7 @@ def _format(settings: Path, jars: Path) -> None:
     if not any(jars.glob("kafka_*.jar")):
         raise Unavailable("kafka", f"no jars in {jars}: `flexmeter/local/install.sh` resolves them")
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    command = java(jars, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings))
+    command = java(jars, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(settings))
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except OSError as error:
