@@ -24,25 +24,18 @@ import click
 import orjson
 
 from bench.proof_check import Truth, account, account_faults, garbage_faults, hour_faults, progress, truth_of
+from bench.proof_kills import Killer
 from bench.proof_stack import AREAS, ProofStack, proof_topology, say
 from flexmeter.fleet.recording import write_own_recording
 from flexmeter.local.ports import free_port
 from flexmeter.local.roles import Place
 from schemas.errors import Unavailable
 
-VICTIMS = (
-    "bridge-mqtt_malmo_north",
-    "worker-metering-1",
-    "sink-clickhouse",
-    "kafka",
-    "bridge-mqtt_malmo_south",
-    "worker-metering-2",
-    "worker-grid",
-)
-"""Who is killed, in this order, evenly over the replay."""
 RESULTS = Path(__file__).with_name("results")
 NOTHING_MOVES_S = 120.0
 LOOK_S = 2.0
+TELL_S = 5.0
+PAUSE_S = 0.1
 SHOWN_FAULTS = 20
 FAULTS = ("--duplicates", "0.01", "--disorder", "0.05", "--garbage", "0.001")
 
@@ -53,26 +46,26 @@ class Run:
 
     stack: ProofStack
     truth: Truth
-    victims: list[str]
-    killed: list[dict[str, object]] = field(default_factory=list)
+    killer: Killer | None
     seen: dict[str, int] = field(default_factory=dict)
 
     def until_drained(self) -> bool:
         """Watch until all has arrived; False if nothing moved for two minutes before that."""
-        moved_at = told_at = time.monotonic()
+        looked_at = told_at = moved_at = 0.0
         while not self._complete():
-            now = time.monotonic()
             self.stack.watch()
-            seen = self._look()
-            if seen != self.seen:
-                self.seen, moved_at = seen, now
-            elif now - moved_at > NOTHING_MOVES_S:
-                return False
-            self._kill_one()
-            if now - told_at > 5:
+            now = time.monotonic()
+            if now - looked_at > LOOK_S:
+                looked_at, before, self.seen = now, self.seen, self._look()
+                moved_at = now if self.seen != before else moved_at
+                if now - moved_at > NOTHING_MOVES_S:
+                    return False
+            if now - told_at > TELL_S:
                 told_at = now
                 self._tell()
-            time.sleep(LOOK_S)
+            if self.killer:
+                self.killer.step(int(self.stack.fleet_account()["sent"]), self.seen.get("readings", 0))
+            time.sleep(PAUSE_S)
         self._tell()
         return True
 
@@ -90,28 +83,13 @@ class Run:
     def _complete(self) -> bool:
         seen = self.seen
         return bool(
-            not self.victims
+            not (self.killer and self.killer.left)
             and seen.get("fleet_done")
             and seen.get("hours") == len(self.truth.rows)
             and seen.get("readings") == self.truth.readings
             and seen.get("shards_released", 0) + seen.get("shards_pending", 0) == self.truth.readings
             and seen.get("dead", 0) >= len(self.truth.garbage)
         )
-
-    def _kill_one(self) -> None:
-        """Kill the next victim when its share of the replay has arrived and it has something left to do."""
-        if not self.victims or self.seen.get("readings", 0) < self.truth.readings * (len(self.killed) + 1) * 0.8 / 8:
-            return
-        name = self.victims[0]
-        try:
-            lag = self.stack.lag(name)
-        except Unavailable:
-            return
-        if lag > 0:
-            self.stack.kill(name)
-            self.killed.append({"part": name, "lag": lag})
-            self.victims.pop(0)
-            say(f"  SIGKILL to {name}, with {lag} still to do")
 
     def _tell(self) -> None:
         part = {
@@ -128,14 +106,14 @@ class Run:
 @click.option("--days", default=7, show_default=True)
 @click.option("--meters", default=100, show_default=True)
 @click.option("--kills", is_flag=True, envvar="KILLS", help="Kill every role and Kafka on the way (or KILLS=1).")
-@click.option("--short", is_flag=True, help="One day of 24 meters.")
+@click.option("--short", is_flag=True, help="One day of 24 meters, of 60 with --kills.")
 @click.option("--data", type=click.Path(path_type=Path), default="../shared/data", envvar="FLEXMETER_DATA")
 @click.option("--keep", is_flag=True, help="Keep the folder with data and logs (kept anyway when the proof fails).")
 def main(days: int, meters: int, kills: bool, short: bool, data: Path, keep: bool) -> None:
     """Prove that what users query is what was sent."""
     signal.signal(signal.SIGTERM, _interrupt)
     if short:
-        days, meters = 1, 24
+        days, meters = 1, 60 if kills else 24
     folder = Path(tempfile.mkdtemp(prefix="flexmeter-proof-"))
     result: dict[str, object] = {"proof": "failed"}
     try:
@@ -180,7 +158,7 @@ def _prove(folder: Path, recording: Path, days: int, meters: int, kills: bool) -
         truth = truth_of(folder, recording, days, say)
         sending = time.monotonic()
         stack.start_fleet()
-        run = Run(stack, truth, list(VICTIMS) if kills else [])
+        run = Run(stack, truth, Killer(stack, truth.readings) if kills else None)
         drained = run.until_drained()
         seconds = time.monotonic() - sending
         faults = [] if drained else [f"nothing moved for {NOTHING_MOVES_S:.0f} s, and not all had arrived"]
@@ -213,18 +191,19 @@ def _result(run: Run, shards: Mapping[str, int], seconds: float, faults: list[st
         say(f"FAILED: {len(faults)} things are wrong")
     else:
         say(f"all equal: {len(truth.rows):,} hourly rows of {shards['meters']} meters; the account adds up")
+    killed = run.killer.killed if run.killer else []
     result: dict[str, object] = {
         "proof": "failed" if faults else "all equal",
         "hourly_rows": len(truth.rows),
         "readings": truth.readings,
         "account": {"sent": dict(sent), "shards": dict(shards), "dead_letters": run.seen.get("dead", 0)},
-        "killed": run.killed,
+        "killed": killed,
         "wrong": len(faults),
         "seconds": round(seconds, 1),
         "readings_per_s": round(truth.readings / seconds),
     }
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / ("proof-kills.json" if run.killed else "proof.json")).write_bytes(orjson.dumps(result))
+    (RESULTS / ("proof-kills.json" if killed else "proof.json")).write_bytes(orjson.dumps(result))
     return result
 
 

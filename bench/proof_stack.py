@@ -102,9 +102,11 @@ class ProofStack:
             return {"sent": 0, "duplicates": 0, "garbage": 0, "expected": 0, "done": 0}
         return told
 
-    def kill(self, name: str) -> None:
-        """SIGKILL; the supervisor starts it again."""
-        os.kill(self.supervisor.children[name].process.pid, signal.SIGKILL)
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a part that runs; what is killed the supervisor starts again."""
+        child = self.supervisor.children.get(name)
+        if child is not None:
+            child.process.send_signal(number)
 
     def lag(self, name: str) -> int:
         """What waits in front of a part: payloads of a bridge not yet acknowledged, else records of Kafka not yet read.
@@ -131,6 +133,7 @@ class ProofStack:
 
     def take_down(self) -> None:
         """End everything."""
+        self.signal("fleet", signal.SIGCONT)
         self.supervisor.stop_all()
 
     def _fleet(self, *more: str) -> Role:

@@ -16,14 +16,14 @@ from flexmeter.fleet.uplink import Uplink
 
 log = logging.getLogger("flexmeter.fleet")
 
-ACCOUNT_EVERY_S = 1.0
+ACCOUNT_EVERY_S = 0.5
 TOLD_EVERY_S = 5.0
 DRAIN_S = 15.0
 
 
 @dataclass(slots=True)
 class Ledger:
-    """`fleet.json`: what the broker has taken so far, by kind; written anew every second.
+    """`fleet.json`: what the broker has taken so far, by kind; written anew twice a second.
 
     `sent` counts readings once each; `duplicates` their repeats; `expected` is how many readings there will be, 0 while
     nobody knows. `done` is set when all was sent and taken.
