@@ -23,7 +23,17 @@ from types import FrameType
 import click
 import orjson
 
-from bench.proof_check import Truth, account, account_faults, garbage_faults, hour_faults, progress, truth_of
+from bench.proof_check import (
+    Truth,
+    account,
+    account_faults,
+    garbage_faults,
+    hour_faults,
+    hours,
+    letters,
+    progress,
+    truth_of,
+)
 from bench.proof_kills import Killer
 from bench.proof_stack import AREAS, ProofStack, proof_topology, say
 from flexmeter.fleet.recording import write_own_recording
@@ -164,8 +174,8 @@ def _prove(folder: Path, recording: Path, days: int, meters: int, kills: bool) -
         faults = [] if drained else [f"nothing moved for {NOTHING_MOVES_S:.0f} s, and not all had arrived"]
         say("comparing ...")
         faults += chain(
-            hour_faults(place.page_port, truth),
-            garbage_faults(place.page_port, truth, again=kills),
+            hour_faults(hours(place.page_port, truth), truth),
+            garbage_faults(letters(place.page_port), truth, again=kills),
             account_faults(stack.fleet_account(), account(place.page_port), truth, again=kills),
         )
         result = _result(run, account(place.page_port), seconds, faults)

@@ -2,14 +2,14 @@
 
 import csv
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
 from bench.proof_truth import Expected, differences, expected_rows, read_recording, read_stretches, readings_of
-from flexmeter.local.page_query import query
+from flexmeter.local.page_query import Row, query
 
 Key = tuple[str, str, int]
 
@@ -79,16 +79,26 @@ def account(port: int) -> dict[str, int]:
     return {name: int(count) for name, count in found.items()}
 
 
-def hour_faults(port: int, truth: Truth) -> Iterator[str]:
-    """What is wrong with the hourly aggregates: missing, twice, too many, or different."""
-    found: dict[Key, Expected] = {}
+def hours(port: int, truth: Truth) -> Iterator[Row]:
+    """The hourly aggregates of the days compared, as users see them."""
     for meter in sorted({key[0] for key in truth.rows}):
         span = {"first": str(truth.first), "end": str(truth.end), "meter": meter}
-        for row in query(port, _HOURS, span, timeout_s=120):
-            key = (str(row["meter"]), str(row["quantity"]), int(row["start_ms"]))
-            if key in found:
-                yield f"{key}: twice in the view"
-            found[key] = _found(row)
+        yield from query(port, _HOURS, span, timeout_s=120)
+
+
+def letters(port: int) -> list[Row]:
+    """All dead letters, as users see them."""
+    return query(port, _DEAD, timeout_s=120)
+
+
+def hour_faults(rows: Iterable[Row], truth: Truth) -> Iterator[str]:
+    """What is wrong with the hourly aggregates: missing, twice, too many, or different."""
+    found: dict[Key, Expected] = {}
+    for row in rows:
+        key = (str(row["meter"]), str(row["quantity"]), int(row["start_ms"]))
+        if key in found:
+            yield f"{key}: twice in the view"
+        found[key] = _found(row)
     for key, expected in truth.rows.items():
         if key not in found:
             yield f"{key}: missing"
@@ -98,38 +108,38 @@ def hour_faults(port: int, truth: Truth) -> Iterator[str]:
         yield f"{key}: nobody sent that"
 
 
-def _found(row: Mapping[str, object]) -> Expected:
+def _found(row: Row) -> Expected:
     def real(name: str) -> float:
-        return math.nan if row[name] is None else float(str(row[name]))
+        return math.nan if row[name] is None else float(row[name])
 
     return Expected(
-        count=int(str(row["count"])),
+        count=int(row["count"]),
         mean=real("mean"),
         min=real("min"),
         max=real("max"),
         energy_trapezoid_wh=real("energy_trapezoid_wh"),
         register_difference=real("register_difference"),
-        covered_ms=int(str(row["covered_ms"])),
+        covered_ms=int(row["covered_ms"]),
     )
 
 
-def garbage_faults(port: int, truth: Truth, again: bool) -> Iterator[str]:
+def garbage_faults(rows: Iterable[Row], truth: Truth, again: bool) -> Iterator[str]:
     """Garbage without its dead letter, or with other bytes, or (unless `again`) with two; letters of what was none.
 
     A letter holds the first 256 kB of a payload: their SHA-256 and that of the whole are both compared.
     """
-    letters: dict[str, list[dict[str, object]]] = {}
-    for row in query(port, _DEAD, timeout_s=120):
-        letters.setdefault(str(row["sha256"]), []).append(row)
+    by_hash: dict[str, list[Row]] = {}
+    for row in rows:
+        by_hash.setdefault(str(row["sha256"]), []).append(row)
     for piece in truth.garbage:
-        found = letters.pop(piece["sha256"], [])
+        found = by_hash.pop(piece["sha256"], [])
         if not found or (len(found) > 1 and not again):
             yield f"garbage {piece['kind']!r} on {piece['topic']} has {len(found)} dead letters"
         for letter in found:
             said = (letter["address"], letter["reason"], str(letter["length"]), letter["sha256_kept"])
             if said != (piece["topic"], piece["reason"], piece["length"], piece["sha256_kept"]):
                 yield f"garbage {piece['kind']!r} on {piece['topic']}: its dead letter says {said}"
-    for unknown in letters.values():
+    for unknown in by_hash.values():
         yield f"a dead letter of what was no garbage: {unknown[0]}"
 
 
