@@ -60,7 +60,7 @@ def _readers() -> dict[int, Callable[[bytes], Record]]:
 
 def _writer(version: Version, record: type[Record]) -> Callable[[Record], bytes]:
     if record.__name__ not in _COLUMNAR:
-        return avro_writer(version)
+        return avro_writer(version.id, version.schema())
     header = _HEADER.pack(0, version.id)
     write_body = cast(Callable[[Record], bytes], columnar.writer(version.schema()))
     return lambda value: header + write_body(value)
@@ -74,17 +74,17 @@ def _reader(version: Version, record: type[Record]) -> Callable[[bytes], Record]
     return lambda payload: read_body(payload, _HEADER.size)
 
 
-def avro_writer(version: Version) -> Callable[[Record], bytes]:
+def avro_writer(schema_id: int, schema: Schema) -> Callable[[Record], bytes]:
     """Writes by fastavro: for records that are not columnar, and to measure and test the columnar ones against."""
-    schema = parse_schema(_without_logical_types(version.schema()))
-    header = _HEADER.pack(0, version.id)
+    parsed = parse_schema(_without_logical_types(schema))
+    header = _HEADER.pack(0, schema_id)
 
     def write(record: Record) -> bytes:
         out = BytesIO()
         out.write(header)
         values = {field.name: getattr(record, field.name) for field in fields(record)}
         schemaless_writer(
-            out, schema, {name: v.tolist() if isinstance(v, np.ndarray) else v for name, v in values.items()}
+            out, parsed, {name: v.tolist() if isinstance(v, np.ndarray) else v for name, v in values.items()}
         )
         return out.getvalue()
 

@@ -23,6 +23,9 @@ from schemas.versions import Schema
 _NOT_NULL = b"\x02"  # the branch of [null, string] that stands before a string, as a varint
 _LENGTHS = tuple(chr(2 * length) for length in range(64))  # the string lengths that take one byte, as varints
 _NOT_NULL_LENGTHS = tuple(_NOT_NULL.decode() + length for length in _LENGTHS)
+_SHORT = {2 * length: 1 + length for length in range(64)}  # bytes of a string, by its first one
+_SHORT_NOT_NULL = {(_NOT_NULL[0], first): 1 + length for first, length in _SHORT.items()}  # by its first two
+_SHORT_BYTES = 65  # the most of them
 _INT_ARRAYS: dict[str, npt.DTypeLike] = {"int[]": np.int32, "long[]": np.int64}
 _END: Int64s = np.zeros(1, np.int64)
 
@@ -195,25 +198,10 @@ def _read_int(cursor: _Cursor) -> int:
 
 
 def _read_string(cursor: _Cursor) -> str:
-    return _one_by_one(cursor, 1)[0]
-
-
-def _read_strings(cursor: _Cursor) -> list[str]:
-    strings: list[str] = []
-    while count := cursor.block(item_bytes=1):
-        strings += _equally_long(cursor, count, b"") or _one_by_one(cursor, count)
-    return strings
-
-
-def _read_nullable_strings(cursor: _Cursor) -> list[str | None]:
-    strings: list[str | None] = []
-    while count := cursor.block(item_bytes=1):
-        if not any(cursor.data[cursor.position : cursor.position + count]):
-            cursor.position += count
-            strings += [None] * count
-        else:
-            strings += _equally_long(cursor, count, _NOT_NULL) or [_read_nullable(cursor) for _ in range(count)]
-    return strings
+    try:
+        return str(cursor.take(cursor.long()), "utf-8")
+    except UnicodeDecodeError as error:
+        raise Rejected(Reason.SCHEMA, f"a string is not UTF-8: {error}") from error
 
 
 def _read_nullable(cursor: _Cursor) -> str | None:
@@ -223,28 +211,23 @@ def _read_nullable(cursor: _Cursor) -> str | None:
     return _read_string(cursor) if branch else None
 
 
-def _one_by_one(cursor: _Cursor, count: int) -> list[str]:
-    data, position = cursor.data, cursor.position
+def _read_strings(cursor: _Cursor) -> list[str]:
     strings: list[str] = []
-    try:
-        for _ in range(count):
-            length = data[position]
-            if length & 0x81:  # negative, or of more than one byte
-                length, position = read_long(data, position)
-                if length < 0:
-                    raise Rejected(Reason.SCHEMA, f"a string of length {length} before byte {position}")
-            else:
-                length >>= 1
-                position += 1
-            strings.append(str(data[position : position + length], "utf-8"))
-            position += length
-    except IndexError as error:
-        raise Rejected(Reason.SCHEMA, f"a string is missing at the end, byte {position}") from error
-    except UnicodeDecodeError as error:
-        raise Rejected(Reason.SCHEMA, f"a string is not UTF-8: {error}") from error
-    if position > len(data):
-        raise Rejected(Reason.SCHEMA, f"a string is cut at byte {len(data)}")
-    cursor.position = position
+    while count := cursor.block(item_bytes=1):
+        strings += (
+            _equally_long(cursor, count, b"") or _short(cursor, count) or [_read_string(cursor) for _ in range(count)]
+        )
+    return strings
+
+
+def _read_nullable_strings(cursor: _Cursor) -> list[str | None]:
+    strings: list[str | None] = []
+    while count := cursor.block(item_bytes=1):
+        strings += (
+            _equally_long(cursor, count, _NOT_NULL)
+            or _short_or_null(cursor, count)
+            or [_read_nullable(cursor) for _ in range(count)]
+        )
     return strings
 
 
@@ -266,14 +249,56 @@ def _equally_long(cursor: _Cursor, count: int, prefix: bytes) -> list[str] | Non
     return chunk.decode("ascii").split(head.decode("ascii"))[1:]
 
 
+def _short(cursor: _Cursor, count: int) -> list[str] | None:
+    """ASCII strings of less than 64 characters; None where one is not."""
+    data = cursor.data[cursor.position : cursor.position + _SHORT_BYTES * count]
+    text, place = data.decode("latin-1"), 0
+    strings: list[str] = []
+    try:
+        for _ in range(count):
+            end = place + _SHORT[data[place]]
+            strings.append(text[place + 1 : end])
+            place = end
+    except (IndexError, KeyError):
+        return None
+    return strings if _took_ascii(cursor, data, place) else None
+
+
+def _short_or_null(cursor: _Cursor, count: int) -> list[str | None] | None:
+    """The same where each may be null."""
+    data = cursor.data[cursor.position : cursor.position + _SHORT_BYTES * count]
+    text, place = data.decode("latin-1"), 0
+    strings: list[str | None] = []
+    try:
+        for _ in range(count):
+            if data[place] == 0:
+                strings.append(None)
+                place += 1
+            else:
+                end = place + _SHORT_NOT_NULL[data[place], data[place + 1]]
+                strings.append(text[place + 2 : end])
+                place = end
+    except (IndexError, KeyError):
+        return None
+    return strings if _took_ascii(cursor, data, place) else None
+
+
+def _took_ascii(cursor: _Cursor, data: bytes, length: int) -> bool:
+    if length > len(data) or not data[:length].isascii():
+        return False
+    cursor.position += length
+    return True
+
+
 def _write_integers(columns: list[tuple[npt.NDArray[Any], npt.DTypeLike]]) -> bytes:
-    stream: list[Int64s] = []
     for column, dtype in columns:
         if column.dtype != dtype:
             raise TypeError(f"an array of {column.dtype} where {np.dtype(dtype)} belongs")
-        if len(column):
-            stream += [np.array([len(column)]), column]
-        stream.append(_END)
+    if len(columns) == 1:
+        return _write_block(len(columns[0][0]), write_longs(columns[0][0].astype(np.int64, copy=False)))
+    stream: list[Int64s] = []
+    for column, _ in columns:
+        stream += [np.array([len(column)]), column, _END] if len(column) else [_END]
     return write_longs(np.concatenate(stream, dtype=np.int64))
 
 

@@ -55,6 +55,8 @@ def write_longs(values: Int64s) -> bytes:
     >>> write_longs(np.array([0, -65, 2**62])).hex()
     '00810180808080808080808001'
     """
+    if len(values) and (values == values[0]).all():
+        return write_long(int(values[0])) * len(values)
     numbers = ((values << 1) ^ (values >> 63)).view(np.uint64)
     if not len(numbers) or numbers.max() < 0x80:
         return numbers.astype(np.uint8).tobytes()
@@ -77,6 +79,9 @@ def read_longs(data: bytes, start: int, count: int) -> tuple[Int64s, int] | None
     """
     if not 0 < count <= len(data) - start:
         return None if count else (np.empty(0, np.int64), start)
+    first, after = read_long(data, start)
+    if data.startswith(data[start:after] * count, start):  # a constant column, such as intervals are
+        return np.full(count, first, np.int64), start + (after - start) * count
     # A terminator is a byte without the top bit. Most columns are narrow: look at few bytes first.
     for widest in (3, _LONGEST):
         window = np.frombuffer(data, np.uint8, min(widest * count + 16, len(data) - start), start)
