@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 import urllib.error
 import urllib.parse
@@ -80,9 +81,9 @@ class Place:
         )
 
     @contextmanager
-    def sink(self) -> Iterator[None]:
-        with running(self.part()):
-            yield
+    def sink(self) -> "Iterator[subprocess.Popen[bytes]]":
+        with running(self.part()) as process:
+            yield process
 
     def http(self, sql: str = "", path: str = "/", method: str = "POST", **parameters: str) -> Answer:
         return http(self.port, sql, path, method, **parameters)

@@ -8,49 +8,59 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
-from prometheus_client import start_http_server
 
 from connectors import tables
-from connectors.chdb_store import ChdbStore
-from connectors.clickhouse_server import ClickHouseServer
 from connectors.kafka import Outlet
 from connectors.rows import ROWS
 from connectors.sink import Decode, Sink, consumer
 from connectors.store import Store
-from flexmeter.page.interface import Interface
+from flexmeter.page.interface import Interface, Reader
+from flexmeter.role import metrics_option, named, start_role, topology_option, topology_or_exit
 from schemas.alert import decode_alert
 from schemas.catalogue import load_catalogue
 from schemas.codec import decode
-from schemas.faults import Faults
-from schemas.topology import Topology, load_topology
+from schemas.topology import Topology
 
 log = logging.getLogger(__name__)
 
-STORES: Mapping[str, Callable[[str], Store]] = {
-    "chdb": lambda url: ChdbStore(Path(url.removeprefix("chdb://"))),
-    "clickhouse": ClickHouseServer,
-    "clickhouses": ClickHouseServer,
-}
-"""URL scheme -> store."""
+
+def _embedded(url: str) -> Store:
+    from connectors.chdb_store import ChdbStore
+
+    return ChdbStore(Path(url.removeprefix("chdb://")))
+
+
+def _server(url: str) -> Store:
+    from connectors.clickhouse_server import ClickHouseServer
+
+    return ClickHouseServer(url)
+
+
+STORES: Mapping[str, Callable[[str], Store]] = {"chdb": _embedded, "clickhouse": _server, "clickhouses": _server}
+"""URL scheme -> store; its library is imported when it is asked for."""
 
 RECORDS = frozenset(record.__name__ for record in ROWS)
 """The records that ClickHouse has tables for."""
 
 
 @click.command()
-@click.option("--name", default="clickhouse", show_default=True, help="Which sink of the topology.")
-@click.option("--topology", "path", default="topology.yaml", show_default=True, envvar="FLEXMETER_TOPOLOGY")
-@click.option("--http-port", default=8123, show_default=True, envvar="PAGE_PORT", help="Page and queries; 0: none.")
-@click.option("--metrics-port", default=0, show_default=True, envvar="FLEXMETER_METRICS_PORT", help="0: none.")
-def command(name: str, path: str, http_port: int, metrics_port: int) -> None:
+@topology_option
+@click.option("--name", default="clickhouse", show_default=True, help="The sink of topology.yaml to run.")
+@click.option(
+    "--http-port",
+    default=8123,
+    envvar="PAGE_PORT",
+    show_default=True,
+    help="With embedded ClickHouse: the page and ClickHouse's HTTP interface, on 127.0.0.1; 0 = no.",
+)
+@metrics_option
+def command(topology_path: Path, name: str, http_port: int, metrics_port: int) -> None:
     """Write topics to ClickHouse; with the embedded one, serve the local page and ClickHouse's HTTP interface."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    topology = _topology(path)
-    if name not in topology.sinks:
-        raise click.UsageError(f"the topology has no sink {name!r}, only {', '.join(topology.sinks) or 'none'}")
-    if metrics_port:
-        start_http_server(metrics_port, "127.0.0.1")
-    url = topology.sinks[name].url
+    topology = topology_or_exit(topology_path)
+    url = named(topology.sinks, name, "sink").url
+    start_role(metrics_port)
+    # It tells each failed connection with a stack trace; the sink's own line says the same.
+    logging.getLogger("clickhouse_driver").setLevel(logging.ERROR)
     with closing(STORES[urlsplit(url).scheme](url)) as store:
         sink = make_sink(topology, name, store)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -71,16 +81,10 @@ def make_sink(topology: Topology, name: str, store: Store) -> Sink:
     return Sink(name, consumer(topology.kafka, group), decoders, store, outlet, topology.topics[spec.dead_letters])
 
 
-def _topology(path: str) -> Topology:
-    try:
-        return load_topology(path)
-    except Faults as faults:
-        raise click.ClickException(str(faults)) from faults
-
-
 @contextmanager
 def _page(store: Store, port: int) -> Iterator[None]:
-    if port == 0 or not isinstance(store, ChdbStore):
+    """The page, where the store can be read here and a port is wanted."""
+    if port == 0 or not isinstance(store, Reader):
         yield
         return
     try:
@@ -90,7 +94,5 @@ def _page(store: Store, port: int) -> Iterator[None]:
             f"port {port} of 127.0.0.1: {error.strerror}; choose another by PAGE_PORT"
         ) from error
     log.info("page and queries at %s", interface.url)
-    try:
+    with closing(interface):
         yield
-    finally:
-        interface.close()

@@ -13,7 +13,7 @@ from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from urllib.parse import parse_qs, urlsplit
 
 from flexmeter.page.statement import Refused, check_tree, format_of, one_statement
@@ -55,6 +55,7 @@ _CONTENT_TYPES: Mapping[str, str] = {
 }
 
 
+@runtime_checkable
 class Reader(Protocol):
     """The database, for reading: raises an exception with ClickHouse's `code` for a query that it refuses."""
 

@@ -99,13 +99,14 @@ function plot(panel, labels, data, place) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
   const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--grid"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
+  const margin = panel.kind === "bars" ? 1800 : 0; // half an hour's bar
   const bars = panel.kind === "bars" ? { paths: uPlot.paths.bars({ size: [0.7, 60] }), points: { show: false } } : {};
   const options = {
     width: place.clientWidth,
     height: 230,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
     scales: {
-      x: { range: (_, first, last) => [Math.min(first, last - 60), last] },
+      x: { range: (made, first, last) => (made.data[0].length < 2 ? [made.data[0][0] - 60, made.data[0][0]] : [first - margin, last + margin]) },
       y: panel.kind === "bars" ? { range: (_, low, high) => [Math.min(low, 0), high * 1.08 || 1] } : {},
     },
     legend: { markers: { width: 2, dash: (_, i) => LEGEND_DASHES[(i - 1) % 4] } },

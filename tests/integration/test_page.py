@@ -8,11 +8,12 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import pytest
 
 from flexmeter.local.ports import HOST, free_port
-from tests.sink_process import Answer, http, reachable
+from tests.sink_process import http, reachable
 
 pytestmark = pytest.mark.integration
 
@@ -108,25 +109,27 @@ def test_only_the_page_s_files_are_served(port: int) -> None:
         assert http(port, path=path, method="GET").status == 404
 
 
-def ask(port: int, sql: str) -> Answer:
-    return http(
-        port, sql, param_meter="E350-00003", param_feeder="F1", param_minutes="60", default_format="JSONCompact"
-    )
+def answered(port: int, sql: str) -> dict[str, Any]:
+    choices = {"param_meter": "E350-00003", "param_feeder": "F1", "param_minutes": "15"}
+    answer = http(port, sql, default_format="JSONCompact", **choices)
+    assert answer.status == 200, answer.body.decode()
+    result: dict[str, Any] = json.loads(answer.body)
+    return result
 
 
 @pytest.mark.parametrize("panel", PANELS["panels"], ids=lambda panel: panel["id"])
 def test_each_panel_has_data(port: int, panel: dict[str, str]) -> None:
-    answer = ask(port, panel["sql"])
-    assert answer.status == 200, answer.body.decode()
-    result = json.loads(answer.body)
-    assert result["data"]
+    deadline = monotonic() + 60  # throughput is shown by steps that have ended
+    while not (result := answered(port, panel["sql"]))["data"]:
+        assert monotonic() < deadline
+        sleep(0.2)
     if panel["kind"] in ("lines", "bars"):
         assert result["meta"][0]["name"] == "t" and panel["unit"]
 
 
 def test_the_feeder_s_load_is_the_sum_of_its_meters_means(port: int) -> None:
     (panel,) = (panel for panel in PANELS["panels"] if panel["id"] == "feeder-load")
-    row = json.loads(ask(port, panel["sql"]).body)["data"][-1]
+    row = answered(port, panel["sql"])["data"][-1]
     total = f"""SELECT sum(mean) FROM flexmeter.aggregates JOIN flexmeter.meters USING meter
         WHERE feeder = 'F1' AND window = '1min' AND toUnixTimestamp(start) = {row[0]}"""
     assert float(http(port, total).body) == pytest.approx(row[4])

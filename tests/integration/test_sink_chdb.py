@@ -1,6 +1,7 @@
 """The sink with embedded ClickHouse on real Kafka: whatever is repeated, interrupted or bad, each fact stands once."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -145,3 +146,23 @@ def test_killed_between_insert_and_commit_nothing_is_lost_or_doubled(kafka: str,
         said = place.rows("SELECT sum(active_power_l1_w), uniqExact(meter, at) FROM flexmeter.readings")
     assert said[0][1] == 2_000
     assert np.isclose(said[0][0], whole.rows_by_column()[2].sum(), rtol=1e-12)
+
+
+def test_asked_to_end_it_writes_what_it_has_and_exits_with_zero(kafka: str, tmp_path: Path) -> None:
+    place = make_place(tmp_path, "ends", kafka)
+    with place.sink() as process:
+        place.send([("readings", reading_block(3, range(0, 1)))])
+        place.wait_until_read()
+        process.terminate()
+        assert process.wait(20) == 0
+    with place.sink():
+        assert place.rows("SELECT count() FROM flexmeter.readings") == [[3]]
+
+
+def test_a_port_that_is_taken_is_named(kafka: str, tmp_path: Path) -> None:
+    place = make_place(tmp_path, "port", kafka)
+    with socket.create_server(("127.0.0.1", place.port)):
+        argv = list(place.part().argv)
+        ended = subprocess.run(argv, env={**os.environ, **place.env}, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert f"port {place.port} of 127.0.0.1" in ended.stderr and "PAGE_PORT" in ended.stderr

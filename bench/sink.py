@@ -1,0 +1,116 @@
+"""How fast the sink writes readings to embedded ClickHouse, beside a bare insert of the same columns.
+
+    python -m bench.sink [BLOCKS]
+
+Both write the same blocks of 1,000 readings of 8 quantities, 50 blocks an insert. Bare: the columns of each insert
+lie ready and joined. Sink: Avro bytes -> decoded -> columns -> joined -> inserted; without Kafka, whose share is that
+of any consumer.
+"""
+
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from connectors import tables
+from connectors.batch import Batch, NewMeters
+from connectors.chdb_store import ChdbStore
+from connectors.columns import join
+from connectors.rows import ROWS, Origin, readings
+from schemas.blocks import ReadingBlock
+from schemas.catalogue import load_catalogue
+from schemas.codec import decode, encode
+
+BLOCK_ROWS, BLOCKS_AN_INSERT = 1_000, 50
+METERS = 100
+
+
+def blocks(count: int) -> Iterator[ReadingBlock]:
+    """Readings of 100 E350 meters, every 10 s."""
+    profile = load_catalogue().profiles["malmo_household"]
+    random = np.random.default_rng(20)
+    turns = BLOCK_ROWS // METERS
+    for number in range(count):
+        turn = number * turns + np.repeat(np.arange(turns, dtype=np.int64), METERS)
+        yield ReadingBlock(
+            source="mqtt_malmo",
+            profile=profile.name,
+            received_at=1_795_507_200_000 + int(turn[0]) * 10_000,
+            meters=[f"E350-{meter:05d}" for meter in range(METERS)],
+            feeders=["F1"] * METERS,
+            intervals_ms=np.full(METERS, 10_000, np.int64),
+            row_meter=np.tile(np.arange(METERS, dtype=np.int32), turns),
+            at=1_795_507_200_000 + turn * 10_000,
+            sequence=turn,
+            quality=np.zeros(BLOCK_ROWS, np.int32),
+            columns=list(profile.quantities),
+            values=np.round(random.gamma(2, 100, 8 * BLOCK_ROWS), 1),
+        )
+
+
+def by_sink(store: ChdbStore, payloads: Sequence[bytes]) -> Callable[[], None]:
+    """What the sink does with the bytes of one insert."""
+    meters = NewMeters()
+
+    def run() -> None:
+        for start in range(0, len(payloads), BLOCKS_AN_INSERT):
+            batch = Batch()
+            for offset, payload in enumerate(payloads[start : start + BLOCKS_AN_INSERT], start):
+                origin, record = Origin("meter.readings", 0, offset), decode(payload)
+                for rows in ROWS[type(record)](record, origin):
+                    batch.add(meters.only_new(rows), origin)
+            for block in batch.blocks():
+                store.insert(block.table, block.columns)
+
+    return run
+
+
+def bare(store: ChdbStore, payloads: Sequence[bytes]) -> Callable[[], None]:
+    """The inserts alone."""
+    pieces = [
+        readings(record, Origin("meter.readings", 0, offset))[0].columns
+        for offset, record in enumerate(map(decode, payloads))
+        if isinstance(record, ReadingBlock)
+    ]
+    ready = [join(pieces[start : start + BLOCKS_AN_INSERT]) for start in range(0, len(pieces), BLOCKS_AN_INSERT)]
+
+    def run() -> None:
+        for columns in ready:
+            store.insert("readings_raw", columns)
+
+    return run
+
+
+def rows_per_second(
+    make: Callable[[ChdbStore, Sequence[bytes]], Callable[[], None]], payloads: Sequence[bytes]
+) -> float:
+    """Best of three, each into an empty table."""
+    best = 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        store = ChdbStore(Path(folder))
+        for _ in range(3):
+            store.migrate(["DROP TABLE IF EXISTS flexmeter.readings_raw SYNC", *tables.statements(load_catalogue())])
+            run = make(store, payloads)
+            start = time.perf_counter()
+            run()
+            best = max(best, len(payloads) * BLOCK_ROWS / (time.perf_counter() - start))
+        store.close()
+    return best
+
+
+def main() -> None:
+    """Print both."""
+    payloads = [encode(block) for block in blocks(int(sys.argv[1]) if len(sys.argv) > 1 else 500)]
+    plain = rows_per_second(bare, payloads)
+    sink = rows_per_second(by_sink, payloads)
+    print(f"{platform.machine()}, {platform.python_version()}, {len(payloads) * BLOCK_ROWS:,} readings of 8 quantities")
+    print(f"bare insert   {plain:10,.0f} readings/s")
+    print(f"sink          {sink:10,.0f} readings/s   {100 * sink / plain:.0f} % of bare")
+
+
+if __name__ == "__main__":
+    main()
