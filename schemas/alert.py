@@ -3,15 +3,19 @@
 The headers follow the CloudEvents Kafka protocol binding, binary content mode (section 3.2).
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
+from types import NoneType
 from typing import Any
 
 import orjson
 
 from schemas.errors import Reason, Rejected
+from schemas.events import Severity
 
 Headers = list[tuple[str, bytes]]
+
+STATES = ("raised", "updated", "cleared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +54,26 @@ def decode_alert(value: bytes) -> Alert:
     """The alert of a record's value.
 
     Raises:
-        Rejected: not JSON, or not the fields of an alert.
+        Rejected: not JSON, or not an alert by Alert.schema.json.
 
     """
     try:
-        return Alert(**orjson.loads(value))
+        content = orjson.loads(value)
+        alert = Alert(**{"feeder": None, "substation": None, **content})
     except (orjson.JSONDecodeError, TypeError) as error:
         raise Rejected(Reason.SCHEMA, f"not an alert: {error}") from None
+    for field in fields(alert):
+        if type(getattr(alert, field.name)) not in _TYPES[field.name]:
+            raise Rejected(Reason.SCHEMA, f"not an alert: {field.name} is {getattr(alert, field.name)!r}")
+    if alert.number < 1 or alert.severity not in _SEVERITIES or alert.state not in STATES:
+        raise Rejected(Reason.SCHEMA, f"not an alert: {alert.number}, {alert.severity}, {alert.state}")
+    return alert
+
+
+_SEVERITIES = frozenset(Severity)
+_TYPES: dict[str, tuple[type, ...]] = {
+    **{field.name: (field.type,) for field in fields(Alert) if isinstance(field.type, type)},
+    "feeder": (str, NoneType),
+    "substation": (str, NoneType),
+    "evidence": (dict,),
+}
