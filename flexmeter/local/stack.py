@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
-from confluent_kafka.admin import AdminClient
 from rich.console import Console
 from rich.live import Live
 
@@ -45,7 +44,6 @@ class Stack:
     supervisor: Supervisor = field(default_factory=Supervisor)
     said: "deque[str]" = field(default_factory=lambda: deque(maxlen=20))
     began_ms: int = 0
-    admin: AdminClient = field(init=False)
 
     def set_up(self, env: Mapping[str, str] = os.environ) -> None:
         """Start the parts and the roles, each when those before it are ready.
@@ -56,7 +54,6 @@ class Stack:
         """
         keep_last_logs(self.place.folder / "logs")
         self._start("Kafka", kafka(self.place.folder / "kafka", self.place.kafka_port, self.place.log("kafka")))
-        self.admin = AdminClient({"bootstrap.servers": self.place.bootstrap, "log_level": 0})
         broker = mosquitto(self.place.folder / "mosquitto", self.place.mqtt_port, self.place.log("mosquitto"))
         self._start("mosquitto", broker)
         with self._step(f"{len(self.topology.topics)} topics"):
@@ -99,7 +96,7 @@ class Stack:
                 self._draw(live, earlier, now)
 
     def _look(self) -> Snapshot:
-        return look(self.place, self.topology, self.running, self.admin, time.monotonic())
+        return look(self.place, self.topology, self.running, time.monotonic())
 
     def _draw(self, live: Live | None, earlier: Snapshot, now: Snapshot) -> None:
         if live:
@@ -124,8 +121,8 @@ class Stack:
             return account.missing(told, account.arrived(self.place.page_port, self.began_ms))
 
         def behind() -> dict[str, int]:
-            end.update(() if end else ends(self.admin, list(self.topology.topics))[1])
-            return status.behind(self.topology, self.running, self.admin, end)
+            end.update(() if end else ends(self.place.bootstrap, list(self.topology.topics))[1])
+            return status.behind(self.place, self.topology, self.running, end)
 
         deadline = time.monotonic() + DRAIN_S
         with self.console.status("waiting for what is under way ..."):

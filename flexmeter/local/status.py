@@ -1,10 +1,11 @@
 """What a running stack does just now: looked at from outside, through metrics, Kafka and ClickHouse."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
-from confluent_kafka.admin import AdminClient
 from prometheus_client.samples import Sample
 
 from flexmeter.local.account import Sent, sent
@@ -14,6 +15,8 @@ from flexmeter.local.page_query import Row, query
 from flexmeter.local.roles import Place, Role
 from schemas.errors import Unavailable
 from schemas.topology_model import Topology
+
+Seen = TypeVar("Seen")
 
 ROWS: dict[str, Series] = {
     "bridge": Series("flexmeter_bridge_rows_total", (("record", "ReadingBlock"),)),
@@ -58,79 +61,74 @@ class Snapshot:
     missing: str = ""
 
 
-def look(place: Place, topology: Topology, running: Sequence[Role], admin: AdminClient, at_s: float) -> Snapshot:
+def look(place: Place, topology: Topology, running: Sequence[Role], at_s: float) -> Snapshot:
     """Look at all of it once. A part that is away for a moment leaves gaps; it raises nothing."""
     told = sent(place.fleet_account)
-    away: list[str] = []
-    stages = [Stage("fleet", told.readings + told.duplicates), *_stages(topology, running, admin, away)]
-    try:
-        (latency,) = query(place.page_port, _LATENCY)
-        aggregates, alerts = query(place.page_port, _AGGREGATES), query(place.page_port, _ALERTS)
-    except Unavailable as error:
-        return Snapshot(at_s, stages, told, missing="; ".join([*away, str(error)]))
-    seen = int(latency["n"]) > 0
-    p50_ms, p99_ms = (float(latency[key]) if seen else math.nan for key in ("p50", "p99"))
-    return Snapshot(at_s, stages, told, p50_ms, p99_ms, aggregates, alerts, "; ".join(away))
+    away: set[str] = set()
+    stages = [Stage("fleet", told.readings + told.duplicates), *_stages(place, topology, running, away)]
+    latency, aggregates, alerts = (
+        _or_gap(partial(query, place.page_port, sql), away) or [] for sql in (_LATENCY, _AGGREGATES, _ALERTS)
+    )
+    seen = bool(latency) and int(latency[0]["n"]) > 0
+    p50_ms, p99_ms = (float(latency[0][key]) if seen else math.nan for key in ("p50", "p99"))
+    return Snapshot(at_s, stages, told, p50_ms, p99_ms, aggregates, alerts, "; ".join(sorted(away)))
 
 
-def behind(topology: Topology, running: Sequence[Role], admin: AdminClient, end: Offsets) -> dict[str, int]:
+def behind(place: Place, topology: Topology, running: Sequence[Role], end: Offsets) -> dict[str, int]:
     """Records that each worker and sink has yet to read up to these ends; those that have none are left out.
 
     Raises:
         Unavailable: Kafka does not answer.
     """
-    first, _ = ends(admin, list(topology.topics))
+    first, _ = ends(place.bootstrap, list(topology.topics))
     readers = [role for role in running if role.command != "bridge"]
-    lags = {role.name: _lag(role, topology, scrape(role.metrics_port), admin, first, end) for role in readers}
+    lags = {role.name: _lag(place, role, topology, scrape(role.metrics_port), first, end) for role in readers}
     return {name: left for name, left in lags.items() if left}
 
 
-def _stages(topology: Topology, running: Sequence[Role], admin: AdminClient, away: list[str]) -> list[Stage]:
-    samples = {role.name: scrape(role.metrics_port) for role in running}
+def _stages(place: Place, topology: Topology, running: Sequence[Role], away: set[str]) -> list[Stage]:
+    first, end = _or_gap(lambda: ends(place.bootstrap, list(topology.topics)), away) or ({}, {})
+    stages = []
+    for role in sorted(running, key=lambda role: list(ROWS).index(role.command)):
+        samples = scrape(role.metrics_port)
+        waiting = _or_gap(partial(_lag, place, role, topology, samples, first, end), away) if end else None
+        stages.append(Stage(role.name, ROWS[role.command].total(samples), waiting))
+    return stages
+
+
+def _or_gap(look: Callable[[], Seen], away: set[str]) -> Seen | None:
+    """What is seen; where something is away nothing, and its name in `away`."""
     try:
-        first, end = ends(admin, list(topology.topics))
+        return look()
     except Unavailable as error:
-        away.append(str(error))
-        first, end = {}, {}
-    return [
-        Stage(
-            role.name,
-            ROWS[role.command].total(samples[role.name]),
-            _lag(role, topology, samples[role.name], admin, first, end),
-        )
-        for role in sorted(running, key=lambda role: list(ROWS).index(role.command))
-    ]
+        away.add(str(error))
+        return None
 
 
 def _lag(
-    role: Role, topology: Topology, samples: Sequence[Sample], admin: AdminClient, first: Offsets, end: Offsets
+    place: Place, role: Role, topology: Topology, samples: Sequence[Sample], first: Offsets, end: Offsets
 ) -> int | None:
     """Records behind. A stream goes on from its shards' own next offsets; what its group committed is older."""
     if role.command == "bridge":
         return Series("flexmeter_bridge_in_flight").total(samples)
-    if not end:
-        return None
     if role.command == "worker":
         topic = topology.streams[role.entry].input
         found = Series("flexmeter_next_offset").of(samples)
         next_offsets = {(topic, int(sample.labels["partition"])): int(sample.value) for sample in found}
-        return lag_of(next_offsets, first, {place: last for place, last in end.items() if place[0] == topic})
+        return lag_of(next_offsets, first, {at: last for at, last in end.items() if at[0] == topic})
     inputs = topology.sinks[role.entry].inputs
-    mine = {place: last for place, last in end.items() if place[0] in inputs}
-    try:
-        return lag_of(committed(admin, f"flexmeter-{role.entry}", list(mine)), first, mine)
-    except Unavailable:
-        return None
+    mine = {at: last for at, last in end.items() if at[0] in inputs}
+    return lag_of(committed(place.bootstrap, f"flexmeter-{role.entry}", list(mine)), first, mine)
 
 
 def rate(earlier: Snapshot, later: Snapshot, stage: str) -> float:
-    """Rows a second of a stage between two looks; NaN if one of them did not see it.
+    """Rows a second of a stage between two looks; NaN if one of them did not see it, or it began to count anew.
 
     >>> a = Snapshot(0, [Stage("sink", 10)]); b = Snapshot(2, [Stage("sink", 50)])
-    >>> rate(a, b, "sink"), rate(a, b, "fleet")
-    (20.0, nan)
+    >>> rate(a, b, "sink"), rate(a, b, "fleet"), rate(b, a, "sink")
+    (20.0, nan, nan)
     """
     then, now = (next((s.rows for s in shot.stages if s.name == stage), None) for shot in (earlier, later))
-    if then is None or now is None or later.at_s <= earlier.at_s:
+    if then is None or now is None or now < then or later.at_s <= earlier.at_s:
         return math.nan
     return (now - then) / (later.at_s - earlier.at_s)

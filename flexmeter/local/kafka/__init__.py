@@ -19,6 +19,7 @@ HEAP = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "
 def server_properties(folder: Path, port: int, controller_port: int) -> str:
     """The broker's settings: one node, so every internal topic has one copy; loopback only.
 
+    After a SIGKILL the controller, alone and new, waits for the session of the broker that it knew: so that is short.
     Topics are made by us, never by a client that asks for one (auto.create), so that a misspelt name is seen.
     """
     return f"""\
@@ -30,6 +31,8 @@ advertised.listeners=PLAINTEXT://{HOST}:{port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={folder / "logs"}
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=4000
 auto.create.topics.enable=false
 num.partitions=4
 num.network.threads=2
