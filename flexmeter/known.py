@@ -1,7 +1,6 @@
 """What the registries have, for the check of a topology."""
 
-from connectors.registry import DECODERS, SOURCES
-from flexmeter.commands.sink import RECORDS, STORES
+from connectors.registry import DECODERS, SOURCES, STORED_RECORDS, STORES
 from schemas.topology import Known, Signature
 from streams.registry import OPERATORS
 
@@ -12,5 +11,5 @@ def known() -> Known:
         protocols=SOURCES,
         decoders=DECODERS,
         operators={name: Signature(operator.takes, operator.gives) for name, operator in OPERATORS.items()},
-        sinks=dict.fromkeys(STORES, RECORDS),
+        sinks=dict.fromkeys(STORES, STORED_RECORDS),
     )

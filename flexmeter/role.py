@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 from prometheus_client import start_http_server
 
+from flexmeter.known import known
 from schemas.faults import Faults
 from schemas.topology import Topology, load_topology
 
@@ -43,7 +44,7 @@ def metrics_option(command: Decorated) -> Decorated:
 def topology_or_exit(path: Path, env: Mapping[str, str] = os.environ) -> Topology:
     """The checked topology; every fault of it on stderr and exit code 2 otherwise."""
     try:
-        return load_topology(path, env)
+        return load_topology(path, env, known())
     except Faults as faults:
         raise click.UsageError(str(faults)) from faults
 

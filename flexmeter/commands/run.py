@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from flexmeter.known import known
 from flexmeter.local.ports import faults, ports
 from flexmeter.local.roles import Place, Role
 from flexmeter.local.run_folder import held
@@ -42,7 +43,7 @@ def _run(path: Path, folder: Path, for_s: float | None, meters: int) -> int:
         if taken := faults(wanted):
             raise click.ClickException("\n".join(taken))
         place = Place(mine, *(port.number for port in wanted))
-        topology = load_topology(path, place.settings(os.environ))
+        topology = load_topology(path, place.settings(os.environ), known())
         fleet = ("--meters", str(meters), "--duplicates", "0.01", "--garbage", "0.001")
         stack = Stack(place, topology, path, Role("fleet", "", 0, fleet), Console(file=sys.stdout))
         return _live(stack, for_s)

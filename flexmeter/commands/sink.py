@@ -2,7 +2,7 @@
 
 import logging
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ import click
 
 from connectors import tables
 from connectors.kafka import Outlet
-from connectors.rows import ROWS
+from connectors.registry import STORES
 from connectors.sink import Decode, Sink, consumer
 from connectors.store import Store
 from flexmeter.page.interface import Interface, Reader
@@ -22,25 +22,6 @@ from schemas.codec import decode
 from schemas.topology import Topology
 
 log = logging.getLogger(__name__)
-
-
-def _embedded(url: str) -> Store:
-    from connectors.chdb_store import ChdbStore
-
-    return ChdbStore(Path(url.removeprefix("chdb://")))
-
-
-def _server(url: str) -> Store:
-    from connectors.clickhouse_server import ClickHouseServer
-
-    return ClickHouseServer(url)
-
-
-STORES: Mapping[str, Callable[[str], Store]] = {"chdb": _embedded, "clickhouse": _server, "clickhouses": _server}
-"""URL scheme -> store; its library is imported when it is asked for."""
-
-RECORDS = frozenset(record.__name__ for record in ROWS)
-"""The records that ClickHouse has tables for."""
 
 
 @click.command()
