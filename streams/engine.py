@@ -158,7 +158,9 @@ class Engine:
 
     async def _send(self, held: Held, record: Outgoing) -> None:
         producer = await self._producing()
-        sent = await producer.send(record.topic, record.value, record.key, record.partition, headers=list(record.headers))
+        sent = await producer.send(
+            record.topic, record.value, record.key, record.partition, headers=list(record.headers)
+        )
         held.in_flight.add(sent)
         sent.add_done_callback(held.in_flight.discard)
         sent.add_done_callback(_must_have_been_sent)
