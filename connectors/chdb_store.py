@@ -53,7 +53,7 @@ class ChdbStore:
             self._write(statement)
 
     def insert(self, table: str, columns: Columns) -> None:
-        """Insert all rows in one block; Rejected if a row is bad. An error may have nothing inserted, never a part."""
+        """Insert all rows in one block; Rejected if a row is bad. An error may leave a part inserted: repeat all."""
         rows = pa.table({name: _arrow(column) for name, column in columns.items()})
         names = ", ".join(f"`{name}`" for name in columns)
         self._write(f"INSERT INTO {DATABASE}.{table} ({names}) SELECT {names} FROM Python(rows)", rows)

@@ -1,10 +1,11 @@
 """What ClickHouse's error codes mean for an insert: wait, set the row aside, or stop.
 
-Codes are those of ClickHouse's src/Common/ErrorCodes.cpp; they are never reused. Which of them a retry can cure is
-judged from where ClickHouse throws them and from what other writers found out:
+Codes are those of ClickHouse's src/Common/ErrorCodes.cpp [1]. Which of them a retry can cure is judged from where
+ClickHouse raises them, and from what other writers found out:
     [1] https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
     [2] https://github.com/ClickHouse/clickhouse-kafka-connect/blob/main/src/main/java/com/clickhouse/kafka/connect/util/Utils.java
-        (the maintainers' own list of codes that a Kafka sink retries)
+        and its page https://clickhouse.com/docs/integrations/kafka/clickhouse-kafka-connect-sink
+        (the codes that ClickHouse's own Kafka sink retries)
     [3] https://github.com/vectordotdev/vector/blob/master/src/sinks/clickhouse/service.rs
         (53 and 117 are the data's fault although they come as HTTP 500)
     [4] https://clickhouse.com/docs/sql-reference/statements/create/table#constraints
@@ -20,15 +21,17 @@ _AWAY: Mapping[int, str] = {
     159: "TIMEOUT_EXCEEDED: overloaded [2]",
     164: "READONLY: a replica that follows, or one being maintained [2]",
     173: "CANNOT_ALLOCATE_MEMORY [1]",
+    192: "UNKNOWN_USER: as 193 [1]",
     193: "WRONG_PASSWORD: somebody changes it or our settings; the rows are not to blame [1]",
     194: "REQUIRED_PASSWORD: as 193 [1]",
+    198: "DNS_ERROR [1]",
     202: "TOO_MANY_SIMULTANEOUS_QUERIES [2]",
     203: "NO_FREE_CONNECTION [2]",
     209: "SOCKET_TIMEOUT [2]",
     210: "NETWORK_ERROR [2]",
     225: "NO_ZOOKEEPER [1]",
     236: "ABORTED: the server is shutting down [1]",
-    241: "MEMORY_LIMIT_EXCEEDED [2]",
+    241: "MEMORY_LIMIT_EXCEEDED: by the server's other work [1]",
     242: "TABLE_IS_READ_ONLY: its replica lost the keeper [2]",
     243: "NOT_ENOUGH_SPACE: until somebody makes room [1]",
     252: "TOO_MANY_PARTS: merges lag behind; our tables have no partitions, its other meaning [2]",
@@ -45,6 +48,7 @@ _AWAY: Mapping[int, str] = {
     473: "DEADLOCK_AVOIDED [1]",
     516: "AUTHENTICATION_FAILED: as 193 [1]",
     999: "KEEPER_EXCEPTION [2]",
+    1002: "UNKNOWN_EXCEPTION: one of the operating system or the C++ library [2]",
 }
 
 _BAD_ROW: Mapping[int, str] = {
