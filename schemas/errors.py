@@ -2,7 +2,7 @@
 
     Rejected     this datum is bad; trying again cannot help   -> dead letter, count by reason, acknowledge
     Unavailable  the world is away (broker, database)          -> back off for ever, acknowledge nothing
-    any other    our bug                                       -> log the coordinates, exit non-zero, so that a restart replays
+    any other    our bug                                       -> log where, exit non-zero, so that a restart replays
 
 Only the loops (bridge, agent, sink) catch these; what they drive just raises.
 """
