@@ -27,6 +27,7 @@ proof: install ## a week of recorded readings through everything, compared with 
 
 bench: install-tests ## how fast the parts that must be fast are
 	$(VENV) -m bench.codec
+	$(VENV) -m bench.sink
 
 doctor: ## what is there, what is missing, and the command that installs it
 	@if [ -x $(VENV) ]; then $(VENV) -m flexmeter doctor; else $(PYTHON) -m flexmeter.local.checkup; fi
