@@ -1,0 +1,99 @@
+"""Listens to topics without taking part: joins no group, commits nothing, disturbs no role."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+
+from connectors.kafka import client_settings
+from schemas.alert import Alert, decode_alert
+from schemas.blocks import Record
+from schemas.codec import decode
+from schemas.errors import Rejected, Unavailable
+from schemas.topology import Topic, Topology
+
+log = logging.getLogger("flexmeter.listen")
+
+_POLL_S = 0.2
+_ANSWER_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A record and the topic it came on."""
+
+    topic: str
+    record: Record | Alert
+
+
+class Listener:
+    """Reads the given partitions, from their start or from their present end.
+
+    Raises Unavailable where Kafka does not answer or a topic is not there.
+    """
+
+    def __init__(self, topology: Topology, places: Sequence[tuple[Topic, int]], from_start: bool) -> None:
+        self._alerts = frozenset(topic.name for topic, _ in places if "Alert" in topic.records)
+        self._unfinished = {(topic.name, partition) for topic, partition in places}
+        self._consumer = Consumer(
+            {
+                **client_settings(topology.kafka),
+                "group.id": "flexmeter-listen",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "error_cb": lambda error: log.warning("kafka is unavailable: %s", error.str()),
+            },
+            logger=logging.getLogger("librdkafka"),
+        )
+        try:
+            self._consumer.assign([self._place(topic.name, partition, from_start) for topic, partition in places])
+        except Unavailable:
+            self._consumer.close()
+            raise
+
+    def _place(self, topic: str, partition: int, from_start: bool) -> TopicPartition:
+        place = TopicPartition(topic, partition)
+        try:
+            end = self._consumer.get_watermark_offsets(place, timeout=_ANSWER_S)[1]
+        except KafkaException as error:
+            raise Unavailable("kafka", f"{topic}/{partition}: {error.args[0].str()}") from error
+        place.offset = OFFSET_BEGINNING if from_start else end
+        return place
+
+    def __enter__(self) -> Self:
+        """Use it in a `with`."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    def caught_up(self) -> bool:
+        """Whether every partition has been read to an end that it had since this was made."""
+        return not self._unfinished
+
+    def records(self, until: float) -> Iterator[Heard | None]:
+        """What comes, in order within a partition, until `time.monotonic()` is there; None when nothing has come.
+
+        A record that cannot be read is logged with its place and passed over.
+        """
+        while (left := until - time.monotonic()) > 0:
+            message = self._consumer.poll(min(left, _POLL_S))
+            if message is None:
+                yield None
+                continue
+            topic, partition, value = str(message.topic()), message.partition() or 0, message.value()
+            if (error := message.error()) is not None:
+                if error.code() == KafkaError._PARTITION_EOF:
+                    self._unfinished.discard((topic, partition))
+                elif not error.retriable():
+                    raise KafkaException(error)
+                yield None
+            elif value is not None:
+                try:
+                    yield Heard(topic, decode_alert(value) if topic in self._alerts else decode(value))
+                except Rejected as rejected:
+                    log.warning("%s/%d/%s cannot be read: %s", topic, partition, message.offset(), rejected)
