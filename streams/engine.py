@@ -12,10 +12,12 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
 import faust
+import uvloop
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
 from faust.types.tuples import Message
@@ -254,6 +256,10 @@ class Engine:
     async def _revoked(self, *args: object, **kwargs: object) -> None:
         self.revocations += 1
         await self._save_all()
+        for partition in self.held:
+            for gauge in (metrics.NEXT_OFFSET, metrics.ROWS):
+                with suppress(KeyError):  # no turn has closed yet
+                    gauge.remove(self.stream.name, partition)
         self.held.clear()
 
     async def _stopping(self, *args: object, **kwargs: object) -> None:
@@ -296,6 +302,7 @@ def die(why: str) -> NoReturn:
 
 def run(engine: Engine) -> NoReturn:
     """Run the worker until SIGTERM or SIGINT; exits 0 after a save, non-zero after a crash."""
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     for chatty in ("faust", "mode", "aiokafka", "abc", "streams.faust_seams"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     worker = faust.Worker(engine.app, loglevel=logging.INFO, logfile=None, override_logging=False, quiet=True)
