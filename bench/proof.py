@@ -36,12 +36,13 @@ from bench.proof_check import (
 )
 from bench.proof_kills import Killer
 from bench.proof_stack import AREAS, ProofStack, proof_topology, say
+from bench.report import RESULTS, report
 from flexmeter.fleet.recording import write_own_recording
 from flexmeter.local.ports import free_port
 from flexmeter.local.roles import Place
 from schemas.errors import Unavailable
 
-RESULTS = Path(__file__).with_name("results")
+PACKAGES = ("chdb", "confluent-kafka", "faust-streaming", "numpy", "orjson", "paho-mqtt")
 NOTHING_MOVES_S = 120.0
 LOOK_S = 2.0
 TELL_S = 5.0
@@ -132,11 +133,14 @@ def main(days: int, meters: int, kills: bool, short: bool, data: Path, keep: boo
     except Unavailable as error:
         say(f"FAILED: {error}")
     proven = result["proof"] == "all equal"
+    if "account" in result:  # a comparison was made; the short form leaves the week's result alone
+        report("proof-kills" if kills else "proof", result, PACKAGES, folder if short else RESULTS)
+    else:
+        print(orjson.dumps({"result": result}).decode())
     if proven and not keep:
         shutil.rmtree(folder)
     else:
         say(f"data and logs are in {folder}")
-    print(orjson.dumps(result).decode())
     sys.exit(0 if proven else 1)
 
 
@@ -186,7 +190,7 @@ def _prove(folder: Path, recording: Path, days: int, meters: int, kills: bool) -
 
 
 def _result(run: Run, shards: Mapping[str, int], seconds: float, faults: list[str]) -> dict[str, object]:
-    """Say what was found, write the report."""
+    """Say what was found; the result in figures."""
     truth, sent = run.truth, run.stack.fleet_account()
     again = shards["received"] - sent["sent"] - sent["duplicates"]
     say("account")
@@ -212,8 +216,6 @@ def _result(run: Run, shards: Mapping[str, int], seconds: float, faults: list[st
         "seconds": round(seconds, 1),
         "readings_per_s": round(truth.readings / seconds),
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / ("proof-kills.json" if killed else "proof.json")).write_bytes(orjson.dumps(result))
     return result
 
 

@@ -3,7 +3,7 @@
 import csv
 import gzip
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,10 +49,11 @@ def load_recording(folder: Path) -> Recording:
 def write_own_recording(folder: Path, days: int, seed: int, told: Callable[[str], None] = lambda _: None) -> Path:
     """Record the fleet's own homes in the same form: day k is a day of home k; here and there is a logger's gap."""
     start = int(OWN_START.timestamp() * 1000)
-    homes = draw_homes(["L1L2L3"] * days, seed)
+    drawn = draw_homes(["L1L2L3"] * days, seed)
+    homes = replace(drawn, sun_w=np.zeros(days))  # a recording of consumption, without roofs
     watts = np.empty((DAY_MINUTES, days))
     for minute in range(DAY_MINUTES):
-        watts[minute] = power_w(homes, start + minute * MINUTE_MS).clip(0).sum(axis=1)
+        watts[minute] = power_w(homes, start + minute * MINUTE_MS).sum(axis=1)
         if minute % 360 == 0:
             told(f"recording {days} days of the fleet's own homes: {minute * 100 // DAY_MINUTES} %")
     flat = watts.T.reshape(-1)

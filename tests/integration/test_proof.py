@@ -15,7 +15,7 @@ def test_what_users_query_is_what_was_sent(kills: bool) -> None:
     command = [sys.executable, "-m", "bench.proof", "--short", *(["--kills"] if kills else [])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=560)
     assert done.returncode == 0, done.stdout + done.stderr
-    result = orjson.loads(done.stdout.splitlines()[-1])
+    result = orjson.loads(done.stdout.splitlines()[-1])["result"]
     assert result["proof"] == "all equal"
     assert result["hourly_rows"] > 4_000
     assert len(result["killed"]) == (6 if kills else 0)
