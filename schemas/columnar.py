@@ -23,9 +23,8 @@ from schemas.versions import Schema
 _NOT_NULL = b"\x02"  # the branch of [null, string] that stands before a string, as a varint
 _LENGTHS = tuple(chr(2 * length) for length in range(64))  # the string lengths that take one byte, as varints
 _NOT_NULL_LENGTHS = tuple(_NOT_NULL.decode() + length for length in _LENGTHS)
-_SHORT = {2 * length: 1 + length for length in range(64)}  # bytes of a string, by its first one
-_SHORT_NOT_NULL = {(_NOT_NULL[0], first): 1 + length for first, length in _SHORT.items()}  # by its first two
-_SHORT_BYTES = 65  # the most of them
+_SHORT = {first: 1 + length for length, first in enumerate(_LENGTHS)}  # bytes of a string, by its first
+_SHORT_BYTES = len(_LENGTHS)  # the most of them
 _INT_ARRAYS: dict[str, npt.DTypeLike] = {"int[]": np.int32, "long[]": np.int64}
 _END: Int64s = np.zeros(1, np.int64)
 
@@ -84,6 +83,10 @@ class _Cursor:
         taken = self.data[self.position : end]
         self.position = end
         return taken
+
+    def text(self, length: int) -> str:
+        """What is ahead, up to a length, a character a byte: slices of str are quicker than decoding each piece."""
+        return self.data[self.position : self.position + length].decode("latin-1")
 
     def block(self, item_bytes: int) -> int:
         """The next block's count of items, which take `item_bytes` or more each."""
@@ -251,40 +254,41 @@ def _equally_long(cursor: _Cursor, count: int, prefix: bytes) -> list[str] | Non
 
 def _short(cursor: _Cursor, count: int) -> list[str] | None:
     """ASCII strings of less than 64 characters; None where one is not."""
-    data = cursor.data[cursor.position : cursor.position + _SHORT_BYTES * count]
-    text, place = data.decode("latin-1"), 0
+    text, place = cursor.text(_SHORT_BYTES * count), 0
     strings: list[str] = []
     try:
         for _ in range(count):
-            end = place + _SHORT[data[place]]
+            end = place + _SHORT[text[place]]
             strings.append(text[place + 1 : end])
             place = end
     except (IndexError, KeyError):
         return None
-    return strings if _took_ascii(cursor, data, place) else None
+    return strings if _took_ascii(cursor, text, place) else None
 
 
 def _short_or_null(cursor: _Cursor, count: int) -> list[str | None] | None:
     """The same where each may be null."""
-    data = cursor.data[cursor.position : cursor.position + _SHORT_BYTES * count]
-    text, place = data.decode("latin-1"), 0
+    text, place = cursor.text((1 + _SHORT_BYTES) * count), 0
     strings: list[str | None] = []
     try:
         for _ in range(count):
-            if data[place] == 0:
+            branch = text[place]
+            if branch == "\x02":
+                end = place + 1 + _SHORT[text[place + 1]]
+                strings.append(text[place + 2 : end])
+                place = end
+            elif branch == "\0":
                 strings.append(None)
                 place += 1
             else:
-                end = place + _SHORT_NOT_NULL[data[place], data[place + 1]]
-                strings.append(text[place + 2 : end])
-                place = end
+                return None
     except (IndexError, KeyError):
         return None
-    return strings if _took_ascii(cursor, data, place) else None
+    return strings if _took_ascii(cursor, text, place) else None
 
 
-def _took_ascii(cursor: _Cursor, data: bytes, length: int) -> bool:
-    if length > len(data) or not data[:length].isascii():
+def _took_ascii(cursor: _Cursor, text: str, length: int) -> bool:
+    if length > len(text) or not text[:length].isascii():
         return False
     cursor.position += length
     return True
