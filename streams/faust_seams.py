@@ -7,6 +7,7 @@ when Faust changes here.
   own next offset does this exactly, so the guard is off: it would drop records that were sought again on purpose.
 - transport/drivers/aiokafka.py:1019 `_seek_wait` writes `_read_offset`, app/base.py:1932 `_new_transport` makes the
   transport, transport/base.py:89 the consumer; transport/consumer.py:1476 `_commit` hands a commit to Faust's thread.
+- app/base.py:1972 `_create_directories` makes folders for tables in the working folder; there are no tables here.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -61,6 +62,9 @@ def app_with_offsets(next_offsets: Callable[[], Awaitable[Offsets]], **settings:
     class App(faust.App):
         def _new_transport(self) -> Any:
             return transport(self.conf.broker_consumer, self)
+
+        def _create_directories(self) -> None:
+            pass
 
     return App(**settings)
 

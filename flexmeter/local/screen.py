@@ -22,14 +22,16 @@ def number(value: float | None, unit: str = "") -> str:
 
 
 def plain(earlier: Snapshot, now: Snapshot) -> str:
-    """One line: readings a second and lag by stage, latency."""
+    """Readings a second and lag by stage and the latency in one line; alerts since the earlier one in a line each."""
     stages = "  ".join(
         f"{stage.name} {number(rate(earlier, now, stage.name))}/s"
         + ("" if stage.lag is None else f" lag {stage.lag:,}")
         for stage in now.stages
     )
     latency = f"p50 {number(now.p50_ms, ' ms')} p99 {number(now.p99_ms, ' ms')}"
-    return f"{stages}  device to ClickHouse {latency}" + (f"  ({now.missing})" if now.missing else "")
+    line = f"{stages}  device to ClickHouse {latency}" + (f"  ({now.missing})" if now.missing else "")
+    news = [alert for alert in now.alerts if alert not in earlier.alerts]
+    return "\n".join([line, *(f"  alert {alert['severity']} {alert['state']}: {alert['summary']}" for alert in news)])
 
 
 def picture(earlier: Snapshot, now: Snapshot, page: str, said: Sequence[str]) -> RenderableType:

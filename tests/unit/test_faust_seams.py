@@ -43,6 +43,10 @@ def test_the_transport_and_consumer_can_be_replaced() -> None:
     assert issubclass(ShardConsumer, driver.Consumer)
 
 
+def test_faust_makes_folders_for_tables_unless_told_otherwise() -> None:
+    assert ".tabledir.mkdir(" in inspect.getsource(App._create_directories)
+
+
 def test_commits_go_through_fausts_thread() -> None:
     assert "self._thread.commit(offsets)" in inspect.getsource(ThreadDelegateConsumer._commit)
     assert hasattr(ConsumerThread, "commit")
