@@ -2,7 +2,6 @@
 
 import logging
 import math
-import signal
 import time
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import click
 
 from flexmeter.facts import alert_fact
 from flexmeter.listen import Listener
-from flexmeter.role import topology_option, topology_or_exit
+from flexmeter.role import stop_on_signals, topology_option, topology_or_exit
 from schemas.alert import Alert
 from schemas.errors import Unavailable
 from schemas.events import Severity
@@ -34,7 +33,6 @@ def command(
     """Show the newest version of each alert that Kafka has, by time; with --follow also what comes."""
     topology = topology_or_exit(topology_path)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     ends = math.inf if for_s is None else time.monotonic() + for_s
     newest: dict[str, Alert] = {}
 
@@ -43,6 +41,7 @@ def command(
             fact = alert_fact(alert)
             click.echo(fact.json() if as_json else fact.line())
 
+    stop_on_signals()
     try:
         with Listener(topology, places_of_alerts(topology), from_start=True) as listener:
             if not _catch_up(listener, newest):

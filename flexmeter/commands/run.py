@@ -11,7 +11,8 @@ from flexmeter.known import known
 from flexmeter.local.ports import faults, ports
 from flexmeter.local.roles import Place, Role
 from flexmeter.local.run_folder import held
-from flexmeter.local.stack import Stack, stop_on_signals
+from flexmeter.local.stack import Stack
+from flexmeter.role import stop_on_signals
 from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.topology import load_topology

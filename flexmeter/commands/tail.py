@@ -2,7 +2,6 @@
 
 import logging
 import math
-import signal
 import time
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import click
 
 from flexmeter.facts import facts_about
 from flexmeter.listen import Listener
-from flexmeter.role import topology_option, topology_or_exit
+from flexmeter.role import stop_on_signals, topology_option, topology_or_exit
 from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.partition import partition_of
@@ -31,7 +30,7 @@ def command(topology_path: Path, from_start: bool, as_json: bool, for_s: float |
     """Show METER's readings, results, events, alerts and dead letters as they pass on Kafka. Ctrl-C ends it."""
     topology = topology_or_exit(topology_path)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop_on_signals()
     try:
         with Listener(topology, places_of(meter, topology), from_start) as listener:
             _show(listener, topology, meter, as_json, math.inf if for_s is None else time.monotonic() + for_s)

@@ -23,6 +23,7 @@ from flexmeter.local.ports import free_port
 from flexmeter.local.roles import Place, Role
 from flexmeter.local.status import Snapshot, look
 from flexmeter.local.supervise import Supervisor
+from flexmeter.role import STOPS
 from schemas.errors import Unavailable
 from schemas.topology_model import Topology
 
@@ -161,19 +162,6 @@ class Stack:
         self.console.print(
             f"All stopped; the data is kept in {self.place.folder}", markup=False, highlight=False, soft_wrap=True
         )
-
-
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def stop_on_signals() -> None:
-    """Let each of these signals raise KeyboardInterrupt, as SIGINT does."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    for number in STOPS:
-        signal.signal(number, interrupt)
 
 
 def keep_last_logs(folder: Path) -> None:
