@@ -179,14 +179,14 @@ def expected_rows(
 
 
 def _row(hour: Hour, low: int, high: int, quantity: str, unit: float) -> Expected:
-    per_unit = round(1 / unit)
+    per_unit, is_register = round(1 / unit), quantity.endswith("_wh")
     return Expected(
         count=hour.count,
-        mean=hour.total / hour.count / per_unit,
+        mean=math.nan if is_register else hour.total / hour.count / per_unit,
         min=low / per_unit,
         max=high / per_unit,
         energy_trapezoid_wh=hour.area / per_unit / HOUR_MS if quantity.endswith("_w") else math.nan,
-        register_difference=hour.difference / per_unit if quantity.endswith("_wh") else math.nan,
+        register_difference=hour.difference / per_unit if is_register else math.nan,
         covered_ms=hour.covered_ms,
     )
 

@@ -7,14 +7,15 @@ can reach that far any more, by the watermark.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from schemas.blocks import AggregateBlock, Int64s
-from schemas.catalogue import Quantity
+from schemas.catalogue import Kind, Quantity
 from streams import cells
-from streams.cells import COUNT, COVERED, METERED, NO_EXTREME, TOTAL, Cells
+from streams.cells import COUNT, COVERED, METERED, NO_EXTREME, TOTAL, Cells, Layout
 from streams.contract import MOST_ROWS, Meters, Operator, Released, Result, State
 from streams.samples import MINUTE_MS, MISSING, MOST_INTERVALS, Scale, Stretches, minute_cells
 
@@ -27,7 +28,8 @@ WATT_MS_PER_WATT_HOUR = 3_600_000.0
 class RollingLoad(Operator):
     """Count, mean, min, max, energy by trapezoid and by register difference, per meter, quantity and window.
 
-    Assumes rows in event-time order (on_released). Mean is the mean of the samples. A result is emitted once, when its
+    Assumes rows in event-time order (on_released). Mean is the mean of the
+    samples; a register has none. A result is emitted once, when its
     window closes; rows that come later are answered by recomputation. Cost: about ten numpy passes over a turn's rows.
     """
 
@@ -38,31 +40,36 @@ class RollingLoad(Operator):
 
     def dtype(self, quantities: Sequence[Quantity]) -> np.dtype[Any]:
         """Last row and registers, the open cells, and the last closed minutes of the rolling window."""
-        q = len(quantities)
-        cell = cells.dtype(q)
+        layout = Layout.of(quantities)
         return np.dtype(
             [
                 ("last_at", "i8"),
-                ("last", "i8", (q,)),
-                ("register", "i8", (q,)),
-                ("minute", cell),
-                ("quarter", cell),
-                ("hour", cell),
-                ("recent", cell, (ROLLING_MINUTES - 1,)),
+                ("last", "i8", (len(quantities),)),
+                ("register", "i8", (sum(quantity.kind is Kind.REGISTER for quantity in quantities),)),
+                ("minute", layout.dtype()),
+                ("quarter", layout.dtype()),
+                ("hour", layout.dtype()),
+                ("recent", layout.dtype(of_a_minute=True), (ROLLING_MINUTES - 1,)),
             ]
         )
 
     def on_released(self, state: State, meters: Meters, released: Released) -> list[Result]:
         """Fold the rows in, and emit the windows that they or the watermarks close."""
-        scale = Scale.of(meters.quantities)
+        scale, layout = _counted(meters.quantities)
         new = _fold_rows(state, meters, released, scale)
         frontier = _frontier(state, meters, released)
-        minutes = _close(state["minute"], new, released.moved, frontier)
-        quarters = _close(state["quarter"], minutes.coarser(15), released.moved, frontier // 15)
-        hours = _close(state["hour"], quarters.coarser(4), released.moved, frontier // 60)
+        minutes = _close(layout, state["minute"], new, released.moved, frontier)
+        quarters = _close(layout, state["quarter"], minutes.coarser(15), released.moved, frontier // 15)
+        hours = _close(layout, state["hour"], quarters.coarser(4), released.moved, frontier // 60)
         sampled = minutes.take(minutes.sums[:, COUNT].any(axis=1))
-        closed = {"1min": sampled, "15min": quarters, "1h": hours, "rolling_15min": _roll(state["recent"], minutes)}
+        rolled = _roll(layout, state["recent"], minutes)
+        closed = {"1min": sampled, "15min": quarters, "1h": hours, "rolling_15min": rolled}
         return [pack for name, found in closed.items() for pack in _packs(name, found, meters, scale, self.version)]
+
+
+@lru_cache
+def _counted(quantities: tuple[Quantity, ...]) -> tuple[Scale, Layout]:
+    return Scale.of(quantities), Layout.of(quantities)
 
 
 def _fold_rows(state: State, meters: Meters, released: Released, scale: Scale) -> Cells:
@@ -76,7 +83,9 @@ def _fold_rows(state: State, meters: Meters, released: Released, scale: Scale) -
     before = np.where(first[:, None], state["last"][rows.meter], np.roll(steps, 1, axis=0))
     before = np.where((start > 0)[:, None], before, MISSING)
     short = (start > 0) & (rows.at - start <= MOST_INTERVALS * meters.interval_ms[rows.meter])
-    registers, register_after = _registers(state, rows.meter, first, steps)
+    registers = np.full_like(steps, MISSING)
+    which = np.flatnonzero(scale.is_register)
+    registers[:, which], register_after = _registers(state, rows.meter, first, steps[:, which])
     stretches = Stretches(rows.meter, start, rows.at, before, steps, short)
     ends = rows.meter[last]
     state["last_at"][ends] = rows.at[last]
@@ -86,7 +95,7 @@ def _fold_rows(state: State, meters: Meters, released: Released, scale: Scale) -
 
 
 def _registers(state: State, meter: Int64s, first: np.ndarray[Any, Any], steps: Int64s) -> tuple[Int64s, Int64s]:
-    """What each quantity read when it was last measured, before each row and after it; MISSING if never."""
+    """What each register read when it was last measured, before each row and after it; MISSING if never."""
     unknown = (state["last_at"][meter] == 0)[:, None]
     carried = np.where(unknown, MISSING, state["register"][meter])
     r = np.arange(len(meter))[:, None]
@@ -105,27 +114,27 @@ def _frontier(state: State, meters: Meters, released: Released) -> Int64s:
     return frontier
 
 
-def _close(stored: State, new: Cells, moved: Int64s, frontier: Int64s) -> Cells:
+def _close(layout: Layout, stored: State, new: Cells, moved: Int64s, frontier: Int64s) -> Cells:
     """Merge new cells with the open ones; the cells before the frontier, which leave the state."""
-    all_cells = cells.merged(cells.joined(cells.load(stored, moved), new))
+    all_cells = cells.merged(cells.joined(layout.load(stored, moved), new))
     closed = all_cells.id < frontier[np.searchsorted(moved, all_cells.meter)]
     stored["id"][moved] = 0
-    cells.store(stored, all_cells.take(~closed))
+    layout.store(stored, all_cells.take(~closed))
     return all_cells.take(closed)
 
 
-def _roll(stored: State, minutes: Cells) -> Cells:
+def _roll(layout: Layout, stored: State, minutes: Cells) -> Cells:
     """The rolling windows that end with the closed minutes that hold a sample."""
     if not len(minutes.meter):
         return minutes
     moved = np.unique(minutes.meter)
-    recent = cells.load(stored, moved)
+    recent = layout.load(stored, moved)
     line = cells.joined(recent, minutes)
     windows = cells.rolling(line, ROLLING_MINUTES)
     from_end = np.searchsorted(line.meter, line.meter, side="right") - np.arange(len(line.meter))
     kept = from_end < ROLLING_MINUTES
     stored["id"][moved] = 0
-    cells.store(stored, line.take(kept), (from_end[kept] - 1,))
+    layout.store(stored, line.take(kept), (from_end[kept] - 1,))
     oldest_new = minutes.id[np.searchsorted(minutes.meter, line.meter, side="left")]
     return windows.take((line.id >= oldest_new) & line.sums[:, COUNT].any(axis=1))
 
@@ -147,6 +156,7 @@ def _pack(
     sums = found.sums[cell, :, quantity]
     low, high = found.extremes[cell, 0, quantity], -found.extremes[cell, 1, quantity]
     sampled = found.extremes[cell, 0, quantity] != NO_EXTREME
+    averaged = sampled & ~scale.is_register[quantity]
     count = sums[:, COUNT]
     metered = sums[:, METERED] / steps_per_unit
     distinct, row_meter = np.unique(found.meter[cell], return_inverse=True)
@@ -164,7 +174,7 @@ def _pack(
         end=end,
         revision=np.zeros(len(cell), np.int32),
         count=count,
-        mean=np.where(sampled, sums[:, TOTAL] / np.maximum(count, 1) / steps_per_unit, np.nan),
+        mean=np.where(averaged, sums[:, TOTAL] / np.maximum(count, 1) / steps_per_unit, np.nan),
         min=np.where(sampled, low / steps_per_unit, np.nan),
         max=np.where(sampled, high / steps_per_unit, np.nan),
         energy_trapezoid_wh=np.where(scale.is_power[quantity], metered / WATT_MS_PER_WATT_HOUR, np.nan),

@@ -14,13 +14,11 @@ import numpy as np
 from schemas.blocks import Float64s, Int64s
 from schemas.catalogue import Kind, Quantity
 from schemas.quality import Quality
-from streams.cells import COUNT, COVERED, METERED, NO_EXTREME, TOTAL, Cells, joined, merged
+from streams.cells import COUNT, COVERED, METERED, NO_EXTREME, TOTAL, Cells, joined, merged, most_steps
 from streams.contract import Mask, Rows
 
 MINUTE_MS = 60_000
 MOST_INTERVALS = 3
-MOST_STEPS = 2**40
-"""An hour of it in ms still fits an int64. In steps of 0.1 W this is 110 GW: nothing a meter can mean."""
 MISSING = np.iinfo(np.int64).min
 """The sample of a quantity that was not measured."""
 
@@ -30,6 +28,8 @@ class Scale:
     """How the q quantities of a profile are counted; shape (q,) each."""
 
     steps_per_unit: Float64s
+    most_steps: Float64s
+    """A value from here on counts as not measured."""
     is_power: Mask
     is_register: Mask
 
@@ -39,14 +39,15 @@ class Scale:
         steps = [1 / quantity.resolution for quantity in quantities]
         return cls(
             np.array([round(step) if step >= 1 else step for step in steps], np.float64),
+            np.array([most_steps(quantity) for quantity in quantities], np.float64),
             np.array([quantity.unit == "W" and quantity.kind is Kind.GAUGE for quantity in quantities], np.bool_),
             np.array([quantity.kind is Kind.REGISTER for quantity in quantities], np.bool_),
         )
 
     def steps(self, values: Float64s) -> Int64s:
-        """Values as integers in steps of their resolution; MISSING for NaN, and beyond what an int64 can integrate."""
+        """Values as integers in steps of their resolution; MISSING for NaN and from `most_steps` on."""
         scaled = values * self.steps_per_unit
-        usable = np.abs(scaled) < MOST_STEPS
+        usable = np.abs(scaled) <= self.most_steps - 1
         return np.where(usable, np.rint(np.where(usable, scaled, 0)), MISSING).astype(np.int64)
 
 
@@ -78,7 +79,7 @@ def _sample_cells(rows: Rows, steps: Int64s, stretches: Stretches, registers: In
     measured = steps != MISSING
     sums = np.zeros((r, 4, q), np.int64)
     sums[:, COUNT] = measured
-    sums[:, TOTAL] = np.where(measured, steps, 0)
+    sums[:, TOTAL] = np.where(measured & ~scale.is_register, steps, 0)
     extremes = np.full((r, 2, q), NO_EXTREME, np.int64)
     extremes[:, 0][measured] = steps[measured]
     extremes[:, 1][measured] = -steps[measured]
