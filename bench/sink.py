@@ -44,6 +44,7 @@ def blocks(count: int) -> Iterator[ReadingBlock]:
             received_at=1_795_507_200_000 + int(turn[0]) * 10_000,
             meters=[f"E350-{meter:05d}" for meter in range(METERS)],
             feeders=["F1"] * METERS,
+            substations=["S1"] * METERS,
             intervals_ms=np.full(METERS, 10_000, np.int64),
             row_meter=np.tile(np.arange(METERS, dtype=np.int32), turns),
             at=1_795_507_200_000 + turn * 10_000,

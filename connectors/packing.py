@@ -139,6 +139,7 @@ class Packer(Generic[Token]):
             received_at=rows.received_at,
             meters=list(rows.meters.index),
             feeders=[device.feeder for device in devices],
+            substations=[device.substation for device in devices],
             intervals_ms=np.array([device.interval_ms for device in devices], np.int64),
             row_meter=np.array(rows.row_meter, np.int32),
             at=np.array(rows.at, np.int64),

@@ -18,6 +18,9 @@ from schemas.blocks import (
     Beat,
     DeadLetter,
     EventBlock,
+    Int32s,
+    LoadBlock,
+    PartialLoadBlock,
     PresenceBlock,
     ReadingBlock,
     RecomputeRequestBlock,
@@ -103,7 +106,7 @@ def aggregates(block: AggregateBlock, origin: Origin) -> list[Rows]:
         "register_difference": block.register_difference,
         "covered_ms": block.covered_ms,
         "quality": block.quality,
-        "version": np.uint64(block.operator_version << 32) + block.revision.astype(np.uint64),
+        "version": _version(block.operator_version, block.revision),
     }
     return [Rows("aggregates_raw", columns)]
 
@@ -120,6 +123,22 @@ def presence(block: PresenceBlock, origin: Origin) -> list[Rows]:
         "version": np.full(len(block.row_meter), block.operator_version, np.uint64),
     }
     return [Rows("presence_raw", columns)]
+
+
+def loads(block: LoadBlock, origin: Origin) -> list[Rows]:
+    """A row a minute of a feeder, or of a substation as a whole (feeder empty)."""
+    rows = len(block.start)
+    columns: dict[str, Any] = {
+        "substation": same(block.substation, rows),
+        "feeder": _known(block.feeder),
+        "start": times(block.start),
+        "meters": block.counted,
+        "energy_wh": block.energy_wh,
+        "covered_ms": block.covered_ms,
+        "infeed_wh": block.infeed_wh,
+        "version": _version(block.operator_version, block.revision),
+    }
+    return [Rows("loads_raw", columns)]
 
 
 def recompute_requests(block: RecomputeRequestBlock, origin: Origin) -> list[Rows]:
@@ -185,8 +204,8 @@ def alert(record: Alert, origin: Origin) -> list[Rows]:
     return [Rows("alerts_raw", columns)]
 
 
-def beat(record: Beat, origin: Origin) -> list[Rows]:
-    """Nothing: a beat is a clock, not a fact."""
+def nothing(record: Beat | PartialLoadBlock, origin: Origin) -> list[Rows]:
+    """No row: a beat is a clock, and parts of loads are on their way to be put together."""
     return []
 
 
@@ -199,7 +218,9 @@ ROWS: Mapping[type[Any], Callable[[Any, Origin], list[Rows]]] = {
     Account: account,
     DeadLetter: dead_letter,
     Alert: alert,
-    Beat: beat,
+    LoadBlock: loads,
+    Beat: nothing,
+    PartialLoadBlock: nothing,
 }
 """Record type -> its rows. A record that is not here belongs in no table."""
 
@@ -210,6 +231,7 @@ def _meters(block: ReadingBlock) -> Rows:
         "meter": list(block.meters),
         "profile": same(block.profile, count),
         "feeder": _known(block.feeders),
+        "substation": _known(block.substations),
         "interval_ms": block.intervals_ms,
         "version": np.full(count, max(block.received_at, 0), np.uint64),
     }
@@ -218,6 +240,11 @@ def _meters(block: ReadingBlock) -> Rows:
 
 def _known(names: list[str | None]) -> list[str]:
     return [name or "" for name in names]
+
+
+def _version(operator_version: int, revision: Int32s) -> Array:
+    """Orders by the operator's version, then by revision."""
+    return np.uint64(operator_version << 32) + revision.astype(np.uint64)
 
 
 def _every(ms: int, rows: int) -> Array:

@@ -42,9 +42,10 @@ def profiles() -> Iterator[str]:
     yield from ("# Profiles", "", NOTICE)
     for profile in load_catalogue().profiles.values():
         yield from ("", f"## `{profile.name}`", "", f"{profile.description}.", "")
+        measures = "a substation's infeed" if profile.infeed else "a customer"
         yield (
-            f"Medium {profile.medium}; every {profile.interval_ms / 1000:g} s; rows may be out of order by "
-            f"{profile.lateness_intervals} intervals; idle after {profile.idle_intervals}."
+            f"Medium {profile.medium}; measures {measures}; every {profile.interval_ms / 1000:g} s; "
+            f"rows may be out of order by {profile.lateness_intervals} intervals; idle after {profile.idle_intervals}."
         )
         yield ""
         yield from (f"{number}. `{quantity}`" for number, quantity in enumerate(profile.quantities, 1))

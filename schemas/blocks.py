@@ -23,6 +23,7 @@ class ReadingBlock:
     received_at: int
     meters: list[str]
     feeders: list[str | None]
+    substations: list[str | None]
     intervals_ms: Int64s
     row_meter: Int32s
     at: Int64s
@@ -96,6 +97,35 @@ class PresenceBlock:
     state: list[str]
     since: Int64s
     last_at: Int64s
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartialLoadBlock:
+    """What the meters of one partition draw together, by feeder and minute."""
+
+    operator_version: int
+    partition: int
+    substation: str
+    feeder: list[str | None]
+    start: Int64s
+    counted: Int64s
+    energy_steps: Int64s
+    covered_ms: Int64s
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadBlock:
+    """Results of substation_balance."""
+
+    operator_version: int
+    substation: str
+    feeder: list[str | None]
+    start: Int64s
+    revision: Int32s
+    counted: Int64s
+    energy_wh: Float64s
+    covered_ms: Int64s
+    infeed_wh: Float64s
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,5 +203,7 @@ Record = (
     | DeadLetter
     | StateChunk
     | StateCommit
+    | PartialLoadBlock
+    | LoadBlock
 )
 """Every record that travels as Avro, in the order of the ids file."""

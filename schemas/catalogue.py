@@ -46,6 +46,7 @@ class Profile:
 
     `interval_ms` is the usual reporting interval (the register may say otherwise for one meter). Rows may come out of
     order by `lateness_intervals` reporting intervals; a meter is idle after `idle_intervals` of them without a row.
+    `infeed`: it measures what a substation feeds in, not a customer.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Profile:
     interval_ms: int
     lateness_intervals: int
     idle_intervals: int
+    infeed: bool
     description: str
 
 
@@ -106,5 +108,6 @@ def _profile(name: str, entry: dict[str, Any]) -> Profile:
         interval_ms=round(1000 * entry["interval_s"]),
         lateness_intervals=entry.get("lateness_intervals", 6),
         idle_intervals=entry.get("idle_intervals", 12),
+        infeed=entry.get("infeed", False),
         description=entry["description"],
     )

@@ -16,7 +16,7 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from schemas import columnar
 from schemas.blocks import Record
 from schemas.errors import Reason, Rejected
-from schemas.shape import ColumnarRecord, shape_fault
+from schemas.shape import PER_METER, ColumnarRecord, shape_fault
 from schemas.versions import Schema, Version, current, versions
 
 _HEADER = Struct(">bI")
@@ -94,6 +94,7 @@ def avro_writer(schema_id: int, schema: Schema) -> Callable[[Record], bytes]:
 def avro_reader(writer: Schema, reader: Schema, record: type[Record]) -> Callable[[bytes], Record]:
     """Reads payloads of the schema `writer` as `record`, whose schema is `reader` (defaults fill what is new)."""
     dtypes = {field["name"]: dtype for field in reader["fields"] if (dtype := _dtype(field["type"])) is not None}
+    added = {field["name"] for field in reader["fields"]} - {field["name"] for field in writer["fields"]}
     written = parse_schema(_without_logical_types(writer))
     wanted = parse_schema(_without_logical_types(reader))
 
@@ -104,6 +105,8 @@ def avro_reader(writer: Schema, reader: Schema, record: type[Record]) -> Callabl
             values = cast(dict[str, Any], schemaless_reader(body, written, wanted))
             for name, dtype in dtypes.items():
                 values[name] = np.array(values[name], dtype)
+            for name in added & PER_METER:
+                values[name] = [None] * len(values["meters"])
         except Exception as error:  # fastavro has no error of its own: EOFError, IndexError, UnicodeDecodeError ...
             raise Rejected(Reason.SCHEMA, f"{record.__name__}: {type(error).__name__}: {error}") from error
         if body.tell() != len(payload):

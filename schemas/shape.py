@@ -7,9 +7,19 @@ A table (`meters`, `quantities` ...) holds distinct names. `row_meter` and its l
 from dataclasses import dataclass, fields
 from typing import get_args, get_origin
 
-from schemas.blocks import AggregateBlock, EventBlock, PresenceBlock, ReadingBlock, RecomputeRequestBlock
+from schemas.blocks import (
+    AggregateBlock,
+    EventBlock,
+    LoadBlock,
+    PartialLoadBlock,
+    PresenceBlock,
+    ReadingBlock,
+    RecomputeRequestBlock,
+)
 
-ColumnarRecord = ReadingBlock | EventBlock | AggregateBlock | PresenceBlock | RecomputeRequestBlock
+ColumnarRecord = (
+    ReadingBlock | EventBlock | AggregateBlock | PresenceBlock | RecomputeRequestBlock | PartialLoadBlock | LoadBlock
+)
 """The records that have rows."""
 
 INDEXES = {"row_meter": "meters", "row_quantity": "quantities", "row_window": "windows"}
@@ -33,10 +43,11 @@ def shape_fault(record: ColumnarRecord) -> str | None:
     'row_meter points outside meters'
     """
     shape = _SHAPES[type(record)]
-    rows, meters = len(record.row_meter), len(record.meters)
+    rows = len(getattr(record, shape.per_row[0]))
+    meters = len(getattr(record, "meters", ()))
     for name in shape.per_row:
         if len(getattr(record, name)) != rows:
-            return f"{name} has {len(getattr(record, name))} items, row_meter {rows}"
+            return f"{name} has {len(getattr(record, name))} items, {shape.per_row[0]} {rows}"
     for name in shape.per_meter:
         if len(getattr(record, name)) != meters:
             return f"{name} has {len(getattr(record, name))} items, meters {meters}"

@@ -7,6 +7,10 @@ never compared with event time.
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from schemas.blocks import Int64s
+
 MOST_MS = 2_000
 """Time that one beat can move."""
 
@@ -61,6 +65,11 @@ class Beats:
         """A beat ended a turn: count the next one's length from here."""
         for source in self.sources:
             source.turn_began_ms = source.passed_ms
+
+    @property
+    def passed_ms(self) -> Int64s:
+        """Time of each source that has passed, in the order of their positions."""
+        return np.array([source.passed_ms for source in self.sources], np.int64)
 
     @property
     def newest(self) -> int:

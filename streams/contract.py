@@ -28,6 +28,28 @@ State = npt.NDArray[Any]
 
 Result = Record | Alert
 
+
+@dataclass(frozen=True, slots=True)
+class Contributions:
+    """What meters add to the load of their feeders, each minute once; k rows.
+
+    The shard adds them up over the feeder's meters, and gives the sums as PartialLoadBlock (load.py).
+    """
+
+    meter: Int64s
+    """Position of the meter in Meters, shape (k,)."""
+    minute: Int64s
+    """Start of the minute, in minutes UTC, shape (k,)."""
+    energy_steps: Int64s
+    """Active energy, negative when fed into the grid, in steps of 0.1 W ms, shape (k,)."""
+    covered_ms: Int64s
+    """Time that samples cover, shape (k,)."""
+
+    def take(self, which: Mask) -> "Contributions":
+        """The rows that a mask selects."""
+        return Contributions(self.meter[which], self.minute[which], self.energy_steps[which], self.covered_ms[which])
+
+
 MOST_ROWS = 500
 """Rows of one block of results."""
 
@@ -40,6 +62,7 @@ class Meters:
     quantities: tuple[Quantity, ...]
     ids: Sequence[str]
     feeders: Sequence[str | None]
+    substations: Sequence[str | None]
     interval_ms: Int64s
     """Reporting interval of each meter, shape (n,)."""
 
@@ -107,6 +130,27 @@ class Events:
     """For each event: the substation of its meter."""
 
 
+@dataclass(frozen=True, slots=True)
+class PartialLoads:
+    """Parts of the loads of feeders and substations, in order of arrival; p rows.
+
+    A part is what the meters of one metering partition draw together. Its sums come again when they have grown.
+    """
+
+    feeders: Sequence[str | None]
+    """For each part of the shard: its feeder; None = the substation's own meters. Shape (n,)."""
+    substations: Sequence[str]
+    """For each part of the shard: its substation, empty where unknown. Shape (n,)."""
+    part: Int64s
+    """Position of the row's part in `feeders`, shape (p,)."""
+    minute: Int64s
+    """Start of the minute, in minutes UTC, shape (p,)."""
+    counted: Int64s
+    """Meters summed so far, shape (p,)."""
+    energy_steps: Int64s
+    covered_ms: Int64s
+
+
 class Operator:
     """An operator overrides the hooks it needs; each is called at most once a turn and profile, with all rows of it.
 
@@ -124,18 +168,26 @@ class Operator:
         """The state of one meter with these quantities. A new meter starts as zeros."""
         raise NotImplementedError
 
-    def on_arrivals(self, state: State, meters: Meters, rows: Rows) -> list[Result]:
+    def part_dtype(self) -> np.dtype[Any]:
+        """The state of one part of a load. A new part starts as zeros."""
+        return np.dtype([])
+
+    def on_arrivals(self, state: State, meters: Meters, rows: Rows) -> Sequence[Result]:
         """Rows as they came: neither sorted nor complete, repeats left out."""
         return []
 
-    def on_released(self, state: State, meters: Meters, released: Released) -> list[Result]:
+    def on_released(self, state: State, meters: Meters, released: Released) -> Sequence[Result | Contributions]:
         """Rows in event-time order, delayed by the profile's lateness."""
         return []
 
-    def on_time(self, state: State, meters: Meters, elapsed: Elapsed) -> list[Result]:
+    def on_time(self, state: State, meters: Meters, elapsed: Elapsed) -> Sequence[Result]:
         """Time passed; called at the end of a turn that a beat ended."""
         return []
 
-    def on_events(self, state: State, meters: Meters, events: Events) -> list[Result]:
+    def on_events(self, state: State, meters: Meters, events: Events) -> Sequence[Result]:
         """Meters reported events."""
+        return []
+
+    def on_partial_loads(self, state: State, loads: PartialLoads) -> Sequence[Result]:
+        """Parts of loads came. `state` is that of the parts, shape (n,)."""
         return []

@@ -26,6 +26,7 @@ class MeterTable:
     quantities: tuple[Quantity, ...]
     ids: list[str]
     feeders: list[str | None]
+    substations: list[str | None]
     columns: dict[str, State]
     rows: dict[str, int]
 
@@ -33,19 +34,19 @@ class MeterTable:
     def empty(cls, profile: str, quantities: Sequence[Quantity], dtypes: dict[str, np.dtype[Any]]) -> "MeterTable":
         """A table without meters; `dtypes` names its columns."""
         columns = {name: np.zeros(0, dtype) for name, dtype in dtypes.items()}
-        return cls(profile, tuple(quantities), [], [], columns, {})
+        return cls(profile, tuple(quantities), [], [], [], columns, {})
 
-    def find(self, ids: Sequence[str], feeders: Sequence[str | None]) -> Int64s:
-        """Row of each meter; new ones are added. What the register says of a feeder now replaces what it said."""
+    def find(self, ids: Sequence[str], feeders: Sequence[str | None], substations: Sequence[str | None]) -> Int64s:
+        """Row of each meter; new ones are added. What the register says of their place now replaces what it said."""
         found = np.empty(len(ids), np.int64)
-        for i, (meter, feeder) in enumerate(zip(ids, feeders, strict=True)):
+        for i, meter in enumerate(ids):
             row = self.rows.get(meter)
             if row is None:
                 row = self.rows[meter] = len(self.ids)
                 self.ids.append(meter)
-                self.feeders.append(feeder)
-            else:
-                self.feeders[row] = feeder
+                self.feeders.append(None)
+                self.substations.append(None)
+            self.feeders[row], self.substations[row] = feeders[i], substations[i]
             found[i] = row
         self._make_room()
         return found
@@ -57,7 +58,7 @@ class MeterTable:
     def view(self) -> Meters:
         """What operators may know of the meters."""
         interval_ms = self.column("own")["interval_ms"]
-        return Meters(self.profile, self.quantities, self.ids, self.feeders, interval_ms)
+        return Meters(self.profile, self.quantities, self.ids, self.feeders, self.substations, interval_ms)
 
     def _make_room(self) -> None:
         for name, column in self.columns.items():

@@ -1,8 +1,11 @@
 """The operators there are, by the name that topology.yaml, metrics, tables and test cases use."""
 
 from streams.contract import Operator
+from streams.feeder_load import FeederLoad
 from streams.last_gasp import LastGasp
 from streams.presence import Presence
 from streams.rolling_load import RollingLoad
+from streams.substation_balance import SubstationBalance
 
-OPERATORS: dict[str, Operator] = {operator.name: operator for operator in (RollingLoad(), Presence(), LastGasp())}
+ALL = (RollingLoad(), FeederLoad(), Presence(), LastGasp(), SubstationBalance())
+OPERATORS: dict[str, Operator] = {operator.name: operator for operator in ALL}

@@ -9,17 +9,25 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from schemas.blocks import Account, Beat, EventBlock, Int64s, ReadingBlock, RecomputeRequestBlock, Record
+from schemas.blocks import (
+    Account,
+    Beat,
+    EventBlock,
+    Int64s,
+    PartialLoadBlock,
+    ReadingBlock,
+    Record,
+)
 from schemas.catalogue import Catalogue, Profile
 from schemas.errors import Reason, Rejected
-from streams import order
+from streams import gather, order, recompute
 from streams.beats import Beats
-from streams.contract import Elapsed, Events, Operator, Released, Result, Rows
+from streams.contract import Contributions, Elapsed, Operator, Released, Result
+from streams.load import FeederLoads
 from streams.meters import OWN, MeterTable
+from streams.samples import MINUTE_MS
 from streams.turn import Arrival, Turn
 
-HOUR_MS = 3_600_000
-MINUTE_MS = 60_000
 EVENTS = ""
 """The table of meters that are known by their events only."""
 
@@ -54,6 +62,10 @@ class Shard:
         self.beats = Beats()
         self.counts = Counts()
         self.tables: dict[str, MeterTable] = {}
+        versions = [op.version for op in operators.values() if "PartialLoadBlock" in op.gives]
+        self.loads = FeederLoads(partition, max(versions, default=0))
+        part_dtypes = {name: op.part_dtype() for name, op in operators.items()}
+        self.parts = MeterTable.empty("parts", (), {name: part for name, part in part_dtypes.items() if part.itemsize})
         self.begin()
 
     def begin(self) -> None:
@@ -66,7 +78,7 @@ class Shard:
 
         Raises Rejected, with the shard as if nothing had come, for a record that no stream can work on: call `skip`.
         """
-        if not isinstance(record, ReadingBlock | EventBlock | Beat):
+        if not isinstance(record, ReadingBlock | EventBlock | PartialLoadBlock | Beat):
             raise Rejected(Reason.SCHEMA, f"{type(record).__name__} on the input of stream {self.stream}")
         if isinstance(record, ReadingBlock):
             self._profile(record.profile)
@@ -101,10 +113,12 @@ class Shard:
         self.beats = turn.beats
         by_profile: dict[str, list[Arrival]] = {}
         for arrival in turn.arrivals:
-            block = arrival.block
-            by_profile.setdefault(block.profile if isinstance(block, ReadingBlock) else EVENTS, []).append(arrival)
+            if isinstance(arrival.block, ReadingBlock):
+                by_profile.setdefault(arrival.block.profile, []).append(arrival)
         for profile, arrivals in by_profile.items():
-            results += self._events(arrivals) if profile == EVENTS else self._readings(profile, arrivals)
+            results += self._readings(profile, arrivals)
+        results += self._events([a.block for a in turn.arrivals if isinstance(a.block, EventBlock)])
+        results += self._partial_loads([a.block for a in turn.arrivals if isinstance(a.block, PartialLoadBlock)])
         if turn.ended_by_beat:
             results += self._time_passed()
         self.next_offset = self.cursor
@@ -115,7 +129,7 @@ class Shard:
 
     def _readings(self, profile: str, arrivals: Sequence[Arrival]) -> list[Result]:
         table = self.table(profile)
-        rows, sequence, source, passed_ms = _gathered(table, arrivals)
+        rows, sequence, source, passed_ms = gather.readings(table, arrivals)
         state = table.column("order")
         lateness_ms = self._lateness_ms(table)
         verdicts = order.judge(state, rows, sequence, lateness_ms)
@@ -124,14 +138,16 @@ class Shard:
         own = table.column("own")
         own["source"][rows.meter[new]] = source[new]
         own["arrived_ms"][rows.meter[new]] = passed_ms[new]
-        results = _recompute_requests(table, rows.take(verdicts.late))
+        results: list[Result] = [*recompute.late_rows(table, rows.take(verdicts.late))]
         for name, operator in self.operators.items():
             results += operator.on_arrivals(table.column(name), table.view(), rows.take(new))
         return results + self._released(table, order.release(state, rows.take(verdicts.accepted), lateness_ms))
 
-    def _events(self, arrivals: Sequence[Arrival]) -> list[Result]:
+    def _events(self, blocks: Sequence[EventBlock]) -> list[Result]:
+        if not blocks:
+            return []
         table = self.table(EVENTS)
-        events = _joined_events(table, [arrival.block for arrival in arrivals if isinstance(arrival.block, EventBlock)])
+        events = gather.events(table, blocks)
         self.counts.received += len(events.kind)
         self.counts.released += len(events.kind)
         results: list[Result] = []
@@ -139,16 +155,33 @@ class Shard:
             results += operator.on_events(table.column(name), table.view(), events)
         return results
 
+    def _partial_loads(self, blocks: Sequence[PartialLoadBlock]) -> list[Result]:
+        table = self.parts
+        results: list[Result] = []
+        if blocks and table.columns:
+            loads = gather.partial_loads(table, blocks)
+            for name in table.columns:
+                results += self.operators[name].on_partial_loads(table.column(name), loads)
+        return results
+
     def _released(self, table: MeterTable, released: Released) -> list[Result]:
         self.counts.released += len(released.rows.meter)
         results: list[Result] = []
         for name, operator in self.operators.items():
-            results += operator.on_released(table.column(name), table.view(), released)
+            for given in operator.on_released(table.column(name), table.view(), released):
+                results += self._contributed(table, given) if isinstance(given, Contributions) else [given]
         return results
+
+    def _contributed(self, table: MeterTable, more: Contributions) -> list[Result]:
+        """Add to the load of the meters' feeders; what that pushes out, and what came too late for it."""
+        infeed = self._profile(table.profile).infeed
+        pushed_out, late = self.loads.add(table, infeed, more, self.beats.passed_ms)
+        hours = late.minute * MINUTE_MS // recompute.HOUR_MS
+        return [*pushed_out, *recompute.requests(table, late.meter, hours)]
 
     def _time_passed(self) -> list[Result]:
         results: list[Result] = []
-        passed_ms = np.array([source.passed_ms for source in self.beats.sources], np.int64)
+        passed_ms = self.beats.passed_ms
         for profile, table in self.tables.items():
             own = table.column("own")
             elapsed = Elapsed(passed_ms[own["source"]] - own["arrived_ms"])
@@ -156,14 +189,14 @@ class Shard:
                 results += operator.on_time(table.column(name), table.view(), elapsed)
             if profile != EVENTS:
                 results += self._idle(table, elapsed)
-        return results
+        return [*results, *self.loads.due(passed_ms)]
 
     def _idle(self, table: MeterTable, elapsed: Elapsed) -> list[Result]:
         """Idle meters' watermarks move on by what elapsed, for an hour: then every window of theirs is closed."""
         state = table.column("order")
         lateness_ms = self._lateness_ms(table)
         idle_ms = table.column("own")["interval_ms"] * self._profile(table.profile).idle_intervals
-        idle_for_ms = np.minimum(elapsed.since_arrival_ms - idle_ms, lateness_ms + HOUR_MS)
+        idle_for_ms = np.minimum(elapsed.since_arrival_ms - idle_ms, lateness_ms + recompute.HOUR_MS)
         watermark = state["newest_at"] - lateness_ms + idle_for_ms
         passes_minute = watermark // MINUTE_MS > state["watermark"] // MINUTE_MS
         idle = np.flatnonzero((idle_for_ms > 0) & passes_minute & (state["newest_at"] > 0))
@@ -193,56 +226,3 @@ class Shard:
         return Account(
             self.stream, self.partition, self.next_offset, self.beats.newest, meters=meters, pending=pending, **counts
         )
-
-
-def _gathered(table: MeterTable, arrivals: Sequence[Arrival]) -> tuple[Rows, Int64s, Int64s, Int64s]:
-    """All rows of the arrivals in order: rows, the devices' counters, sources, and the sources' time at arrival."""
-    wanted = [quantity.name for quantity in table.quantities]
-    parts, sequences, lengths = [], [], []
-    for arrival in arrivals:
-        block = arrival.block
-        assert isinstance(block, ReadingBlock)
-        row_of = table.find(block.meters, block.feeders)
-        table.column("own")["interval_ms"][row_of] = block.intervals_ms
-        r = len(block.row_meter)
-        received_at = np.full(r, block.received_at, np.int64)
-        values = _by_wanted_column(block, wanted)
-        parts.append((row_of[block.row_meter], block.at, received_at, block.quality, values))
-        sequences.append(block.sequence)
-        lengths.append(r)
-    rows = Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-    source = np.repeat(np.array([a.source for a in arrivals], np.int64), lengths)
-    passed_ms = np.repeat(np.array([a.passed_ms for a in arrivals], np.int64), lengths)
-    return rows, np.concatenate(sequences), source, passed_ms
-
-
-def _by_wanted_column(block: ReadingBlock, wanted: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """The block's values, shape (rows, wanted): NaN where a column is absent, others left out."""
-    if block.columns == wanted:
-        return block.rows_by_column().T
-    by_name = dict(zip(block.columns, block.rows_by_column(), strict=True))
-    absent = np.full(len(block.row_meter), np.nan)
-    return np.stack([by_name.get(name, absent) for name in wanted], axis=1)
-
-
-def _joined_events(table: MeterTable, blocks: Sequence[EventBlock]) -> Events:
-    meter = np.concatenate([table.find(block.meters, block.feeders)[block.row_meter] for block in blocks])
-    at = np.concatenate([block.at for block in blocks])
-    kind = [kind for block in blocks for kind in block.kind]
-    detail = [detail for block in blocks for detail in block.detail]
-    substations = [block.substations[i] for block in blocks for i in block.row_meter]
-    return Events(meter, at, kind, detail, substations)
-
-
-def _recompute_requests(table: MeterTable, late: Rows) -> list[Result]:
-    """One request for each meter and hour that a late row, or the stretch to its neighbours, touches."""
-    if not len(late.meter):
-        return []
-    reach_ms = 3 * table.column("own")["interval_ms"][late.meter]
-    hours = np.concatenate(((late.at - reach_ms) // HOUR_MS, late.at // HOUR_MS, (late.at + reach_ms) // HOUR_MS))
-    pairs = np.unique(np.stack((np.tile(late.meter, 3), hours), axis=1), axis=0)
-    meters, row_meter = np.unique(pairs[:, 0], return_inverse=True)
-    ids = [table.ids[i] for i in meters]
-    start = pairs[:, 1] * HOUR_MS
-    profiles = [table.profile] * len(ids)
-    return [RecomputeRequestBlock(ids, profiles, row_meter.astype(np.int32), start, start + HOUR_MS)]

@@ -14,7 +14,7 @@ from streams.beats import Source
 from streams.meters import MeterTable
 from streams.shard import Counts, Shard
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Incompatible(Exception):
@@ -36,6 +36,7 @@ def freeze(shard: Shard) -> bytes:
             for name, source in zip(shard.beats.names, shard.beats.sources, strict=True)
         },
         "tables": {profile: _freeze_table(table, columns) for profile, table in shard.tables.items()},
+        "places": {table.profile: _freeze_table(table, columns) for table in (shard.loads.table, shard.parts)},
     }
     head = json.dumps(header).encode()
     return bytes(cramjam.zstd.compress(b"".join((len(head).to_bytes(4, "big"), head, *columns)), level=1))
@@ -61,6 +62,9 @@ def thaw(payload: bytes, shard: Shard) -> None:
     offset = 4 + length
     for profile, saved in header["tables"].items():
         offset = _thaw_table(shard.table(profile), saved, body, offset)
+    for table in (shard.loads.table, shard.parts):
+        if table.profile in header["places"]:
+            offset = _thaw_table(table, header["places"][table.profile], body, offset)
     shard.begin()
 
 
@@ -70,12 +74,12 @@ def _freeze_table(table: MeterTable, columns: list[bytes]) -> dict[str, Any]:
         column = table.column(name)
         columns.append(column.tobytes())
         described[name] = _layout(column.dtype)
-    return {"ids": table.ids, "feeders": table.feeders, "columns": described}
+    return {"ids": table.ids, "feeders": table.feeders, "substations": table.substations, "columns": described}
 
 
 def _thaw_table(table: MeterTable, saved: dict[str, Any], body: memoryview, offset: int) -> int:
     n = len(saved["ids"])
-    table.ids, table.feeders = saved["ids"], saved["feeders"]
+    table.ids, table.feeders, table.substations = saved["ids"], saved["feeders"], saved["substations"]
     table.rows = {meter: row for row, meter in enumerate(table.ids)}
     for name, layout in saved["columns"].items():
         size = n * _itemsize(layout)

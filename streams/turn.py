@@ -8,7 +8,7 @@ are in the log, so a replay makes the same turns. Nothing of an unfinished turn 
 import copy
 from dataclasses import dataclass, field
 
-from schemas.blocks import Beat, EventBlock, ReadingBlock
+from schemas.blocks import Beat, EventBlock, PartialLoadBlock, ReadingBlock
 from streams.beats import Beats
 
 MOST_ROWS = 2_048
@@ -16,11 +16,11 @@ MOST_ROWS = 2_048
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A block and when it came, in its source's own time."""
+    """A block and when it came, in its source's own time; -1 and 0 for one that another stream made."""
 
-    block: ReadingBlock | EventBlock
-    source: int
-    passed_ms: int
+    block: ReadingBlock | EventBlock | PartialLoadBlock
+    source: int = -1
+    passed_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Turn:
         """An empty turn that goes on from these beats."""
         return cls(copy.deepcopy(beats), turn_ms)
 
-    def take(self, record: ReadingBlock | EventBlock | Beat) -> bool:
+    def take(self, record: ReadingBlock | EventBlock | PartialLoadBlock | Beat) -> bool:
         """Add a record; whether it ends the turn."""
         if isinstance(record, Beat):
             self.beats.beat(record.source, record.at)
@@ -46,6 +46,10 @@ class Turn:
             if self.ended_by_beat:
                 self.beats.begin_turn()
             return self.ended_by_beat
+        if isinstance(record, PartialLoadBlock):
+            self.arrivals.append(Arrival(record))
+            self.rows += len(record.start)
+            return self.rows >= MOST_ROWS
         source = self.beats.index(record.source)
         self.arrivals.append(Arrival(record, source, self.beats.sources[source].passed_ms))
         self.rows += len(record.row_meter)

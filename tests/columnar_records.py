@@ -51,7 +51,7 @@ def columnar_records(draw: st.DrawFn, kind: type[ColumnarRecord]) -> ColumnarRec
         if field.type is str:
             values[field.name] = draw(_TEXT)
         elif field.type is int:
-            values[field.name] = draw(_INT32 if field.name == "operator_version" else _INT64)
+            values[field.name] = draw(_INT32 if field.name in ("operator_version", "partition") else _INT64)
         elif field.name in INDEXES:
             last = tables[INDEXES[field.name]] - 1
             index = st.lists(st.integers(0, max(last, 0)), min_size=rows, max_size=rows)

@@ -11,6 +11,7 @@ from schemas.blocks import (
     EventBlock,
     Float64s,
     Int64s,
+    LoadBlock,
     PresenceBlock,
     ReadingBlock,
     RecomputeRequestBlock,
@@ -62,6 +63,7 @@ def reading_block(meter_count: int, turns: range, end: int = NOON, step_ms: int 
         received_at=int(at[0]) + 350,
         meters=meters(meter_count),
         feeders=feeders(meter_count),
+        substations=["S1"] * meter_count,
         intervals_ms=np.full(meter_count, step_ms, np.int64),
         row_meter=meter.astype(np.int32),
         at=at,
@@ -158,6 +160,20 @@ def presence_block(end: int = NOON) -> PresenceBlock:
     )
 
 
+def load_block(end: int = NOON) -> LoadBlock:
+    return LoadBlock(
+        operator_version=1,
+        substation="S1",
+        feeder=["F1", None],
+        start=np.array([end - 60_000, end - 60_000], np.int64),
+        revision=np.array([2, 3], np.int32),
+        counted=np.array([2, 2], np.int64),
+        energy_wh=np.array([9.5, 9.5]),
+        covered_ms=np.array([120_000, 120_000], np.int64),
+        infeed_wh=np.array([np.nan, 10.25]),
+    )
+
+
 def recompute_block(end: int = NOON) -> RecomputeRequestBlock:
     hours = np.array([end - 7_200_000, end - 3_600_000], np.int64)
     profiles = ["malmo_household", "malmo_household"]
@@ -181,6 +197,7 @@ def everything() -> Iterator[tuple[str, Record]]:
     yield "events", event_block()
     yield "presence", presence_block()
     yield "recompute", recompute_block()
+    yield "loads", load_block()
     yield "accounts", account(100, 800)
     yield "accounts", account(200, 1_000)
     yield "dead", garbage()

@@ -31,6 +31,7 @@ TOPICS = {
     "events": "grid.evidence",
     "aggregates": "meter.aggregates",
     "presence": "meter.presence",
+    "loads": "grid.loads",
     "recompute": "recompute.requests",
     "accounts": "accounts",
     "alerts": "alerts",

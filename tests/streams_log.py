@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from schemas.alert import Alert
-from schemas.blocks import Account, Beat, EventBlock, ReadingBlock
+from schemas.blocks import Account, Beat, EventBlock, PartialLoadBlock, ReadingBlock
 from schemas.catalogue import load_catalogue
 from streams.contract import Operator, Result
 from streams.shard import Shard
@@ -16,7 +16,7 @@ INTERVAL_MS = 10_000
 BEGIN = 1_700_000_000_000 // 3_600_000 * 3_600_000
 SOURCE = "mqtt_malmo"
 
-Input = ReadingBlock | EventBlock | Beat
+Input = ReadingBlock | EventBlock | PartialLoadBlock | Beat
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,33 @@ class Row:
     quality: int = 0
     interval_ms: int = INTERVAL_MS
     profile: str = PROFILE
+    feeder: str = "F1"
+
+
+@dataclass(frozen=True)
+class PartialLoad:
+    """What the meters of one partition say of a feeder's load, or of a substation's infeed (None)."""
+
+    partition: int
+    substation: str
+    feeder: str | None
+    start: int
+    counted: int
+    energy_steps: int
 
 
 def block(rows: Sequence[Row]) -> ReadingBlock:
     """One block of these rows, which share their received_at and profile."""
     meters = sorted({row.meter for row in rows})
     interval_of = {row.meter: row.interval_ms for row in rows}
+    feeder_of = {row.meter: row.feeder for row in rows}
     return ReadingBlock(
         source=SOURCE,
         profile=rows[0].profile,
         received_at=rows[0].received_at,
         meters=meters,
-        feeders=["F1"] * len(meters),
+        feeders=[feeder_of[meter] for meter in meters],
+        substations=["S1"] * len(meters),
         intervals_ms=np.array([interval_of[meter] for meter in meters], np.int64),
         row_meter=np.array([meters.index(row.meter) for row in rows], np.int32),
         at=np.array([row.at for row in rows], np.int64),
@@ -85,38 +100,57 @@ def feed(into: Shard, log: Sequence[Input]) -> Iterator[Result]:
         yield from into.take(record) or []
 
 
+def partial_loads(rows: Sequence[PartialLoad]) -> list[PartialLoadBlock]:
+    """These rows as metering would send them: a block for each partition and substation, in order."""
+    places = list(dict.fromkeys((row.partition, row.substation) for row in rows))
+    return [_partial_load_block([row for row in rows if (row.partition, row.substation) == place]) for place in places]
+
+
+def _partial_load_block(rows: Sequence[PartialLoad]) -> PartialLoadBlock:
+    return PartialLoadBlock(
+        operator_version=1,
+        partition=rows[0].partition,
+        substation=rows[0].substation,
+        feeder=[row.feeder for row in rows],
+        start=np.array([row.start for row in rows], np.int64),
+        counted=np.array([row.counted for row in rows], np.int64),
+        energy_steps=np.array([row.energy_steps for row in rows], np.int64),
+        covered_ms=np.array([60_000 * row.counted for row in rows], np.int64),
+    )
+
+
 def facts(results: Iterator[Result]) -> dict[tuple[object, ...], tuple[object, ...]]:
-    """Results by their natural key; a key that comes again must say the same."""
-    found: dict[tuple[object, ...], tuple[object, ...]] = {}
+    """Results by their natural key, each in its highest version; a version that comes again must say the same."""
+    said: dict[tuple[object, ...], tuple[object, ...]] = {}
+    newest: dict[tuple[object, ...], tuple[int, tuple[object, ...]]] = {}
     for result in results:
-        for key, value in _facts(result):
-            assert found.get(key, value) == value, f"{key} says two things"
-            found[key] = value
-    return found
+        for key, version, value in _facts(result):
+            assert said.setdefault((*key, version), value) == value, f"{key} says two things as version {version}"
+            newest[key] = max(newest.get(key, (version, value)), (version, value), key=lambda found: found[0])
+    return {key: value for key, (_, value) in newest.items()}
 
 
-def _facts(result: Result) -> Iterator[tuple[tuple[object, ...], tuple[object, ...]]]:
+def _facts(result: Result) -> Iterator[tuple[tuple[object, ...], int, tuple[object, ...]]]:
     if isinstance(result, Account):
         return
     if isinstance(result, Alert):
-        yield ("Alert", result.id, result.number), (repr(result),)
+        yield ("Alert", result.id, result.number), 0, (repr(result),)
         return
     name = type(result).__name__
     columns = {field.name: getattr(result, field.name) for field in fields(result)}
-    for row, meter in enumerate(columns["row_meter"]):
-        named = {
-            other: columns[table][columns["row_" + other][row]]
-            for other, table in (("quantity", "quantities"), ("window", "windows"))
-            if table in columns
-        }
-        own = {
-            key: column[row]
-            for key, column in columns.items()
-            if not key.startswith("row_") and hasattr(column, "__len__") and key not in _TABLES
-        }
-        key = [columns["meters"][meter], *named.values()] + [own.pop(part) for part in _KEYS if part in own]
-        yield (name, *key), tuple(repr(value) for value in own.values())
+    common = [str(columns.pop(place)) for place in ("partition", "substation") if place in columns]
+    for row in range(len(columns["row_meter"] if "row_meter" in columns else columns["start"])):
+        named = [columns[table][columns[index][row]] for index, table in _TABLES.items() if index in columns]
+        own = {key: column[row] for key, column in columns.items() if _is_per_row(key, column)}
+        key = [*common, *named, *(own.pop(part) for part in _KEYS if part in own)]
+        version = int(own.pop("revision", own.get("counted", 0)))
+        yield (name, *key), version, tuple(repr(value) for value in own.values())
 
 
-_TABLES = {"meters", "quantities", "windows", "feeders", "profiles"}
-_KEYS = ("start", "number")
+def _is_per_row(name: str, column: object) -> bool:
+    return hasattr(column, "__len__") and not isinstance(column, str) and name not in {*_TABLES, *_NOT_PER_ROW}
+
+
+_TABLES = {"row_meter": "meters", "row_quantity": "quantities", "row_window": "windows"}
+_NOT_PER_ROW = {*_TABLES.values(), "feeders", "profiles"}
+_KEYS = ("feeder", "start", "number")

@@ -1,4 +1,4 @@
--- The meters that have reported, and the feeder each hangs on by the register at that time (empty: unknown).
+-- The meters that have reported, and the place of each in the grid by the register at that time (empty: unknown).
 CREATE TABLE IF NOT EXISTS flexmeter.meters_raw
 (
     `meter` String,
@@ -10,6 +10,9 @@ CREATE TABLE IF NOT EXISTS flexmeter.meters_raw
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (meter, profile);
 
+ALTER TABLE flexmeter.meters_raw
+    ADD COLUMN IF NOT EXISTS `substation` LowCardinality(String) AFTER `feeder`;
+
 CREATE OR REPLACE VIEW flexmeter.meters AS
-SELECT `meter`, `profile`, `feeder`, `interval_ms`
+SELECT `meter`, `profile`, `feeder`, `substation`, `interval_ms`
 FROM flexmeter.meters_raw FINAL;

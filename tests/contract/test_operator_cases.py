@@ -4,8 +4,10 @@ log.jsonl is the input partition, a record a line:
     {"meter": "m1", "at": "2024-01-01T00:00:00Z", "active_power_l1_w": 100}   a reading; what is not named is absent
     {"meter": "m1", "at": "...", "event": "last_gasp"}                        an event
     {"beat": "2024-01-01T00:00:01Z"}                                          a beat of the meters' source
-A reading may add "profile", "interval_s", "received_at", and "times": n for n of them an interval apart, each with a
-beat. expected.jsonl has a result a line: its record type, its key, and those fields that matter; a last line
+    {"partition": 0, "feeder": "F1", "start": "...", "meters": 2, "energy_wh": 9} what one partition says of a load;
+                                                                              feeder null: of the substation's infeed
+A reading may add "profile", "interval_s", "received_at", "feeder", and "times": n for n of them an interval apart, each
+with a beat. expected.jsonl has a result a line: its record type, its key, and those fields that matter; a last line
 {"results": n} says how many facts there are in all.
 """
 
@@ -19,11 +21,12 @@ from typing import Any
 import pytest
 
 from schemas.alert import Alert
-from schemas.blocks import Beat
+from schemas.blocks import Account, Beat
 from schemas.catalogue import load_catalogue
 from streams.contract import Result
 from streams.registry import OPERATORS
-from tests.streams_log import SOURCE, Input, Row, block, events, feed, shard
+from streams.substation_balance import STEPS_PER_WATT_HOUR
+from tests.streams_log import SOURCE, Input, PartialLoad, Row, block, events, feed, partial_loads, shard
 
 CASES = Path(__file__).parent.parent / "cases" / "operators"
 NOT_MEASURED = float("nan")
@@ -40,6 +43,10 @@ def iso(at: int) -> str:
 def records(line: dict[str, Any]) -> Iterator[Input]:
     if "beat" in line:
         yield Beat(SOURCE, ms(line["beat"]))
+    elif "partition" in line:
+        energy_steps = round(line["energy_wh"] * STEPS_PER_WATT_HOUR)
+        part = PartialLoad(line["partition"], "S1", line["feeder"], ms(line["start"]), line["meters"], energy_steps)
+        yield from partial_loads([part])
     elif "event" in line:
         yield events([(line["meter"], ms(line["at"]), line["event"])])
     else:
@@ -49,8 +56,8 @@ def records(line: dict[str, Any]) -> Iterator[Input]:
         for i in range(line.get("times", 1)):
             at = ms(line["at"]) + i * interval_ms
             received_at = ms(line["received_at"]) if "received_at" in line else at
-            row = Row(line["meter"], at, received_at, values, interval_ms=interval_ms, profile=profile.name)
-            yield block([row])
+            feeder = line.get("feeder", "F1")
+            yield block([Row(line["meter"], at, received_at, values, 0, interval_ms, profile.name, feeder)])
             if "times" in line:
                 yield Beat(SOURCE, received_at)
 
@@ -62,9 +69,11 @@ def told(result: Result) -> Iterator[dict[str, Any]]:
         yield {"record": name} | {f.name: getattr(result, f.name) for f in fields(result)} | _times(result, None)
         return
     columns = {f.name: getattr(result, f.name) for f in fields(result)}
-    for row, meter in enumerate(columns.get("row_meter", ())):
-        fact = {"record": name, "meter": columns["meters"][meter]}
-        for key, table in (("quantity", "quantities"), ("window", "windows")):
+    for row in range(
+        0 if isinstance(result, Account) else len(columns["row_meter" if "row_meter" in columns else "start"])
+    ):
+        fact = {"record": name}
+        for key, table in (("meter", "meters"), ("quantity", "quantities"), ("window", "windows")):
             if table in columns:
                 fact[key] = columns[table][columns["row_" + key][row]]
         plain = {key: column[row] for key, column in columns.items() if _is_by_row(key, column)}
@@ -73,7 +82,8 @@ def told(result: Result) -> Iterator[dict[str, Any]]:
 
 
 def _is_by_row(name: str, column: Any) -> bool:
-    return hasattr(column, "__len__") and name not in {"meters", "feeders", "quantities", "windows", "profiles"}
+    tables = {"meters", "feeders", "quantities", "windows", "profiles"}
+    return hasattr(column, "__len__") and not isinstance(column, str) and name not in tables
 
 
 def _times(result: Result, row: int | None) -> dict[str, str]:

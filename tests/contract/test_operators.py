@@ -7,13 +7,26 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from schemas.blocks import Beat, EventBlock, ReadingBlock
+from schemas.blocks import Beat, EventBlock, PartialLoadBlock, ReadingBlock
 from schemas.quality import Quality
 from streams import turn
 from streams.contract import Operator
 from streams.registry import OPERATORS
 from streams.snapshot import freeze, thaw
-from tests.streams_log import BEGIN, INTERVAL_MS, Input, Row, beats, block, events, facts, feed, shard
+from tests.streams_log import (
+    BEGIN,
+    INTERVAL_MS,
+    Input,
+    PartialLoad,
+    Row,
+    beats,
+    block,
+    events,
+    facts,
+    feed,
+    partial_loads,
+    shard,
+)
 
 METERS = [f"meter-{i}" for i in range(5)]
 STEPS = 120
@@ -52,14 +65,33 @@ def gasps(count: int) -> dict[int, list[tuple[str, int, str]]]:
     return {step: found for step, found in by_step.items() if step < count}
 
 
+def loads(count: int) -> dict[int, list[PartialLoad]]:
+    """Parts of loads by step: three partitions' sums of two feeders and an infeed, the second of each minute fuller."""
+    by_step: dict[int, list[PartialLoad]] = {}
+    rng = random.Random(11)
+    for step in range(6, count):
+        minute = (step // 6 - 1) * 60_000
+        for partition in range(3):
+            for feeder in ("F1", "F2", None):
+                if step % 6 == partition or (step % 6 == 4 and feeder == "F1"):
+                    part = PartialLoad(
+                        partition, "S1", feeder, BEGIN + minute, 1 + step % 6, rng.randint(-(10**9), 10**9)
+                    )
+                    by_step.setdefault(step, []).append(part)
+    return by_step
+
+
 def log(operator: Operator, rows: Sequence[Sequence[Row]], cut: int = 10_000) -> list[Input]:
     """The input partition: each step's rows in blocks of `cut`, or its events, then ten beats of a second."""
     records: list[Input] = []
-    by_step = gasps(len(rows))
+    lost_power, grown = gasps(len(rows)), loads(len(rows))
     for step, found in enumerate(rows):
         if "EventBlock" in operator.takes:
-            happened = by_step.get(step, [])
+            happened = lost_power.get(step, [])
             records += [events(happened[i : i + cut]) for i in range(0, len(happened), cut)]
+        elif "PartialLoadBlock" in operator.takes:
+            parts = grown.get(step, [])
+            records += [piece for i in range(0, len(parts), cut) for piece in partial_loads(parts[i : i + cut])]
         else:
             records += [block(found[i : i + cut]) for i in range(0, len(found), cut)]
         records += beats(BEGIN + step * INTERVAL_MS, 10)
@@ -117,7 +149,9 @@ def test_repeated_rows_change_nothing(operator: Operator) -> None:
     repeated = [list(now) + [row for row in before if row.meter != METERS[0]] for before, now in pairwise([[], *rows])]
     records = log(operator, repeated)
     twice = [
-        again for record in records for again in ([record, record] if isinstance(record, EventBlock) else [record])
+        again
+        for record in records
+        for again in ([record, record] if isinstance(record, EventBlock | PartialLoadBlock) else [record])
     ]
     assert run(operator, twice) == once
 
@@ -154,7 +188,8 @@ def test_state_is_bounded_on_a_tenfold_stream(operator: Operator) -> None:
     def size(count: int) -> int:
         now = shard({operator.name: operator})
         assert list(feed(now, log(operator, steps(8, count)))) is not None
-        return sum(table.column(name).nbytes for table in now.tables.values() for name in table.columns)
+        tables = (*now.tables.values(), now.loads.table, now.parts)
+        return sum(table.column(name).nbytes for table in tables for name in table.columns)
 
     assert size(600) == size(60) > 0
 
@@ -166,17 +201,17 @@ def test_absurd_values_stay_with_their_meter(operator: Operator) -> None:
     expected = run(operator, plain)
     strange = [float("nan"), float("inf"), -float("inf"), -5.0, 1e300, -1e300, 1e15, 0.0]
     odd = [
-        Row("odd", BEGIN + step * INTERVAL_MS, BEGIN + step * INTERVAL_MS, tuple(np.roll(strange, step)))
+        Row("odd", BEGIN + step * INTERVAL_MS, BEGIN + step * INTERVAL_MS, tuple(np.roll(strange, step)), feeder="odd")
         for step in range(60)
     ]
-    future = [Row("odd", BEGIN + 10**12, BEGIN, (1.0,) * 8, int(Quality.FUTURE))]
+    future = [Row("odd", BEGIN + 10**12, BEGIN, (1.0,) * 8, int(Quality.FUTURE), feeder="odd")]
     polluted: list[Input] = []
     for record in plain:
         polluted.append(record)
         if isinstance(record, ReadingBlock) and odd:
             polluted += [block([odd.pop(0)]), block(future)]
     got = run(operator, polluted)
-    assert {key: value for key, value in got.items() if "odd" not in str(key[1])} == expected
+    assert {key: value for key, value in got.items() if "odd" not in key} == expected
 
 
 @every_operator

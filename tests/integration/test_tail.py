@@ -36,6 +36,7 @@ def reading(meter: str, power_w: float) -> bytes:
             received_at=T,
             meters=["other", meter],
             feeders=[None, None],
+            substations=[None, None],
             intervals_ms=np.full(2, 10_000),
             row_meter=np.array([0, 1], np.int32),
             at=np.full(2, T),

@@ -68,6 +68,7 @@ def block(rows: int = 3, **changes: Any) -> ReadingBlock:
         received_at=1_795_507_200_000,
         meters=meters,
         feeders=[None] * rows,
+        substations=[None] * rows,
         intervals_ms=np.full(rows, 10_000),
         row_meter=np.arange(rows, dtype=np.int32),
         at=np.arange(rows) + 1_795_507_200_000,

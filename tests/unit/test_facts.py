@@ -31,6 +31,7 @@ READINGS = ReadingBlock(
     received_at=T,
     meters=["m1", "m2"],
     feeders=[None, "f"],
+    substations=[None, "s"],
     intervals_ms=np.array([10_000, 10_000]),
     row_meter=np.array([1, 0, 1], np.int32),
     at=np.array([T, T + 5, T + 10_000]),

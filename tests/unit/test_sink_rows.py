@@ -60,7 +60,7 @@ def test_readings_keep_time_values_and_origin() -> None:
     ]  # fmt: skip
     assert [row["active_power_l1_w"] for row in said] == block.rows_by_column()[2].tolist()
     assert {row["received_at"] for row in said} == {block.received_at}
-    assert next(rows_of(meters.columns)) == ("E350-00000", "malmo_household", "F1", 10_000, block.received_at)
+    assert next(rows_of(meters.columns)) == ("E350-00000", "malmo_household", "F1", "S1", 10_000, block.received_at)
 
 
 def test_versions_fall_along_the_log_so_that_the_first_reading_stays() -> None:

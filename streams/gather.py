@@ -1,0 +1,70 @@
+"""The records of a turn, joined to what operators are given. Meters that are new get their rows in the table."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from schemas.blocks import EventBlock, Float64s, Int64s, PartialLoadBlock, ReadingBlock
+from streams.contract import Events, PartialLoads, Rows
+from streams.meters import MeterTable
+from streams.samples import MINUTE_MS
+from streams.turn import Arrival
+
+
+def readings(table: MeterTable, arrivals: Sequence[Arrival]) -> tuple[Rows, Int64s, Int64s, Int64s]:
+    """All rows of the arrivals in order: rows, the devices' counters, sources, and the sources' time at arrival."""
+    wanted = [quantity.name for quantity in table.quantities]
+    parts, sequences, lengths = [], [], []
+    for arrival in arrivals:
+        block = arrival.block
+        assert isinstance(block, ReadingBlock)
+        row_of = table.find(block.meters, block.feeders, block.substations)
+        table.column("own")["interval_ms"][row_of] = block.intervals_ms
+        r = len(block.row_meter)
+        received_at = np.full(r, block.received_at, np.int64)
+        values = _by_wanted_column(block, wanted)
+        parts.append((row_of[block.row_meter], block.at, received_at, block.quality, values))
+        sequences.append(block.sequence)
+        lengths.append(r)
+    rows = Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    source = np.repeat(np.array([a.source for a in arrivals], np.int64), lengths)
+    passed_ms = np.repeat(np.array([a.passed_ms for a in arrivals], np.int64), lengths)
+    return rows, np.concatenate(sequences), source, passed_ms
+
+
+def _by_wanted_column(block: ReadingBlock, wanted: Sequence[str]) -> Float64s:
+    """The block's values, shape (rows, wanted): NaN where a column is absent, others left out."""
+    if block.columns == wanted:
+        return block.rows_by_column().T
+    by_name = dict(zip(block.columns, block.rows_by_column(), strict=True))
+    absent = np.full(len(block.row_meter), np.nan)
+    return np.stack([by_name.get(name, absent) for name in wanted], axis=1)
+
+
+def events(table: MeterTable, blocks: Sequence[EventBlock]) -> Events:
+    """All events of the blocks in order. `table` is that of the meters known by events."""
+    meter = np.concatenate(
+        [table.find(block.meters, block.feeders, block.substations)[block.row_meter] for block in blocks]
+    )
+    at = np.concatenate([block.at for block in blocks])
+    kind = [kind for block in blocks for kind in block.kind]
+    detail = [detail for block in blocks for detail in block.detail]
+    substations = [block.substations[i] for block in blocks for i in block.row_meter]
+    return Events(meter, at, kind, detail, substations)
+
+
+def partial_loads(table: MeterTable, blocks: Sequence[PartialLoadBlock]) -> PartialLoads:
+    """All rows of the blocks in order. `table` is that of the parts."""
+    found = []
+    for block in blocks:
+        ids = ["\x1f".join((block.substation, feeder or "", str(block.partition))) for feeder in block.feeder]
+        found.append(table.find(ids, block.feeder, [block.substation] * len(ids)))
+    return PartialLoads(
+        feeders=table.feeders,
+        substations=[substation or "" for substation in table.substations],
+        part=np.concatenate(found),
+        minute=np.concatenate([block.start for block in blocks]) // MINUTE_MS,
+        counted=np.concatenate([block.counted for block in blocks]),
+        energy_steps=np.concatenate([block.energy_steps for block in blocks]),
+        covered_ms=np.concatenate([block.covered_ms for block in blocks]),
+    )
