@@ -56,7 +56,7 @@ MOST_ROWS = 500
 
 @dataclass(frozen=True, slots=True)
 class Meters:
-    """The n meters of one profile in a shard. Rows name them by their position here, which never changes."""
+    """The n meters of one profile in a shard. Rows name them by their position here, which holds for a turn."""
 
     profile: str
     quantities: tuple[Quantity, ...]

@@ -188,6 +188,7 @@ class Engine:
         metrics.SEEKS.labels(self.stream.name).inc()
         tp = TP(self.stream.input, held.shard.partition)
         log.info("%s/%d: %s, wanted %d: seeking", tp.topic, tp.partition, why, held.shard.cursor)
+        self._must_be_readable(held.shard, *await state_topic.bounds(self.topology.kafka, tp.topic, tp.partition))
         await self.app.consumer.seek_wait({tp: held.shard.cursor})
 
     async def _tick(self) -> None:
@@ -241,15 +242,15 @@ class Engine:
 
     def _must_be_readable(self, shard: Shard, earliest: int, end: int) -> None:
         where = f"{self.stream.input}/{shard.partition}"
-        if shard.next_offset < earliest:
+        if shard.cursor < earliest:
             die(
-                f"{where}: the state goes on at offset {shard.next_offset}, but the topic begins at {earliest} now: "
+                f"{where}: the state goes on at offset {shard.cursor}, but the topic begins at {earliest} now: "
                 f"what lies between was deleted before it was read. Put it back from a backup; or empty the topic "
                 f"{self.stream.state} to start afresh, and compute the lost time again from the stored readings"
             )
-        if shard.next_offset > end:
+        if shard.cursor > end:
             die(
-                f"{where}: the state goes on at offset {shard.next_offset}, but the topic ends at {end}: it was made "
+                f"{where}: the state goes on at offset {shard.cursor}, but the topic ends at {end}: it was made "
                 f"anew or lost its tail. Empty the topic {self.stream.state} to start afresh with it"
             )
 

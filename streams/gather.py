@@ -11,25 +11,25 @@ from streams.samples import MINUTE_MS
 from streams.turn import Arrival
 
 
-def readings(table: MeterTable, arrivals: Sequence[Arrival]) -> tuple[Rows, Int64s, Int64s, Int64s]:
-    """All rows of the arrivals in order: rows, the devices' counters, sources, and the sources' time at arrival."""
+def arrived(blocks: Sequence[ReadingBlock | EventBlock], arrivals: Sequence[Arrival]) -> tuple[Int64s, Int64s]:
+    """The source of each row of the blocks, and its time when the row came. An arrival for each block."""
+    rows = [len(block.row_meter) for block in blocks]
+    source = np.repeat(np.array([arrival.source for arrival in arrivals], np.int64), rows)
+    return source, np.repeat(np.array([arrival.passed_ms for arrival in arrivals], np.int64), rows)
+
+
+def readings(table: MeterTable, blocks: Sequence[ReadingBlock]) -> tuple[Rows, Int64s]:
+    """All rows of the blocks in order, and the devices' counters. `table` is that of their profile."""
     wanted = [quantity.name for quantity in table.quantities]
-    parts, sequences, lengths = [], [], []
-    for arrival in arrivals:
-        block = arrival.block
-        assert isinstance(block, ReadingBlock)
+    parts = []
+    for block in blocks:
         row_of = table.find(block.meters, block.feeders, block.substations)
         table.column("own")["interval_ms"][row_of] = block.intervals_ms
-        r = len(block.row_meter)
-        received_at = np.full(r, block.received_at, np.int64)
+        received_at = np.full(len(block.row_meter), block.received_at, np.int64)
         values = _by_wanted_column(block, wanted)
         parts.append((row_of[block.row_meter], block.at, received_at, block.quality, values))
-        sequences.append(block.sequence)
-        lengths.append(r)
     rows = Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-    source = np.repeat(np.array([a.source for a in arrivals], np.int64), lengths)
-    passed_ms = np.repeat(np.array([a.passed_ms for a in arrivals], np.int64), lengths)
-    return rows, np.concatenate(sequences), source, passed_ms
+    return rows, np.concatenate([block.sequence for block in blocks])
 
 
 def _by_wanted_column(block: ReadingBlock, wanted: Sequence[str]) -> Float64s:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from schemas.blocks import Int64s
 from schemas.catalogue import Quantity
-from streams.contract import Meters, State
+from streams.contract import Mask, Meters, State
 
 OWN = np.dtype([("interval_ms", "i8"), ("source", "i4"), ("arrived_ms", "i8")])
 """What the shard itself keeps of a meter: reporting interval, the source that last delivered it, its time then."""
@@ -50,6 +50,21 @@ class MeterTable:
             found[i] = row
         self._make_room()
         return found
+
+    def arrived(self, meter: Int64s, source: Int64s, passed_ms: Int64s) -> None:
+        """Rows of these meters came from these sources at these times of theirs, the latest last."""
+        own = self.column("own")
+        own["source"][meter], own["arrived_ms"][meter] = source, passed_ms
+
+    def keep(self, which: Mask) -> None:
+        """Forget the meters that the mask does not select; the others move up."""
+        kept = np.flatnonzero(which)
+        for name in self.columns:
+            self.columns[name] = self.column(name)[kept]
+        self.ids = [self.ids[row] for row in kept]
+        self.feeders = [self.feeders[row] for row in kept]
+        self.substations = [self.substations[row] for row in kept]
+        self.rows = {meter: row for row, meter in enumerate(self.ids)}
 
     def column(self, name: str) -> State:
         """State of all meters in one column: a view that writes through."""

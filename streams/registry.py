@@ -7,5 +7,11 @@ from streams.presence import Presence
 from streams.rolling_load import RollingLoad
 from streams.substation_balance import SubstationBalance
 
-ALL = (RollingLoad(), FeederLoad(), Presence(), LastGasp(), SubstationBalance())
-OPERATORS: dict[str, Operator] = {operator.name: operator for operator in ALL}
+_ALL: tuple[Operator, ...] = (
+    RollingLoad(),
+    FeederLoad(),
+    Presence(),
+    LastGasp(),
+    SubstationBalance(),
+)
+OPERATORS = {operator.name: operator for operator in _ALL}

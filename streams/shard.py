@@ -28,6 +28,8 @@ from streams.meters import OWN, MeterTable
 from streams.samples import MINUTE_MS
 from streams.turn import Arrival, Turn
 
+FORGOTTEN_AFTER_MS = 45 * 86_400_000
+"""A meter that its source brought nothing from for this long was taken away."""
 EVENTS = ""
 """The table of meters that are known by their events only."""
 
@@ -111,13 +113,9 @@ class Shard:
     def _close(self) -> list[Result]:
         turn, results = self._turn, []
         self.beats = turn.beats
-        by_profile: dict[str, list[Arrival]] = {}
-        for arrival in turn.arrivals:
-            if isinstance(arrival.block, ReadingBlock):
-                by_profile.setdefault(arrival.block.profile, []).append(arrival)
-        for profile, arrivals in by_profile.items():
-            results += self._readings(profile, arrivals)
-        results += self._events([a.block for a in turn.arrivals if isinstance(a.block, EventBlock)])
+        for profile in dict.fromkeys(a.block.profile for a in turn.arrivals if isinstance(a.block, ReadingBlock)):
+            results += self._readings(profile, turn.arrivals)
+        results += self._events(turn.arrivals)
         results += self._partial_loads([a.block for a in turn.arrivals if isinstance(a.block, PartialLoadBlock)])
         if turn.ended_by_beat:
             results += self._time_passed()
@@ -129,25 +127,29 @@ class Shard:
 
     def _readings(self, profile: str, arrivals: Sequence[Arrival]) -> list[Result]:
         table = self.table(profile)
-        rows, sequence, source, passed_ms = gather.readings(table, arrivals)
+        came = [(a.block, a) for a in arrivals if isinstance(a.block, ReadingBlock) and a.block.profile == profile]
+        blocks, arrivals = [block for block, _ in came], [arrival for _, arrival in came]
+        rows, sequence = gather.readings(table, blocks)
         state = table.column("order")
         lateness_ms = self._lateness_ms(table)
         verdicts = order.judge(state, rows, sequence, lateness_ms)
         self._count(verdicts)
         new = ~verdicts.duplicate & ~verdicts.conflict
-        own = table.column("own")
-        own["source"][rows.meter[new]] = source[new]
-        own["arrived_ms"][rows.meter[new]] = passed_ms[new]
+        source, passed_ms = gather.arrived(blocks, arrivals)
+        table.arrived(rows.meter[new], source[new], passed_ms[new])
         results: list[Result] = [*recompute.late_rows(table, rows.take(verdicts.late))]
         for name, operator in self.operators.items():
             results += operator.on_arrivals(table.column(name), table.view(), rows.take(new))
         return results + self._released(table, order.release(state, rows.take(verdicts.accepted), lateness_ms))
 
-    def _events(self, blocks: Sequence[EventBlock]) -> list[Result]:
+    def _events(self, arrivals: Sequence[Arrival]) -> list[Result]:
+        came = [(a.block, a) for a in arrivals if isinstance(a.block, EventBlock)]
+        blocks, arrivals = [block for block, _ in came], [arrival for _, arrival in came]
         if not blocks:
             return []
         table = self.table(EVENTS)
         events = gather.events(table, blocks)
+        table.arrived(events.meter, *gather.arrived(blocks, arrivals))
         self.counts.received += len(events.kind)
         self.counts.released += len(events.kind)
         results: list[Result] = []
@@ -182,6 +184,8 @@ class Shard:
     def _time_passed(self) -> list[Result]:
         results: list[Result] = []
         passed_ms = self.beats.passed_ms
+        for table in self.tables.values():
+            self._forget(table, passed_ms)
         for profile, table in self.tables.items():
             own = table.column("own")
             elapsed = Elapsed(passed_ms[own["source"]] - own["arrived_ms"])
@@ -190,6 +194,13 @@ class Shard:
             if profile != EVENTS:
                 results += self._idle(table, elapsed)
         return [*results, *self.loads.due(passed_ms)]
+
+    def _forget(self, table: MeterTable, passed_ms: Int64s) -> None:
+        """Drop the meters that were taken away, once they are an eighth of the table: it is laid anew then."""
+        own = table.column("own")
+        gone = passed_ms[own["source"]] - own["arrived_ms"] > FORGOTTEN_AFTER_MS
+        if gone.any() and 8 * gone.sum() >= len(gone):
+            table.keep(~gone)
 
     def _idle(self, table: MeterTable, elapsed: Elapsed) -> list[Result]:
         """Idle meters' watermarks move on by what elapsed, for an hour: then every window of theirs is closed."""
