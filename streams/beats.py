@@ -19,6 +19,8 @@ MOST_MS = 2_000
 class Source:
     """One source's time in one partition."""
 
+    first_beat: int = 0
+    """The first beat's own clock, ms UTC; 0 before it."""
     last_beat: int = 0
     """The newest beat's own clock, ms UTC; 0 before the first."""
     passed_ms: int = 0
@@ -51,6 +53,7 @@ class Beats:
     def beat(self, name: str, at: int) -> int:
         """Apply a beat; the source's time that has passed, ms."""
         source = self.sources[self.index(name)]
+        source.first_beat = source.first_beat or at
         if source.last_beat:
             source.passed_ms += max(0, min(at - source.last_beat, MOST_MS))
         source.last_beat = max(source.last_beat, at)
@@ -70,6 +73,11 @@ class Beats:
     def passed_ms(self) -> Int64s:
         """Time of each source that has passed, in the order of their positions."""
         return np.array([source.passed_ms for source in self.sources], np.int64)
+
+    @property
+    def oldest(self) -> int:
+        """The first beat of the source that began first, ms UTC; 0 before any."""
+        return min((source.first_beat for source in self.sources if source.first_beat), default=0)
 
     @property
     def newest(self) -> int:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from schemas.alert import Alert
 from schemas.blocks import Float64s, Int32s, Int64s, Record
 from schemas.catalogue import Quantity
+from streams.readable import readable
 
 Mask = npt.NDArray[np.bool_]
 
@@ -171,6 +172,10 @@ class Operator:
     def part_dtype(self) -> np.dtype[Any]:
         """The state of one part of a load. A new part starts as zeros."""
         return np.dtype([])
+
+    def describe(self, state: Any, quantities: Sequence[Quantity]) -> dict[str, Any]:
+        """One meter's state for people, as JSON values."""
+        return readable(state, quantities)
 
     def on_arrivals(self, state: State, meters: Meters, rows: Rows) -> Sequence[Result]:
         """Rows as they came: neither sorted nor complete, repeats left out."""

@@ -10,6 +10,7 @@ than the next one is never applied; the first failed send ends the process, and 
 import asyncio
 import logging
 import os
+import signal
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 
 MOST_IN_FLIGHT = 2_000
 """Sends of one partition that may wait for Kafka; then its records wait too."""
+CAUGHT_UP_S = 5.0
+"""A replay that needs no longer than this for what came in the meantime has caught up."""
 LOST_TAIL_S = 3.0
 """With records above the next offset and none arriving for this long, seek again."""
 
@@ -49,12 +52,16 @@ LOST_TAIL_S = 3.0
 class Settings:
     """What a worker is told beside the topology.
 
-    `instance` makes it a static member of its group: a successor with the same name takes over at once.
+    `instance` makes it a static member of its group: a successor with the same name takes over at once. `replay`: read
+    the input from where it begins, withhold the results of the first `withhold_ms` of its beats, whose windows began
+    before it, and stop when caught up.
     """
 
     instance: str | None = None
     save_interval_s: float = 30.0
     session_timeout_s: float = 20.0
+    replay: bool = False
+    withhold_ms: int = 0
 
 
 class Engine:
@@ -76,6 +83,8 @@ class Engine:
         self.held: dict[int, Held] = {}
         self.revocations = 0
         self._producer: AIOKafkaProducer | None = None
+        self._goal: dict[TP, int] = {}
+        self._goal_set = 0.0
         self.app = self._app()
 
     def _app(self) -> faust.App:
@@ -139,7 +148,8 @@ class Engine:
             await self._reject(held, message, rejected)
             return
         if results is not None:
-            await self._turn_over(held, results)
+            withheld = shard.beats.newest - shard.beats.oldest < self.settings.withhold_ms
+            await self._turn_over(held, [] if withheld else results)
 
     async def _turn_over(self, held: Held, results: list[Result]) -> None:
         partition = held.shard.partition
@@ -197,6 +207,18 @@ class Engine:
             await self._watch_tail(held, now)
             if now >= held.save_due:
                 await self._save(held)
+        if self.settings.replay and self.held and await self._has_caught_up(now):
+            log.info("stream %s has caught up on partitions %s", self.stream.name, sorted(self.held))
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    async def _has_caught_up(self, now: float) -> bool:
+        """Whether all that the input held at the last look is worked on, and the last look is not long ago."""
+        wanted = {TP(self.stream.input, partition): held.shard.cursor for partition, held in self.held.items()}
+        if self._goal.keys() == wanted.keys() and any(wanted[tp] < end for tp, end in self._goal.items()):
+            return False
+        caught_up = self._goal.keys() == wanted.keys() and now - self._goal_set < CAUGHT_UP_S
+        self._goal, self._goal_set = dict(await self.app.consumer.highwaters(*wanted)), now
+        return caught_up
 
     async def _watch_tail(self, held: Held, now: float) -> None:
         """A tail that was lost leaves no hole to see: nothing comes although there is more."""

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from schemas.blocks import Float64s, Int32s, Int64s
 from schemas.catalogue import Quantity
 from schemas.quality import Quality
+from streams import readable
 from streams.contract import Mask, Released, Rows, State, joined
 
 PENDING = 8
@@ -42,6 +43,18 @@ def dtype(quantities: Sequence[Quantity]) -> np.dtype[Any]:
             ("seen_next", "i4"),
         ]
     )
+
+
+def describe(state: Any, quantities: Sequence[Quantity]) -> dict[str, Any]:
+    """One meter's state for people: how far its order is known, and the rows that wait."""
+    waiting = state["pending_at"] > 0
+    rows = zip(state["pending_at"][waiting].tolist(), state["pending_values"][waiting].tolist(), strict=True)
+    names = [quantity.name for quantity in quantities]
+    return {
+        "newest_at": readable.time(int(state["newest_at"])),
+        "watermark": readable.time(int(state["watermark"])),
+        "waiting": [{"at": readable.time(at)} | dict(zip(names, values, strict=True)) for at, values in rows],
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ import numpy as np
 
 from schemas.blocks import AggregateBlock, Int64s
 from schemas.catalogue import Quantity
-from streams import cells, minutes
+from streams import cells, minutes, readable
 from streams.cells import COUNT, COVERED, METERED, NO_EXTREME, TOTAL, Cells, Layout
 from streams.contract import MOST_ROWS, Meters, Operator, Released, Result, State
-from streams.samples import MINUTE_MS, Scale
+from streams.samples import MINUTE_MS, MISSING, Scale
 
 ROLLING_MINUTES = 15
 WINDOWS = {"1min": 1, "15min": 15, "1h": 60, "rolling_15min": 15}
@@ -48,6 +48,23 @@ class RollingLoad(Operator):
             ]
         )
 
+    def describe(self, state: Any, quantities: Sequence[Quantity]) -> dict[str, Any]:
+        """The last row, the open windows, and how far the rolling one reaches back; in the quantities' units."""
+        scale, layout = _counted(tuple(quantities))
+        last = np.where(state["last"] == MISSING, np.nan, state["last"] / scale.steps_per_unit)
+        recent = state["recent"]["id"][state["recent"]["id"] > 0]
+        return {
+            "last_at": readable.time(int(state["last_at"])),
+            "last": {quantity.name: float(value) for quantity, value in zip(quantities, last, strict=True)},
+            "open": {
+                name: _described(
+                    layout.load(state[name].reshape(1), np.zeros(1, np.int64)), minutes_long, scale, quantities
+                )
+                for name, minutes_long in (("minute", 1), ("quarter", 15), ("hour", 60))
+            },
+            "rolling_since": readable.time(int(recent.min()) * MINUTE_MS) if len(recent) else None,
+        }
+
     def on_released(self, state: State, meters: Meters, released: Released) -> list[Result]:
         """Fold the rows in, and emit the windows that they or the watermarks close."""
         scale, layout = _counted(meters.quantities)
@@ -64,6 +81,21 @@ class RollingLoad(Operator):
 @lru_cache
 def _counted(quantities: tuple[Quantity, ...]) -> tuple[Scale, Layout]:
     return Scale.of(quantities), Layout.of(quantities)
+
+
+def _described(found: Cells, minutes_long: int, scale: Scale, quantities: Sequence[Quantity]) -> dict[str, Any] | None:
+    """An open window: its start, and what each quantity came to so far; None if none is open."""
+    if not len(found.id):
+        return None
+    counted = found.sums[0, METERED] / scale.steps_per_unit
+    told: dict[str, Any] = {"start": readable.time(int(found.id[0]) * minutes_long * MINUTE_MS)}
+    for i, quantity in enumerate(quantities):
+        told[quantity.name] = {"count": int(found.sums[0, COUNT, i])}
+        if scale.is_power[i]:
+            told[quantity.name]["energy_wh"] = float(counted[i]) / WATT_MS_PER_WATT_HOUR
+        if scale.is_register[i]:
+            told[quantity.name]["register_difference"] = float(counted[i])
+    return told
 
 
 def _roll(layout: Layout, stored: State, closed: Cells) -> Cells:

@@ -6,6 +6,7 @@ saving and restoring are the engine's (engine.py).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -93,6 +94,10 @@ class Shard:
         """Leave the record at `cursor` out."""
         self.cursor += 1
 
+    def describe(self, meter: str) -> list[dict[str, Any]]:
+        """What is known of a meter, for people: one for each profile that it reported under, and one for its events."""
+        return [self._described(table, table.rows[meter]) for table in self.tables.values() if meter in table.rows]
+
     def table(self, profile: str) -> MeterTable:
         """The meters of a profile; EVENTS for those known by events only."""
         if profile not in self.tables:
@@ -103,6 +108,25 @@ class Shard:
                 dtypes["order"] = order.dtype(quantities)
             self.tables[profile] = MeterTable.empty(profile, quantities, dtypes)
         return self.tables[profile]
+
+    def _described(self, table: MeterTable, row: int) -> dict[str, Any]:
+        own = table.column("own")[row]
+        source = int(own["source"])
+        known: dict[str, Any] = {
+            "profile": table.profile or None,
+            "feeder": table.feeders[row],
+            "substation": table.substations[row],
+            "interval_ms": int(own["interval_ms"]),
+            "source": self.beats.names[source] if source < len(self.beats.names) else None,
+            "since_arrival_ms": int(self.beats.passed_ms[source] - own["arrived_ms"]) if self.beats.names else None,
+        }
+        if table.profile != EVENTS:
+            known["order"] = order.describe(table.column("order")[row], table.quantities)
+        states = {
+            name: operator.describe(table.column(name)[row], table.quantities)
+            for name, operator in self.operators.items()
+        }
+        return {**known, **states}
 
     def _profile(self, name: str) -> Profile:
         try:

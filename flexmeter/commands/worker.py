@@ -1,10 +1,15 @@
 """`flexmeter worker`: run one stream."""
 
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from flexmeter.role import metrics_option, named, start_role, topology_option, topology_or_exit
+from schemas.catalogue import load_catalogue
+from schemas.topology import Stream, Topology
+from streams.engine import Engine, Settings, run
+from streams.registry import OPERATORS
 
 
 @click.command()
@@ -32,13 +37,13 @@ def command(
 
     Start as many workers of a stream as its input topic has partitions; each takes its share.
     """
-    from schemas.catalogue import load_catalogue
-    from streams.engine import Engine, Settings, run
-    from streams.registry import OPERATORS
-
     topology = topology_or_exit(topology_path)
     stream = named(topology.streams, stream_name, "stream")
     start_role(metrics_port)
+    run_stream(topology, stream, Settings(instance, save_interval_s, session_timeout_s))
+
+
+def run_stream(topology: Topology, stream: Stream, settings: Settings) -> NoReturn:
+    """Be a worker of this stream until told to stop."""
     operators = {name: OPERATORS[name] for name in stream.operators}
-    settings = Settings(instance, save_interval_s, session_timeout_s)
     run(Engine(topology, stream, operators, load_catalogue(), settings))
