@@ -5,7 +5,7 @@ clock jumps, restarts and several instances of one source harm nothing. What is 
 never compared with event time.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -49,6 +49,10 @@ class Beats:
             self.names.append(name)
             self.sources.append(Source())
             return len(self.names) - 1
+
+    def copy(self) -> "Beats":
+        """Sources of its own, equal to these."""
+        return Beats(self.names.copy(), [replace(source) for source in self.sources])
 
     def beat(self, name: str, at: int) -> int:
         """Apply a beat; the source's time that has passed, ms."""

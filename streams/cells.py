@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from schemas.blocks import Int32s, Int64s
 from schemas.catalogue import Kind, Quantity
@@ -147,13 +146,18 @@ def joined(a: Cells, b: Cells) -> Cells:
     return both.take(np.lexsort((both.id, both.meter)))
 
 
+def begins(meter: Int64s, id_: Int64s) -> Int64s:
+    """Where each run of one meter and window begins."""
+    first = np.ones(len(meter), np.bool_)
+    first[1:] = (meter[1:] != meter[:-1]) | (id_[1:] != id_[:-1])
+    return np.flatnonzero(first)
+
+
 def merged(cells: Cells) -> Cells:
     """Sorted cells, with those of the same meter and window made one."""
-    if not len(cells.meter):
+    starts = begins(cells.meter, cells.id)
+    if len(starts) == len(cells.meter):
         return cells
-    begins = np.ones(len(cells.meter), np.bool_)
-    begins[1:] = (cells.meter[1:] != cells.meter[:-1]) | (cells.id[1:] != cells.id[:-1])
-    starts = np.flatnonzero(begins)
     return Cells(
         cells.meter[starts],
         cells.id[starts],
@@ -161,23 +165,3 @@ def merged(cells: Cells) -> Cells:
         np.minimum.reduceat(cells.extremes, starts),
         np.bitwise_or.reduceat(cells.quality, starts),
     )
-
-
-def rolling(cells: Cells, length: int) -> Cells:
-    """For each of sorted cells: it and those of its meter in the `length - 1` windows before it, as one cell."""
-    k = len(cells.meter)
-    key = cells.meter << 32 | cells.id
-    starts = np.searchsorted(key, cells.meter << 32 | (cells.id - length + 1))
-    # reduceat over [start, stop) pairs: the odd results, between a stop and the next start, are thrown away.
-    pairs = np.stack((starts, np.arange(1, k + 1)), axis=1).ravel()
-    return Cells(
-        cells.meter,
-        cells.id,
-        np.add.reduceat(_padded(cells.sums), pairs)[::2],
-        np.minimum.reduceat(_padded(cells.extremes), pairs)[::2],
-        np.bitwise_or.reduceat(_padded(cells.quality), pairs)[::2],
-    )
-
-
-def _padded(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return np.concatenate((column, column[:1]))

@@ -38,18 +38,18 @@ class MeterTable:
 
     def find(self, ids: Sequence[str], feeders: Sequence[str | None], substations: Sequence[str | None]) -> Int64s:
         """Row of each meter; new ones are added. What the register says of their place now replaces what it said."""
-        found = np.empty(len(ids), np.int64)
-        for i, meter in enumerate(ids):
-            row = self.rows.get(meter)
-            if row is None:
-                row = self.rows[meter] = len(self.ids)
+        for meter in ids:
+            if meter not in self.rows:
+                self.rows[meter] = len(self.ids)
                 self.ids.append(meter)
                 self.feeders.append(None)
                 self.substations.append(None)
-            self.feeders[row], self.substations[row] = feeders[i], substations[i]
-            found[i] = row
         self._make_room()
-        return found
+        found = [self.rows[meter] for meter in ids]
+        if [self.feeders[row] for row in found] != feeders or [self.substations[row] for row in found] != substations:
+            for row, feeder, substation in zip(found, feeders, substations, strict=True):
+                self.feeders[row], self.substations[row] = feeder, substation
+        return np.array(found, np.int64)
 
     def arrived(self, meter: Int64s, source: Int64s, passed_ms: Int64s) -> None:
         """Rows of these meters came from these sources at these times of theirs, the latest last."""

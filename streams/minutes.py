@@ -41,6 +41,9 @@ def closed(
 
 def close(layout: Layout, stored: State, new: Cells, moved: Int64s, frontier: Int64s) -> Cells:
     """Merge new cells with the open ones; the cells before the frontier, which leave the state."""
+    touched = (stored["id"][moved] > 0) & (stored["id"][moved] < frontier)
+    touched[np.searchsorted(moved, new.meter)] = True
+    moved, frontier = moved[touched], frontier[touched]
     all_cells = cells.merged(cells.joined(layout.load(stored, moved), new))
     over = all_cells.id < frontier[np.searchsorted(moved, all_cells.meter)]
     stored["id"][moved] = 0

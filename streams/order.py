@@ -129,31 +129,38 @@ def advance(state: State, meters: Int64s, watermark: Int64s) -> Released:
 
 
 def _hand_out(state: State, accepted: Rows, moved: Int64s, watermark: Int64s) -> Released:
-    waiting = joined([_pending(state, moved), accepted])
-    waiting = waiting.take(np.lexsort((waiting.at, waiting.meter)))
-    place = np.searchsorted(moved, waiting.meter)
-    after = np.bincount(place[waiting.at > watermark[place]], minlength=len(moved))
-    if (after > PENDING).any():
-        watermark = _watermark_for_room(waiting, place, watermark)
-    passed = waiting.at <= watermark[place]
+    """What the watermarks pass, of the rows that wait and of those just accepted; the others of these begin to wait."""
+    waiting_at = state["pending_at"][moved]
+    place = np.searchsorted(moved, accepted.meter)
+    stays = accepted.at > watermark[place]
+    wait = np.bincount(place[stays], minlength=len(moved)) + (waiting_at > watermark[:, None]).sum(axis=1)
+    if (wait > PENDING).any():
+        watermark = _watermark_for_room(waiting_at, accepted.at, place, watermark)
+        stays = accepted.at > watermark[place]
+    passed_place, slot = np.nonzero((waiting_at > 0) & (waiting_at <= watermark[:, None]))
+    passed = joined([_pending(state, moved[passed_place], slot), accepted.take(~stays)])
+    state["pending_at"][moved[passed_place], slot] = 0
+    _begin_to_wait(state, accepted.take(stays))
     state["watermark"][moved] = watermark
-    _keep_waiting(state, moved, waiting.take(~passed))
-    return Released(waiting.take(passed), moved, watermark)
+    return Released(passed.take(np.lexsort((passed.at, passed.meter))), moved, watermark)
 
 
-def _watermark_for_room(waiting: Rows, place: Int64s, watermark: Int64s) -> Int64s:
-    """The watermarks that leave at most PENDING of the sorted rows of each meter behind them."""
-    ends = np.searchsorted(place, np.arange(len(watermark)), side="right")
-    starts = np.searchsorted(place, np.arange(len(watermark)), side="left")
+def _watermark_for_room(waiting_at: Int64s, accepted_at: Int64s, place: Int64s, watermark: Int64s) -> Int64s:
+    """The watermarks that leave at most PENDING rows of each meter behind them."""
+    waiting_place, slot = np.nonzero(waiting_at)
+    of = np.concatenate((waiting_place, place))
+    at = np.concatenate((waiting_at[waiting_place, slot], accepted_at))
+    in_order = np.lexsort((at, of))
+    of, at = of[in_order], at[in_order]
+    ends = np.searchsorted(of, np.arange(len(watermark)), side="right")
+    starts = np.searchsorted(of, np.arange(len(watermark)), side="left")
     too_many = ends - starts > PENDING
     raised = watermark.copy()
-    raised[too_many] = np.maximum(watermark[too_many], waiting.at[ends[too_many] - PENDING - 1])
+    raised[too_many] = np.maximum(watermark[too_many], at[ends[too_many] - PENDING - 1])
     return raised
 
 
-def _pending(state: State, moved: Int64s) -> Rows:
-    place, slot = np.nonzero(state["pending_at"][moved])
-    meter = moved[place]
+def _pending(state: State, meter: Int64s, slot: Int64s) -> Rows:
     return Rows(
         meter,
         state["pending_at"][meter, slot],
@@ -163,13 +170,18 @@ def _pending(state: State, moved: Int64s) -> Rows:
     )
 
 
-def _keep_waiting(state: State, moved: Int64s, waiting: Rows) -> None:
-    state["pending_at"][moved] = 0
-    slot = np.arange(len(waiting.meter)) - np.searchsorted(waiting.meter, waiting.meter, side="left")
-    state["pending_at"][waiting.meter, slot] = waiting.at
-    state["pending_received_at"][waiting.meter, slot] = waiting.received_at
-    state["pending_quality"][waiting.meter, slot] = waiting.quality
-    state["pending_values"][waiting.meter, slot] = waiting.values
+def _begin_to_wait(state: State, rows: Rows) -> None:
+    """Each row takes one of its meter's free slots; there are enough."""
+    meters, place = np.unique(rows.meter, return_inverse=True)
+    free_first = np.argsort(state["pending_at"][meters] > 0, axis=1, kind="stable")
+    by_meter = np.argsort(place, kind="stable")
+    nth = np.empty(len(place), np.int64)
+    nth[by_meter] = np.arange(len(place)) - np.searchsorted(place[by_meter], place[by_meter], side="left")
+    slot = free_first[place, nth]
+    state["pending_at"][rows.meter, slot] = rows.at
+    state["pending_received_at"][rows.meter, slot] = rows.received_at
+    state["pending_quality"][rows.meter, slot] = rows.quality
+    state["pending_values"][rows.meter, slot] = rows.values
 
 
 def _first_occurrence(meter: Int64s, key: Int64s) -> Int64s:

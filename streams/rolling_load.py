@@ -5,7 +5,7 @@ sample. Rows touch one-minute cells only; longer windows are folded from these a
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from streams.contract import MOST_ROWS, Meters, Operator, Released, Result, Stat
 from streams.samples import MINUTE_MS, MISSING, Scale
 
 ROLLING_MINUTES = 15
+RECENT_MINUTES = ROLLING_MINUTES - 1
 WINDOWS = {"1min": 1, "15min": 15, "1h": 60, "rolling_15min": 15}
 """Length of each kind of window, minutes."""
 WATT_MS_PER_WATT_HOUR = 3_600_000.0
@@ -44,7 +45,7 @@ class RollingLoad(Operator):
                 *minutes.fields(quantities, layout),
                 ("quarter", layout.dtype()),
                 ("hour", layout.dtype()),
-                ("recent", layout.dtype(of_a_minute=True), (ROLLING_MINUTES - 1,)),
+                ("recent", layout.dtype(of_a_minute=True), (RECENT_MINUTES,)),
             ]
         )
 
@@ -98,20 +99,33 @@ def _described(found: Cells, minutes_long: int, scale: Scale, quantities: Sequen
     return told
 
 
-def _roll(layout: Layout, stored: State, closed: Cells) -> Cells:
-    """The rolling windows that end with the closed minutes that hold a sample."""
-    if not len(closed.meter):
+def _roll(layout: Layout, recent: State, closed: Cells) -> Cells:
+    """The rolling windows that end with the closed minutes that hold a sample.
+
+    `recent` holds a meter's last closed minutes, each at its number modulo their count; a minute takes the place of the
+    one that its own window just still holds.
+    """
+    first = np.searchsorted(closed.meter, closed.meter, side="left")
+    nth = np.arange(len(first)) - first
+    windows = []
+    for turn in range(int(nth.max(initial=-1)) + 1):
+        minute = closed.take(nth == turn)
+        windows.append(_with_recent(layout, recent[minute.meter], minute))
+        layout.store(recent, minute, (minute.id % RECENT_MINUTES,))
+    if not windows:
         return closed
-    moved = np.unique(closed.meter)
-    recent = layout.load(stored, moved)
-    line = cells.joined(recent, closed)
-    windows = cells.rolling(line, ROLLING_MINUTES)
-    from_end = np.searchsorted(line.meter, line.meter, side="right") - np.arange(len(line.meter))
-    kept = from_end < ROLLING_MINUTES
-    stored["id"][moved] = 0
-    layout.store(stored, line.take(kept), (from_end[kept] - 1,))
-    oldest_new = closed.id[np.searchsorted(closed.meter, line.meter, side="left")]
-    return windows.take((line.id >= oldest_new) & line.sums[:, COUNT].any(axis=1))
+    found = reduce(cells.joined, windows)
+    return found.take(found.sums[:, COUNT].any(axis=1) & closed.sums[:, COUNT].any(axis=1))
+
+
+def _with_recent(layout: Layout, recent: State, minute: Cells) -> Cells:
+    """Each minute together with the recent ones of its meter that lie in the window which ends with it."""
+    k = len(minute.meter)
+    old = layout.load(recent, np.arange(k))
+    old = old.take(old.id > minute.id[old.meter] - ROLLING_MINUTES)
+    own = Cells(np.arange(k), np.zeros(k, np.int64), minute.sums, minute.extremes, minute.quality)
+    both = cells.merged(cells.joined(Cells(old.meter, old.id * 0, old.sums, old.extremes, old.quality), own))
+    return Cells(minute.meter, minute.id, both.sums, both.extremes, both.quality)
 
 
 def _packs(window: str, found: Cells, meters: Meters, scale: Scale, version: int) -> list[Result]:

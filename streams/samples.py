@@ -14,7 +14,7 @@ import numpy as np
 from schemas.blocks import Float64s, Int64s
 from schemas.catalogue import Kind, Quantity
 from schemas.quality import Quality
-from streams.cells import COUNT, COVERED, METERED, NO_EXTREME, TOTAL, Cells, joined, merged, most_steps
+from streams.cells import COUNT, COVERED, METERED, NO_EXTREME, TOTAL, Cells, begins, joined, merged, most_steps
 from streams.contract import Mask, Rows
 
 MINUTE_MS = 60_000
@@ -75,26 +75,30 @@ def minute_cells(rows: Rows, steps: Int64s, stretches: Stretches, registers: Int
 
 
 def _sample_cells(rows: Rows, steps: Int64s, stretches: Stretches, registers: Int64s, scale: Scale) -> Cells:
-    r, q = steps.shape
+    """One cell for each minute with samples; the rows are sorted, so a minute's stand together."""
     measured = steps != MISSING
-    sums = np.zeros((r, 4, q), np.int64)
-    sums[:, COUNT] = measured
-    sums[:, TOTAL] = np.where(measured & ~scale.is_register, steps, 0)
-    extremes = np.full((r, 2, q), NO_EXTREME, np.int64)
-    extremes[:, 0][measured] = steps[measured]
-    extremes[:, 1][measured] = -steps[measured]
-    quality = np.where(measured, rows.quality[:, None], 0).astype(np.int32)
     known = scale.is_register & measured & (registers != MISSING)
     increment = np.where(known, steps - np.where(known, registers, 0), 0)
     bridged = stretches.short[:, None] & (stretches.before != MISSING)
-    sums[:, METERED] = np.where(bridged, 0, np.maximum(increment, 0))
+    quality = np.where(measured, rows.quality[:, None], 0).astype(np.int32)
     quality[increment < 0] |= Quality.REGISTER_RESET
     quality[(~stretches.short & (stretches.start > 0))[:, None] & measured] |= Quality.GAP
-    return Cells(rows.meter, rows.at // MINUTE_MS, sums, extremes, quality)
+    minute = rows.at // MINUTE_MS
+    starts = begins(rows.meter, minute)
+    sums = np.zeros((len(starts), 4, steps.shape[1]), np.int64)
+    extremes = np.empty((len(starts), 2, steps.shape[1]), np.int64)
+    if len(starts):
+        sums[:, COUNT] = np.add.reduceat(measured, starts, dtype=np.int64)
+        sums[:, TOTAL] = np.add.reduceat(np.where(measured & ~scale.is_register, steps, 0), starts)
+        sums[:, METERED] = np.add.reduceat(np.where(bridged, 0, np.maximum(increment, 0)), starts)
+        extremes[:, 0] = np.minimum.reduceat(np.where(measured, steps, NO_EXTREME), starts)
+        extremes[:, 1] = np.minimum.reduceat(np.where(measured, -steps, NO_EXTREME), starts)
+        quality = np.bitwise_or.reduceat(quality, starts)
+    return Cells(rows.meter[starts], minute[starts], sums, extremes, quality)
 
 
 def _stretch_cells(stretches: Stretches, scale: Scale) -> Cells:
-    """Each short stretch, cut at the minutes' boundaries."""
+    """One cell for each minute that short stretches lie in, these cut at the minutes' boundaries."""
     usable = np.flatnonzero(stretches.short & (stretches.end > stretches.start))
     first = stretches.start[usable] // MINUTE_MS
     pieces = (stretches.end[usable] - 1) // MINUTE_MS - first + 1
@@ -109,12 +113,14 @@ def _stretch_cells(stretches: Stretches, scale: Scale) -> Cells:
     before, after = np.where(both, before, 0), np.where(both, after, 0)
     metered = _metered_until(right, start, end, before, after, scale)
     metered -= _metered_until(left, start, end, before, after, scale)
-    k, q = metered.shape
-    sums = np.zeros((k, 4, q), np.int64)
-    sums[:, METERED] = metered
-    sums[:, COVERED] = np.where(both, (right - left)[:, None], 0)
-    extremes = np.full((k, 2, q), NO_EXTREME, np.int64)
-    return Cells(stretches.meter[of], minute, sums, extremes, np.zeros((k, q), np.int32))
+    starts = begins(stretches.meter[of], minute)
+    sums = np.zeros((len(starts), 4, metered.shape[1]), np.int64)
+    if len(starts):
+        sums[:, METERED] = np.add.reduceat(metered, starts)
+        sums[:, COVERED] = np.add.reduceat(np.where(both, (right - left)[:, None], 0), starts)
+    extremes = np.full((len(starts), 2, metered.shape[1]), NO_EXTREME, np.int64)
+    quality = np.zeros((len(starts), metered.shape[1]), np.int32)
+    return Cells(stretches.meter[of][starts], minute[starts], sums, extremes, quality)
 
 
 def _metered_until(at: Int64s, start: Int64s, end: Int64s, before: Int64s, after: Int64s, scale: Scale) -> Int64s:

@@ -5,7 +5,6 @@ A turn ends at the first beat that finds its source's time moved on by the turn'
 are in the log, so a replay makes the same turns. Nothing of an unfinished turn is in the shard's state.
 """
 
-import copy
 from dataclasses import dataclass, field
 
 from schemas.blocks import Beat, EventBlock, PartialLoadBlock, ReadingBlock
@@ -36,7 +35,7 @@ class Turn:
     @classmethod
     def after(cls, beats: Beats, turn_ms: int) -> "Turn":
         """An empty turn that goes on from these beats."""
-        return cls(copy.deepcopy(beats), turn_ms)
+        return cls(beats.copy(), turn_ms)
 
     def take(self, record: ReadingBlock | EventBlock | PartialLoadBlock | Beat) -> bool:
         """Add a record; whether it ends the turn."""
