@@ -27,6 +27,7 @@ proof: install ## a week of recorded readings through everything, compared with 
 
 bench: install-tests ## how fast the parts that must be fast are
 	$(VENV) -m bench.codec
+	$(VENV) -m bench.bridge
 	$(VENV) -m bench.sink
 
 doctor: ## what is there, what is missing, and the command that installs it

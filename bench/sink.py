@@ -1,14 +1,12 @@
 """How fast the sink writes readings to embedded ClickHouse, beside a bare insert of the same columns.
 
-    python -m bench.sink [BLOCKS]
+    python -m bench.sink [BLOCKS]        (goal: 80 % of bare)
 
 Both write the same blocks of 1,000 readings of 8 quantities, 50 blocks an insert. Bare: the columns of each insert
 lie ready and joined. Sink: Avro bytes -> decoded -> columns -> joined -> inserted; without Kafka, whose share is that
 of any consumer.
 """
 
-import os
-import platform
 import sys
 import tempfile
 import time
@@ -18,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.report import report
 from connectors import tables
 from connectors.batch import Batch, NewMeters
 from connectors.chdb_store import ChdbStore
@@ -29,6 +28,7 @@ from schemas.codec import decode, encode
 
 BLOCK_ROWS, BLOCKS_AN_INSERT = 1_000, 50
 METERS = 100
+GOAL = 0.8
 
 
 def blocks(count: int) -> Iterator[ReadingBlock]:
@@ -109,11 +109,14 @@ def main() -> None:
             rounds["bare insert"].append(measured(store, bare(store, payloads)))
             rounds["sink"].append(measured(store, by_sink(store, payloads)))
     rows = len(payloads) * BLOCK_ROWS
-    print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {rows:,} readings")
     best = {name: [rows / min(column) for column in zip(*runs, strict=True)] for name, runs in rounds.items()}
+    told = {}
     for name, (by_clock, by_processors) in best.items():
         share = by_processors / best["bare insert"][1]
         print(f"{name:12}{by_clock:10,.0f} readings/s{by_processors:10,.0f} a CPU second ({share:.0%} of bare)")
+        told[name] = {"readings_per_s": round(by_clock), "readings_per_cpu_s": round(by_processors)}
+    ratio = best["sink"][1] / best["bare insert"][1]
+    report("sink", {"readings": rows, **told, "ratio": round(ratio, 3), "goal": GOAL}, ["chdb", "pyarrow", "numpy"])
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from connectors.mqtt_client import BufferedClient
 from connectors.source import Delivery
 from connectors.topic_template import TopicTemplate, address_of
 from schemas.errors import Unavailable
@@ -133,8 +134,8 @@ class MqttSource:
                 while line.recv(65_536) and time.monotonic() < deadline:
                     pass
 
-    def _new_client(self, client_id: str) -> paho.Client:
-        client = paho.Client(
+    def _new_client(self, client_id: str) -> BufferedClient:
+        client = BufferedClient(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=paho.MQTTv5,
@@ -175,8 +176,9 @@ class MqttSource:
         connection = self._client.socket()
         if connection is None:
             return
-        if at_most and not _has_decrypted(connection):
-            _wait(connection, self._client.want_write(), timeout_s)
+        self._client.flush()
+        if at_most and not self._client.has_read_ahead and not _has_decrypted(connection):
+            _wait(connection, self._client.want_write() or self._client.has_held_back, timeout_s)
         while at_most > len(self._arrived):
             before = len(self._arrived)
             self._client.loop_read()  # one packet, or none: it does not say which
@@ -185,6 +187,7 @@ class MqttSource:
         if self._client.want_write():
             self._client.loop_write()
         self._client.loop_misc()
+        self._client.flush()
 
     def _unavailable(self) -> Unavailable:
         return Unavailable(f"mqtt at {self._address.host}:{self._address.port}", self._fault or "connection lost")

@@ -126,7 +126,7 @@ def presence(block: PresenceBlock, origin: Origin) -> list[Rows]:
 
 
 def loads(block: LoadBlock, origin: Origin) -> list[Rows]:
-    """A row a minute of a feeder, or of a substation as a whole (feeder empty)."""
+    """A row a quarter of an hour of a feeder, or of a substation as a whole (feeder empty)."""
     rows = len(block.start)
     columns: dict[str, Any] = {
         "substation": same(block.substation, rows),

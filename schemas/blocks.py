@@ -101,7 +101,7 @@ class PresenceBlock:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PartialLoadBlock:
-    """What the meters of one partition draw together, by feeder and minute."""
+    """What the meters of one partition draw together, by feeder and quarter of an hour."""
 
     operator_version: int
     partition: int

@@ -32,15 +32,15 @@ Result = Record | Alert
 
 @dataclass(frozen=True, slots=True)
 class Contributions:
-    """What meters add to the load of their feeders, each minute once; k rows.
+    """What meters add to the load of their feeders, each quarter of an hour once; k rows.
 
     The shard adds them up over the feeder's meters, and gives the sums as PartialLoadBlock (load.py).
     """
 
     meter: Int64s
     """Position of the meter in Meters, shape (k,)."""
-    minute: Int64s
-    """Start of the minute, in minutes UTC, shape (k,)."""
+    quarter: Int64s
+    """Start of the quarter of an hour, in quarters UTC, shape (k,)."""
     energy_steps: Int64s
     """Active energy, negative when fed into the grid, in steps of 0.1 W ms, shape (k,)."""
     covered_ms: Int64s
@@ -48,7 +48,7 @@ class Contributions:
 
     def take(self, which: Mask) -> "Contributions":
         """The rows that a mask selects."""
-        return Contributions(self.meter[which], self.minute[which], self.energy_steps[which], self.covered_ms[which])
+        return Contributions(self.meter[which], self.quarter[which], self.energy_steps[which], self.covered_ms[which])
 
 
 MOST_ROWS = 500
@@ -144,8 +144,8 @@ class PartialLoads:
     """For each part of the shard: its substation, empty where unknown. Shape (n,)."""
     part: Int64s
     """Position of the row's part in `feeders`, shape (p,)."""
-    minute: Int64s
-    """Start of the minute, in minutes UTC, shape (p,)."""
+    quarter: Int64s
+    """Start of the quarter of an hour, in quarters UTC, shape (p,)."""
     counted: Int64s
     """Meters summed so far, shape (p,)."""
     energy_steps: Int64s

@@ -1,4 +1,4 @@
-"""What a meter adds to the load of its feeder, or to its substation's infeed: active energy by the minute."""
+"""What a meter adds to the load of its feeder, or its substation's infeed: active energy by the quarter of an hour."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -23,7 +23,7 @@ SIGNS = {
 
 
 class FeederLoad(Operator):
-    """Active energy by trapezoid of each meter and minute, in integers that add up exactly in any order.
+    """Active energy by trapezoid of each meter and quarter, in integers that add up exactly in any order.
 
     A phase that was not measured counts as nothing where another was: flats have one phase. Cost: that of rolling_load
     for one quantity.
@@ -35,17 +35,18 @@ class FeederLoad(Operator):
     gives = frozenset({"PartialLoadBlock"})
 
     def dtype(self, quantities: Sequence[Quantity]) -> np.dtype[Any]:
-        """Last active power, and the open minute."""
-        return np.dtype(minutes.fields([ACTIVE_POWER], _layout()))
+        """Last active power, the open minute and the open quarter."""
+        return np.dtype([*minutes.fields([ACTIVE_POWER], _layout()), ("quarter", _layout().dtype())])
 
     def on_released(self, state: State, meters: Meters, released: Released) -> list[Contributions]:
-        """The minutes that the rows or the watermarks close."""
+        """The quarters that the rows or the watermarks close."""
         signs = _signs(meters.quantities)
         if not signs.any():
             return []
         steps = _active_power(released.rows, signs)
-        closed, _ = minutes.closed(state, meters, released, steps, _scale(), _layout())
-        measured = closed.take(closed.sums[:, COVERED, 0] > 0)
+        closed, frontier = minutes.closed(state, meters, released, steps, _scale(), _layout())
+        quarters = minutes.close(_layout(), state["quarter"], closed.coarser(15), released.moved, frontier // 15)
+        measured = quarters.take(quarters.sums[:, COVERED, 0] > 0)
         if not len(measured.meter):
             return []
         energy, covered = measured.sums[:, METERED, 0], measured.sums[:, COVERED, 0]

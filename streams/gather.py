@@ -6,8 +6,8 @@ import numpy as np
 
 from schemas.blocks import EventBlock, Float64s, Int64s, PartialLoadBlock, ReadingBlock
 from streams.contract import Events, PartialLoads, Rows
+from streams.load import QUARTER_MS
 from streams.meters import MeterTable
-from streams.samples import MINUTE_MS
 from streams.turn import Arrival
 
 
@@ -63,7 +63,7 @@ def partial_loads(table: MeterTable, blocks: Sequence[PartialLoadBlock]) -> Part
         feeders=table.feeders,
         substations=[substation or "" for substation in table.substations],
         part=np.concatenate(found),
-        minute=np.concatenate([block.start for block in blocks]) // MINUTE_MS,
+        quarter=np.concatenate([block.start for block in blocks]) // QUARTER_MS,
         counted=np.concatenate([block.counted for block in blocks]),
         energy_steps=np.concatenate([block.energy_steps for block in blocks]),
         covered_ms=np.concatenate([block.covered_ms for block in blocks]),

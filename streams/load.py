@@ -1,8 +1,9 @@
 """The load of feeders and of substations' infeed, as far as the meters of one partition make it up.
 
-A feeder's meters are spread over all partitions. Each shard adds up its own by the minute and gives the sums as facts
-that are put, not added: (partition, feeder, minute), of which the one over more meters holds. The meters' clocks differ
-by a reporting interval, so a minute is given when its feeder's next one begins, and again as far as meters are behind.
+A feeder's meters are spread over all partitions. Each shard adds up its own by the quarter of an hour, and gives the
+sums as facts that are put, not added: (partition, feeder, quarter), of which the one over more meters holds. The
+meters' clocks differ, so a quarter is given when its feeder's next one begins to close, and again as far as meters are
+behind.
 """
 
 from collections.abc import Sequence
@@ -12,26 +13,24 @@ import numpy as np
 from schemas.blocks import Int64s, PartialLoadBlock
 from streams.contract import MOST_ROWS, Contributions, State
 from streams.meters import MeterTable
-from streams.samples import MINUTE_MS
 
-MINUTES = 32
-"""Minutes of a feeder that are kept; what comes for an older one is to be computed again."""
-STANDS_STILL_MS = 60_000
-"""Time of the meters' source after which the newest minute is given although no next one has begun."""
+QUARTERS = 96
+"""How many of a feeder are kept: a day. What comes for an older one is to be computed again."""
+QUARTER_MS = 900_000
 
 SUMS = ("counted", "energy_steps", "covered_ms")
 
 LOAD = np.dtype(
     [
-        ("minute", "i8", (MINUTES,)),
-        *((name, "i8", (MINUTES,)) for name in SUMS),
-        ("changed", "?", (MINUTES,)),
+        ("quarter", "i8", (QUARTERS,)),
+        *((name, "i8", (QUARTERS,)) for name in SUMS),
+        ("changed", "?", (QUARTERS,)),
         ("newest", "i8"),
         ("source", "i8"),
         ("changed_ms", "i8"),
     ]
 )
-"""State of one feeder, or one substation's infeed. A minute stands at its number modulo MINUTES."""
+"""State of one feeder, or one substation's infeed. A quarter stands at its number modulo QUARTERS."""
 
 
 class FeederLoads:
@@ -48,16 +47,16 @@ class FeederLoads:
         """Add to the loads of the meters' feeders, or of their substations' infeed if that is what they measure.
 
         Meters whose feeder is not known add to none. `passed_ms` is the time of each source, shape (s,). Returns the
-        sums of minutes whose slots new ones took before they were given, and what came too late.
+        sums of quarters whose slots new ones took before they were given, and what came too late.
         """
         places = meters.substations if infeed else meters.feeders
         more = more.take(np.array([places[i] is not None for i in more.meter.tolist()], np.bool_))
         feeder = self._feeders_of(meters, more.meter, infeed)
         state = self.table.column("load")
-        np.maximum.at(state["newest"], feeder, more.minute)
-        late = more.minute <= state["newest"][feeder] - MINUTES
-        pushed_out = self._make_room(state, feeder[~late], more.minute[~late])
-        at = (feeder[~late], more.minute[~late] % MINUTES)
+        np.maximum.at(state["newest"], feeder, more.quarter)
+        late = more.quarter <= state["newest"][feeder] - QUARTERS
+        pushed_out = self._make_room(state, feeder[~late], more.quarter[~late])
+        at = (feeder[~late], more.quarter[~late] % QUARTERS)
         np.add.at(state["counted"], at, 1)
         np.add.at(state["energy_steps"], at, more.energy_steps[~late])
         np.add.at(state["covered_ms"], at, more.covered_ms[~late])
@@ -68,10 +67,13 @@ class FeederLoads:
         return pushed_out, more.take(late)
 
     def due(self, passed_ms: Int64s) -> Sequence[PartialLoadBlock]:
-        """What is to be given at the end of a turn that a beat ended, when each source's time is `passed_ms`."""
+        """What is to be given at the end of a turn that a beat ended, when each source's time is `passed_ms`.
+
+        The newest quarter too, when a quarter of an hour has passed and no next one has begun to close.
+        """
         state = self.table.column("load")
-        over = state["minute"] < state["newest"][:, None]
-        over |= (passed_ms[state["source"]] - state["changed_ms"] >= STANDS_STILL_MS)[:, None]
+        over = state["quarter"] < state["newest"][:, None]
+        over |= (passed_ms[state["source"]] - state["changed_ms"] >= QUARTER_MS)[:, None]
         return self._given(state, *np.nonzero(state["changed"] & over))
 
     def _feeders_of(self, meters: MeterTable, meter: Int64s, infeed: bool) -> Int64s:
@@ -80,15 +82,15 @@ class FeederLoads:
         ids = ["\x1f".join((s or "", feeder or "")) for s, feeder in zip(substations, feeders, strict=True)]
         return self.table.find(ids, feeders, substations)
 
-    def _make_room(self, state: State, feeder: Int64s, minute: Int64s) -> Sequence[PartialLoadBlock]:
-        """Begin minutes that are new; what stood in their slots and was not given yet."""
-        new = state["minute"][feeder, minute % MINUTES] != minute
+    def _make_room(self, state: State, feeder: Int64s, quarter: Int64s) -> Sequence[PartialLoadBlock]:
+        """Begin quarters that are new; what stood in their slots and was not given yet."""
+        new = state["quarter"][feeder, quarter % QUARTERS] != quarter
         slots = np.zeros(state["changed"].shape, np.bool_)
-        slots[feeder[new], minute[new] % MINUTES] = True
+        slots[feeder[new], quarter[new] % QUARTERS] = True
         pushed_out = list(self._given(state, *np.nonzero(slots & state["changed"])))
         for name in SUMS:
             state[name][slots] = 0
-        state["minute"][feeder[new], minute[new] % MINUTES] = minute[new]
+        state["quarter"][feeder[new], quarter[new] % QUARTERS] = quarter[new]
         return pushed_out
 
     def _given(self, state: State, feeder: Int64s, slot: Int64s) -> Sequence[PartialLoadBlock]:
@@ -109,6 +111,6 @@ class FeederLoads:
             partition=self.partition,
             substation=substation,
             feeder=[self.table.feeders[row] for row in feeder.tolist()],
-            start=state["minute"][feeder, slot] * MINUTE_MS,
+            start=state["quarter"][feeder, slot] * QUARTER_MS,
             **{name: state[name][feeder, slot] for name in SUMS},
         )

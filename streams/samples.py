@@ -125,13 +125,23 @@ def _stretch_cells(stretches: Stretches, scale: Scale) -> Cells:
 
 def _metered_until(at: Int64s, start: Int64s, end: Int64s, before: Int64s, after: Int64s, scale: Scale) -> Int64s:
     """Metered from the stretches' start until `at`; exact at both ends, so that the pieces add up to the whole."""
-    span = (end - start)[:, None].astype(np.float64)
-    part = (at - start)[:, None].astype(np.float64)
-    energy = np.rint(before * part + (after - before) * part * (part / (2 * span)))
-    whole_energy = (before + after) * (end - start)[:, None] // 2
+    span = (end - start)[:, None]
+    part = (at - start)[:, None]
+    metered = np.zeros_like(before)
+    for which, until in ((scale.is_power, _energy_until), (scale.is_register, _increase_until)):
+        columns = np.flatnonzero(which)
+        metered[:, columns] = until(part, span, before[:, columns], after[:, columns])
+    return metered
+
+
+def _energy_until(part: Int64s, span: Int64s, before: Int64s, after: Int64s) -> Int64s:
+    """Under the straight line between two powers, in steps x ms."""
+    so_far = np.rint(before * part + (after - before) * part * (part / (2 * span)))
+    energy: Int64s = np.where(part == span, (before + after) * span // 2, so_far.astype(np.int64))
+    return energy
+
+
+def _increase_until(part: Int64s, span: Int64s, before: Int64s, after: Int64s) -> Int64s:
+    """A register's increase in proportion to time, in whole steps."""
     increase = np.maximum(after - before, 0)
-    counted = np.floor(increase * (part / span))
-    is_end = (at == end)[:, None]
-    in_power = np.where(is_end, whole_energy, energy.astype(np.int64))
-    in_register = np.where(is_end, increase, counted.astype(np.int64))
-    return np.where(scale.is_power, in_power, np.where(scale.is_register, in_register, 0))
+    return np.where(part == span, increase, np.floor(increase * (part / span)).astype(np.int64))

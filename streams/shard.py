@@ -24,7 +24,7 @@ from schemas.errors import Reason, Rejected
 from streams import gather, order, recompute
 from streams.beats import Beats
 from streams.contract import Contributions, Elapsed, Operator, Released, Result
-from streams.load import FeederLoads
+from streams.load import QUARTER_MS, FeederLoads
 from streams.meters import OWN, MeterTable
 from streams.samples import MINUTE_MS
 from streams.turn import Arrival, Turn
@@ -202,7 +202,7 @@ class Shard:
         """Add to the load of the meters' feeders; what that pushes out, and what came too late for it."""
         infeed = self._profile(table.profile).infeed
         pushed_out, late = self.loads.add(table, infeed, more, self.beats.passed_ms)
-        hours = late.minute * MINUTE_MS // recompute.HOUR_MS
+        hours = late.quarter * QUARTER_MS // recompute.HOUR_MS
         return [*pushed_out, *recompute.requests(table, late.meter, hours)]
 
     def _time_passed(self) -> list[Result]:

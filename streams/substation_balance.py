@@ -1,4 +1,4 @@
-"""The load of each feeder and substation by the minute, and what the substation's own meters say beside it.
+"""The load of each feeder and substation by the quarter of an hour, and what the substation's own meters say beside it.
 
 The parts come from the metering partitions (load.py). The difference between what a substation feeds in and what its
 customers' meters measured is losses, unmetered use, theft, and readings that did not arrive.
@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from schemas.blocks import Int64s, LoadBlock
-from streams.contract import MOST_ROWS, Mask, Operator, PartialLoads, State
-from streams.load import MINUTES, SUMS
-from streams.samples import MINUTE_MS
+from streams.contract import MOST_ROWS, Operator, PartialLoads, State
+from streams.load import QUARTER_MS, QUARTERS, SUMS
 
 STEPS_PER_WATT_HOUR = 36_000_000.0
 """Steps of 0.1 W ms in a Wh."""
@@ -30,29 +29,27 @@ class SubstationBalance(Operator):
     gives = frozenset({"LoadBlock"})
 
     def part_dtype(self) -> np.dtype[Any]:
-        """The newest sums of a part, a minute at its number modulo MINUTES."""
-        return np.dtype([(name, "i8", (MINUTES,)) for name in ("minute", *SUMS)])
+        """The newest sums of a part, a quarter at its number modulo QUARTERS."""
+        return np.dtype([(name, "i8", (QUARTERS,)) for name in ("quarter", *SUMS)])
 
     def on_partial_loads(self, state: State, loads: PartialLoads) -> list[LoadBlock]:
-        """Put the parts in their places, and add up where one has changed."""
-        changed_part, changed_minute = _put(state, loads)
+        """Put the parts in their places, the oldest first, and add up where one has changed."""
         found = []
-        for minute in np.unique(changed_minute).tolist():
-            of_minute = np.unique(changed_part[changed_minute == minute])
-            substations = sorted({loads.substations[part] for part in of_minute.tolist()})
-            feeders = {(loads.substations[part], loads.feeders[part]) for part in of_minute.tolist()}
-            for substation in substations:
-                changed = sorted(f for s, f in feeders if s == substation and f is not None)
-                found += self._balance(state, loads, substation, changed, minute)
+        for quarter in np.unique(loads.quarter).tolist():
+            changed = _put(state, loads, np.flatnonzero(loads.quarter == quarter), quarter).tolist()
+            feeders = {(loads.substations[part], loads.feeders[part]) for part in changed}
+            for substation in sorted({substation for substation, _ in feeders}):
+                of_it = sorted(feeder for s, feeder in feeders if s == substation and feeder is not None)
+                found += self._balance(state, loads, substation, of_it, quarter)
         return found
 
     def _balance(
-        self, state: State, loads: PartialLoads, substation: str, changed: Sequence[str], minute: int
+        self, state: State, loads: PartialLoads, substation: str, changed: Sequence[str], quarter: int
     ) -> list[LoadBlock]:
         """Rows of the changed feeders of a substation, and of the substation as a whole."""
-        slot = minute % MINUTES
+        slot = quarter % QUARTERS
         parts = np.flatnonzero(
-            np.array([s == substation for s in loads.substations]) & (state["minute"][:, slot] == minute)
+            np.array([s == substation for s in loads.substations]) & (state["quarter"][:, slot] == quarter)
         )
         sums = np.stack([state[name][parts, slot] for name in SUMS], axis=1)
         names = np.array([loads.feeders[part] or "" for part in parts.tolist()])
@@ -72,7 +69,7 @@ class SubstationBalance(Operator):
                 operator_version=self.version,
                 substation=substation,
                 feeder=feeder[i : i + MOST_ROWS],
-                start=np.full(len(rows), minute * MINUTE_MS)[i : i + MOST_ROWS],
+                start=np.full(len(rows), quarter * QUARTER_MS)[i : i + MOST_ROWS],
                 revision=revision.astype(np.int32)[i : i + MOST_ROWS],
                 counted=counted[i : i + MOST_ROWS],
                 energy_wh=(energy / STEPS_PER_WATT_HOUR)[i : i + MOST_ROWS],
@@ -83,16 +80,16 @@ class SubstationBalance(Operator):
         ]
 
 
-def _put(state: State, loads: PartialLoads) -> tuple[Int64s, Int64s]:
-    """Keep what is newer than what is there: the parts and minutes that changed. Of one that came twice, the fuller."""
-    order = np.lexsort((loads.counted, loads.minute, loads.part))
-    part, minute, counted = loads.part[order], loads.minute[order], loads.counted[order]
-    last = np.append((part[1:] != part[:-1]) | (minute[1:] != minute[:-1]), True)[: len(part)]
-    slot = minute % MINUTES
-    there = state["minute"][part, slot]
-    newer: Mask = last & ((minute > there) | ((minute == there) & (counted > state["counted"][part, slot])))
-    at = (part[newer], slot[newer])
-    state["minute"][at] = minute[newer]
+def _put(state: State, loads: PartialLoads, rows: Int64s, quarter: int) -> Int64s:
+    """Keep of these rows, all of one quarter, those that are newer than what is there; the parts that changed."""
+    rows = rows[np.lexsort((loads.counted[rows], loads.part[rows]))]
+    part: Int64s = loads.part[rows]
+    counted, slot = loads.counted[rows], quarter % QUARTERS
+    fullest = np.append(part[1:] != part[:-1], True)
+    there = state["quarter"][part, slot]
+    newer = fullest & ((quarter > there) | ((quarter == there) & (counted > state["counted"][part, slot])))
+    state["quarter"][part[newer], slot] = quarter
     for name in SUMS:
-        state[name][at] = getattr(loads, name)[order][newer]
-    return part[newer], minute[newer]
+        state[name][part[newer], slot] = getattr(loads, name)[rows[newer]]
+    changed: Int64s = part[newer]
+    return changed

@@ -84,9 +84,9 @@ def events(rows: Sequence[tuple[str, int, str]]) -> EventBlock:
     )
 
 
-def beats(begin: int, seconds: int) -> list[Beat]:
-    """A beat a second after `begin`."""
-    return [Beat(SOURCE, begin + (i + 1) * 1_000) for i in range(seconds)]
+def beats(begin: int, count: int, every_ms: int = 1_000) -> list[Beat]:
+    """Beats after `begin`."""
+    return [Beat(SOURCE, begin + (i + 1) * every_ms) for i in range(count)]
 
 
 def shard(operators: dict[str, Operator]) -> Shard:
@@ -115,7 +115,7 @@ def _partial_load_block(rows: Sequence[PartialLoad]) -> PartialLoadBlock:
         start=np.array([row.start for row in rows], np.int64),
         counted=np.array([row.counted for row in rows], np.int64),
         energy_steps=np.array([row.energy_steps for row in rows], np.int64),
-        covered_ms=np.array([60_000 * row.counted for row in rows], np.int64),
+        covered_ms=np.array([900_000 * row.counted for row in rows], np.int64),
     )
 
 

@@ -1,4 +1,4 @@
--- Results of substation_balance: the load of each feeder, and of each substation as a whole (feeder empty), by the minute.
+-- Results of substation_balance: the load of each feeder, and of each substation as a whole (feeder empty), by the quarter hour.
 -- version = operator_version * 2^32 + revision; the revision is the number of meters summed so far.
 CREATE TABLE IF NOT EXISTS flexmeter.loads_raw
 (

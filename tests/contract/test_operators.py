@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,7 +16,6 @@ from streams.registry import OPERATORS
 from streams.snapshot import freeze, thaw
 from tests.streams_log import (
     BEGIN,
-    INTERVAL_MS,
     Input,
     PartialLoad,
     Row,
@@ -28,6 +28,7 @@ from tests.streams_log import (
     shard,
 )
 
+INTERVAL_MS = 20_000
 METERS = [f"meter-{i}" for i in range(5)]
 STEPS = 120
 every_operator = pytest.mark.parametrize("operator", OPERATORS.values(), ids=lambda operator: operator.name)
@@ -50,7 +51,7 @@ def steps(seed: int, count: int = STEPS) -> list[list[Row]]:
             volts = 231.25 if rng.random() < 0.9 else rng.choice([180.5, 262.0])
             values = (register[meter], 0.0, *powers, 230.1, 229.9, volts)
             at = BEGIN + step * INTERVAL_MS + rng.randint(0, 900)
-            rows.append(Row(meter, at, BEGIN + step * INTERVAL_MS, values))
+            rows.append(Row(meter, at, BEGIN + step * INTERVAL_MS, values, interval_ms=INTERVAL_MS))
         found.append(rows)
     return found
 
@@ -66,16 +67,16 @@ def gasps(count: int) -> dict[int, list[tuple[str, int, str]]]:
 
 
 def loads(count: int) -> dict[int, list[PartialLoad]]:
-    """Parts of loads by step: three partitions' sums of two feeders and an infeed, the second of each minute fuller."""
+    """Parts of loads by step: three partitions' sums of two feeders and an infeed, some of them growing."""
     by_step: dict[int, list[PartialLoad]] = {}
     rng = random.Random(11)
     for step in range(6, count):
-        minute = (step // 6 - 1) * 60_000
+        quarter = (step // 6 - 1) * 900_000
         for partition in range(3):
             for feeder in ("F1", "F2", None):
                 if step % 6 == partition or (step % 6 == 4 and feeder == "F1"):
                     part = PartialLoad(
-                        partition, "S1", feeder, BEGIN + minute, 1 + step % 6, rng.randint(-(10**9), 10**9)
+                        partition, "S1", feeder, BEGIN + quarter, 1 + step % 6, rng.randint(-(10**9), 10**9)
                     )
                     by_step.setdefault(step, []).append(part)
     return by_step
@@ -94,7 +95,7 @@ def log(operator: Operator, rows: Sequence[Sequence[Row]], cut: int = 10_000) ->
             records += [piece for i in range(0, len(parts), cut) for piece in partial_loads(parts[i : i + cut])]
         else:
             records += [block(found[i : i + cut]) for i in range(0, len(found), cut)]
-        records += beats(BEGIN + step * INTERVAL_MS, 10)
+        records += beats(BEGIN + step * INTERVAL_MS, 10, INTERVAL_MS // 10)
     return records
 
 
@@ -167,7 +168,7 @@ def test_shuffled_within_the_lateness_is_as_ordered(operator: Operator, seed: in
         for row in found:
             delayed = row.meter not in (METERS[0], METERS[-1]) and step < len(rows) - 4 and rng.random() < 0.2
             arrives = step + rng.randint(1, 4) * delayed
-            late = Row(row.meter, row.at, BEGIN + arrives * INTERVAL_MS, row.values)
+            late = replace(row, received_at=BEGIN + arrives * INTERVAL_MS)
             shuffled[arrives].insert(rng.randint(0, len(shuffled[arrives])), late)
     assert run(operator, log(operator, shuffled)) == ordered
 
@@ -201,10 +202,18 @@ def test_absurd_values_stay_with_their_meter(operator: Operator) -> None:
     expected = run(operator, plain)
     strange = [float("nan"), float("inf"), -float("inf"), -5.0, 1e300, -1e300, 1e15, 0.0]
     odd = [
-        Row("odd", BEGIN + step * INTERVAL_MS, BEGIN + step * INTERVAL_MS, tuple(np.roll(strange, step)), feeder="odd")
+        Row(
+            "odd",
+            BEGIN + step * INTERVAL_MS,
+            BEGIN + step * INTERVAL_MS,
+            tuple(np.roll(strange, step)),
+            0,
+            INTERVAL_MS,
+            feeder="odd",
+        )
         for step in range(60)
     ]
-    future = [Row("odd", BEGIN + 10**12, BEGIN, (1.0,) * 8, int(Quality.FUTURE), feeder="odd")]
+    future = [Row("odd", BEGIN + 10**12, BEGIN, (1.0,) * 8, int(Quality.FUTURE), INTERVAL_MS, feeder="odd")]
     polluted: list[Input] = []
     for record in plain:
         polluted.append(record)

@@ -1,0 +1,177 @@
+"""How fast the MQTT bridge takes messages, beside the bare client that does nothing with them.
+
+    python -m bench.bridge [--messages N] [--repeats N]
+
+A real mosquitto holds the same readings for both in the session of each, QoS 1; then one after the other each comes
+and takes them, so that no publisher shares the time. Bare: paho acknowledges by itself and counts. Bridge: decodes,
+checks the register, packs, produces to a real Kafka, and acknowledges when that has it. Messages a second by the clock
+are what a device notices; microseconds of CPU a message are what the machine does.
+"""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+
+import click
+import numpy as np
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from bench.report import report
+from connectors.kafka import ensure_topics
+from connectors.mqtt import RECEIVE_MAXIMUM
+from flexmeter.fleet.payloads import household, iso_time
+from flexmeter.local import roles
+from flexmeter.local.kafka import kafka
+from flexmeter.local.metrics import Series, scrape
+from flexmeter.local.mosquitto import mosquitto
+from flexmeter.local.part import running, spawn, stop, wait_ready
+from flexmeter.local.ports import HOST, free_port
+from flexmeter.local.roles import Place, Role
+from schemas.topology import load_topology
+
+METERS = 1_000
+BRIDGE = "mqtt_malmo"
+GOAL = 0.85
+ACKNOWLEDGED = Series("flexmeter_bridge_acknowledged_total")
+TOPOLOGY = Path("topology.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one contestant needed for all messages."""
+
+    wall_s: float
+    cpu_s: float
+
+
+def meter(index: int) -> str:
+    """Its id in the register."""
+    return f"LGZ{1030655933000 + index}"
+
+
+def publish(port: int, first: int, count: int) -> None:
+    """Readings of 1,000 households in turn, QoS 1; returns when the broker has them all."""
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+    client.max_inflight_messages_set(1_000)
+    client.connect(HOST, port)
+    client.loop_start()
+    rng = np.random.default_rng(first)
+    for number in range(first, first + count):
+        power_w, voltage_v = rng.uniform(0, 3_000, 3).round(1).tolist(), rng.uniform(225, 235, 3).round(2).tolist()
+        at = 1_795_507_200_000 + number // METERS * 10_000
+        payload = household(iso_time(at), number, 1_000 + number, 0, power_w, voltage_v)
+        sent = client.publish(f"malmo/malmo_household/{meter(number % METERS)}/reading", payload, qos=1)
+    sent.wait_for_publish(120)
+    client.disconnect()
+    client.loop_stop()
+
+
+def bare(port: int, count: int) -> Run:
+    """paho, as its documentation shows it. With `count` 0 it only makes its session."""
+    taken = 0
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id="bare", protocol=paho.MQTTv5)
+
+    def on_message(_client: paho.Client, _data: object, _message: paho.MQTTMessage) -> None:
+        nonlocal taken
+        taken += 1
+        if taken == count:
+            client.disconnect()
+
+    def on_subscribe(*_: object) -> None:
+        if not count:
+            client.disconnect()
+
+    def on_connect(*_: object) -> None:
+        client.subscribe("malmo/+/+/reading", 1)
+
+    client.on_message = on_message
+    client.on_subscribe = on_subscribe
+    client.on_connect = on_connect
+    properties = Properties(PacketTypes.CONNECT)
+    properties.SessionExpiryInterval, properties.ReceiveMaximum = 3_600, RECEIVE_MAXIMUM
+    wall, cpu = time.perf_counter(), time.process_time()
+    client.connect(HOST, port, clean_start=False, properties=properties)
+    client.loop_forever()
+    return Run(time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def bridge(place: Place, count: int) -> Run:
+    """The role as it runs, from its start-up on; with `count` 0 it only makes its session."""
+    role = Role("bridge", BRIDGE, free_port())
+    part = roles.part(role, place, TOPOLOGY, os.environ)
+    process = spawn(part)
+    try:
+        wait_ready(part, process)
+        wall, cpu, taken = time.perf_counter(), _cpu_s(process), _acknowledged(role)
+        first = taken
+        while taken < count:
+            time.sleep(0.05)
+            taken = _acknowledged(role)
+        share = count / max(1, taken - first)
+        return Run((time.perf_counter() - wall) * share, (_cpu_s(process) - cpu) * share)
+    finally:
+        stop(process, part.stop_s)
+
+
+def _acknowledged(role: Role) -> int:
+    return ACKNOWLEDGED.total(scrape(role.metrics_port)) or 0
+
+
+def _cpu_s(process: "Popen[bytes]") -> float:
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@click.command(help=__doc__)
+@click.option("--messages", default=60_000, show_default=True, help="Messages a run.")
+@click.option("--repeats", default=5, show_default=True, help="Runs of each.")
+def main(messages: int, repeats: int) -> None:
+    """Measure, print, write."""
+    runs: dict[str, list[Run]] = {"bare client": [], "bridge": []}
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(Path(folder), free_port(), free_port(), free_port())
+        register = [f"{meter(i)},malmo_household,sub-{i % 2},sub-{i % 2}-f{i % 9}" for i in range(METERS)]
+        head = "meter_id,profile,substation,feeder\n"
+        (place.folder / "register.csv").write_text(head + "\n".join(register) + "\n")
+        with (
+            running(kafka(place.folder / "kafka", place.kafka_port, place.log("kafka"))),
+            running(mosquitto(place.folder / "mosquitto", place.mqtt_port, place.log("mosquitto"))),
+        ):
+            topology = load_topology(TOPOLOGY, place.settings(os.environ))
+            ensure_topics(topology.kafka, topology.topics.values())
+            bare(place.mqtt_port, 0)
+            bridge(place, 0)
+            for repeat in range(repeats):
+                publish(place.mqtt_port, repeat * messages, messages)
+                runs["bare client"].append(bare(place.mqtt_port, messages))
+                runs["bridge"].append(bridge(place, messages))
+                print(f"round {repeat + 1} of {repeats}", file=sys.stderr)
+    _tell(messages, runs)
+
+
+def _tell(messages: int, runs: dict[str, list[Run]]) -> None:
+    told = {}
+    for name, some in runs.items():
+        per_s, cpu_us = _median([messages / run.wall_s for run in some]), _median([run.cpu_s for run in some])
+        told[name] = {"messages_per_s": round(per_s), "cpu_us_per_message": round(cpu_us / messages * 1e6, 1)}
+        print(f"{name:12}{per_s:10,.0f} messages/s{cpu_us / messages * 1e6:8.1f} us of CPU a message")
+    ratio = told["bridge"]["messages_per_s"] / told["bare client"]["messages_per_s"]
+    print(f"the bridge takes {ratio:.0%} of what the bare client takes; goal {GOAL:.0%}")
+    report("bridge", {"messages": messages, **told, "ratio": round(ratio, 3), "goal": GOAL}, ["paho-mqtt", "orjson"])
+
+
+def _median(values: Sequence[float]) -> float:
+    return statistics.median(values)
+
+
+if __name__ == "__main__":
+    main()
