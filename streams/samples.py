@@ -144,4 +144,5 @@ def _energy_until(part: Int64s, span: Int64s, before: Int64s, after: Int64s) -> 
 def _increase_until(part: Int64s, span: Int64s, before: Int64s, after: Int64s) -> Int64s:
     """A register's increase in proportion to time, in whole steps."""
     increase = np.maximum(after - before, 0)
-    return np.where(part == span, increase, np.floor(increase * (part / span)).astype(np.int64))
+    counted: Int64s = np.where(part == span, increase, np.floor(increase * (part / span)).astype(np.int64))
+    return counted
