@@ -25,6 +25,10 @@ class Reason(StrEnum):
     UNIT = "unit"
     VALUE = "value"
     TIME = "time"
+    UNSUPPORTED = "unsupported"
+    CHECKSUM = "checksum"
+    KEY = "key"
+    DECRYPT = "decrypt"
     SCHEMA = "schema"
     INSERT = "insert"
 

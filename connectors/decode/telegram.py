@@ -45,6 +45,14 @@ class Telegram:
     status: tuple[str, ...]
     """Conditions that the meter reports, in the standard's words, snake_case; empty = nothing special."""
     measured: tuple[Measured, ...]
+    local_time: str = ""
+    """The meter's own time, ISO 8601, where its standard states no offset from UTC."""
+    device: str = ""
+    """The kind of device, in the standard's words, snake_case; empty where the standard has none."""
+    version: int = -1
+    """The manufacturer's number of the device's generation; -1 where it states none."""
+    security: str = ""
+    """How it was protected, as the decoder proved with a key; empty = it could have been anyone's."""
 
     @property
     def values(self) -> Mapping[str, float]:

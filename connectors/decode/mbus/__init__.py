@@ -1,0 +1,16 @@
+"""M-Bus, wired (EN 13757-2, -3) and wireless (EN 13757-4, -7; OMS volume 2).
+
+wired_link, wireless_link   frames, checksums, CRCs                    EN 13757-2, -4
+extended_link               ELL: access number, counter-mode cipher    EN 13757-4, 13.2
+authentication              AFL: message counter, MAC, fragments       EN 13757-7, 6
+transport, status           headers, configuration field, status byte  EN 13757-7, 7
+security                    modes 5 and 7, key derivation              EN 13757-7, 9
+records, blocks, values     records, DIF and VIF, codings              EN 13757-3, 6 and annex A
+value_codes, quantities     tables of VIF codes; the catalogue's names EN 13757-3, tables 10 to 18
+application                 all of them, one after another
+"""
+
+from connectors.decode.mbus.application import decode_mbus, decode_wmbus
+from connectors.decode.mbus.wireless_link import Framing
+
+__all__ = ["Framing", "decode_mbus", "decode_wmbus"]

@@ -1,0 +1,136 @@
+"""From a link layer's data to telegrams: the layers between them, one after another.
+
+A telegram's `sequence` is the message counter where there is one (mode 7), else the access number. That has eight bits
+and comes round after 256 telegrams: it tells neighbours apart, and is no protection against replay.
+"""
+
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from connectors.decode.mbus.authentication import CI_AFL, Authentication, read_authentication
+from connectors.decode.mbus.compact import KNOWN_FORMATS, format_of, full_frame
+from connectors.decode.mbus.dates import InvalidPoint, Point, point_in_time
+from connectors.decode.mbus.extended_link import CI_ELL, ExtendedLink, read_extended_link
+from connectors.decode.mbus.fixed_data import read_fixed_data
+from connectors.decode.mbus.identity import Address
+from connectors.decode.mbus.records import read_records
+from connectors.decode.mbus.security import unprotected
+from connectors.decode.mbus.status import status_names
+from connectors.decode.mbus.transport import FRAMES, OTHER_MESSAGES, SECURITY_MODES, Frame, Header, read_header
+from connectors.decode.mbus.wired_link import WiredFrame, wired_frames
+from connectors.decode.mbus.wireless_link import Framing, wireless_frames
+from connectors.decode.telegram import Keys, Telegram
+from schemas.errors import Reason, Rejected
+
+_CI_FIXED_DATA = 0x73
+_MORE_FOLLOW = "more_records_follow"
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def decode_mbus(payload: bytes, keys: Keys, zone: tzinfo | None = None) -> tuple[Telegram, ...]:
+    """Decode frames of wired M-Bus (EN 13757-2 and -3), one telegram each.
+
+    A meter's clock states no offset from UTC: `at` is set only where `zone` says in which time zone it runs, while
+    `local_time` always says what the meter wrote.
+
+    Raises:
+        Rejected: `EMPTY`, `MALFORMED`, `CHECKSUM`; `UNSUPPORTED`, with what it is, for everything that is no reading;
+            `KEY` if the meter has no key; `DECRYPT` if none of its keys fits; `FIELD` if it does not say who it is.
+
+    >>> frame = bytes.fromhex("68151568080172785634122D2C1904070000000C06070000002516")
+    >>> (telegram,) = decode_mbus(frame, lambda meter: ())
+    >>> telegram.meter, telegram.medium, dict(telegram.values)
+    ('KAM12345678', 'heat', {'heat_energy_wh': 7000.0})
+    """
+    return tuple(_wired(frame, keys, zone) for frame in wired_frames(payload))
+
+
+def decode_wmbus(
+    payload: bytes, keys: Keys, framing: Framing = Framing.ANY, zone: tzinfo | None = None
+) -> tuple[Telegram, ...]:
+    """Decode frames of wireless M-Bus (EN 13757-4, OMS volume 2), one telegram each.
+
+    `framing` says how the receiver hands frames on (wireless_link.py). A compact frame is decoded if its format is
+    among KNOWN_FORMATS, or a full frame before it in the same payload has shown it. `zone` and what is raised are as
+    for `decode_mbus`.
+    """
+    formats = dict(KNOWN_FORMATS)
+    return tuple(_layers(frame.data, frame.sender, keys, zone, formats) for frame in wireless_frames(payload, framing))
+
+
+def _wired(frame: WiredFrame, keys: Keys, zone: tzinfo | None) -> Telegram:
+    if frame.data[0] != _CI_FIXED_DATA:
+        return _layers(frame.data, None, keys, zone, {})
+    fixed = read_fixed_data(frame.data[1:])
+    return Telegram(
+        meter=fixed.meter,
+        medium=fixed.medium,
+        at=None,
+        sequence=fixed.access,
+        status=fixed.status,
+        measured=fixed.measured,
+        device=fixed.device,
+    )
+
+
+def _layers(
+    data: bytes, sender: Address | None, keys: Keys, zone: tzinfo | None, formats: dict[int, bytes]
+) -> Telegram:
+    """Take the layers off, from the CI field on. `sender` is the link layer's address, None on the wire."""
+    link, authentication = ExtendedLink(), Authentication()
+    if data[0] in CI_ELL and sender is not None:
+        link, data = read_extended_link(data[0], data[1:], sender, keys)
+    if data[:1] == bytes([CI_AFL]):
+        authentication, data = read_authentication(data[1:])
+    header, kind, rest = _header(data, wired=sender is None)
+    meter = header.address or sender
+    if meter is None:
+        raise Rejected(Reason.FIELD, "the telegram does not say which meter it is of")
+    clear, security = unprotected(rest, header, authentication, meter, keys)
+    if kind is Frame.COMPACT:
+        clear = full_frame(clear, formats)
+    elif sender is not None:
+        formats.update(format_of(clear))
+    records = read_records(clear, meter.device.medium)
+    clock = _clock(records.clock)
+    counters = (authentication.counter, header.counter, header.access, link.access)
+    return Telegram(
+        meter=meter.meter,
+        medium=meter.device.medium or meter.device.name,
+        at=_at(clock, zone),
+        sequence=next((counter for counter in counters if counter >= 0), -1),
+        status=status_names(header.status) + ((_MORE_FOLLOW,) if records.more_follow else ()),
+        measured=records.measured,
+        local_time=clock.text if clock else "",
+        device=meter.device.name,
+        version=meter.version,
+        security=security or link.security,
+    )
+
+
+def _header(data: bytes, wired: bool) -> tuple[Header, Frame, bytes]:
+    """The transport layer's header; Rejected if the CI field announces anything else."""
+    if not data:
+        raise Rejected(Reason.MALFORMED, "nothing follows the lower layers")
+    if data[0] not in FRAMES:
+        what = OTHER_MESSAGES.get(data[0], "reserved")
+        raise Rejected(Reason.UNSUPPORTED, f"CI {data[0]:02X}: {what}")
+    kind, layout = FRAMES[data[0]]
+    header, rest = read_header(data[1:], layout)
+    if wired and header.mode not in SECURITY_MODES:
+        header = header._replace(mode=0, encrypted_bytes=0)  # what EN 1434-3 called a signature; the data are clear
+    return header, kind, rest
+
+
+def _clock(octets: bytes) -> Point | None:
+    try:
+        return point_in_time(octets) if octets else None
+    except InvalidPoint:
+        return None
+
+
+def _at(clock: Point | None, zone: tzinfo | None) -> int | None:
+    """Milliseconds UTC. In the hour that comes twice, the meter's summer time flag decides."""
+    if clock is None or clock.at is None or zone is None:
+        return None
+    at = clock.at.replace(tzinfo=zone, fold=0 if clock.summer else 1)
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // _MILLISECOND
