@@ -7,7 +7,7 @@ and comes round after 256 telegrams: it tells neighbours apart, and is no protec
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from connectors.decode.mbus.authentication import CI_AFL, Authentication, read_authentication
-from connectors.decode.mbus.compact import KNOWN_FORMATS, format_of, full_frame
+from connectors.decode.mbus.compact import formats_of, full_frame
 from connectors.decode.mbus.dates import InvalidPoint, Point, point_in_time
 from connectors.decode.mbus.extended_link import CI_ELL, ExtendedLink, read_extended_link
 from connectors.decode.mbus.fixed_data import read_fixed_data
@@ -21,6 +21,9 @@ from connectors.decode.mbus.wireless_link import Framing, wireless_frames
 from connectors.decode.telegram import Keys, Telegram
 from schemas.errors import Reason, Rejected
 
+LARGEST_PAYLOAD_BYTES = 16_384
+"""Some sixty of the longest frames: more is no reading of a meter."""
+
 _CI_FIXED_DATA = 0x73
 _MORE_FOLLOW = "more_records_follow"
 _MILLISECOND = timedelta(milliseconds=1)
@@ -33,7 +36,7 @@ def decode_mbus(payload: bytes, keys: Keys, zone: tzinfo | None = None) -> tuple
     `local_time` always says what the meter wrote.
 
     Raises:
-        Rejected: `EMPTY`, `MALFORMED`, `CHECKSUM`; `UNSUPPORTED`, with what it is, for everything that is no reading;
+        Rejected: `EMPTY`, `TOO_LARGE`, `MALFORMED`, `CHECKSUM`; `UNSUPPORTED`, with what it is, for everything that is no reading;
             `KEY` if the meter has no key; `DECRYPT` if none of its keys fits; `FIELD` if it does not say who it is.
 
     >>> frame = bytes.fromhex("68151568080172785634122D2C1904070000000C06070000002516")
@@ -41,7 +44,7 @@ def decode_mbus(payload: bytes, keys: Keys, zone: tzinfo | None = None) -> tuple
     >>> telegram.meter, telegram.medium, dict(telegram.values)
     ('KAM12345678', 'heat', {'heat_energy_wh': 7000.0})
     """
-    return tuple(_wired(frame, keys, zone) for frame in wired_frames(payload))
+    return tuple(_wired(frame, keys, zone) for frame in wired_frames(_not_too_large(payload)))
 
 
 def decode_wmbus(
@@ -53,13 +56,20 @@ def decode_wmbus(
     among KNOWN_FORMATS, or a full frame before it in the same payload has shown it. `zone` and what is raised are as
     for `decode_mbus`.
     """
-    formats = dict(KNOWN_FORMATS)
-    return tuple(_layers(frame.data, frame.sender, keys, zone, formats) for frame in wireless_frames(payload, framing))
+    earlier: list[bytes] = []
+    frames = wireless_frames(_not_too_large(payload), framing)
+    return tuple(_layers(frame.data, frame.sender, keys, zone, earlier) for frame in frames)
+
+
+def _not_too_large(payload: bytes) -> bytes:
+    if len(payload) > LARGEST_PAYLOAD_BYTES:
+        raise Rejected(Reason.TOO_LARGE, f"{len(payload)} bytes, at most {LARGEST_PAYLOAD_BYTES} are read")
+    return payload
 
 
 def _wired(frame: WiredFrame, keys: Keys, zone: tzinfo | None) -> Telegram:
     if frame.data[0] != _CI_FIXED_DATA:
-        return _layers(frame.data, None, keys, zone, {})
+        return _layers(frame.data, None, keys, zone, [])
     fixed = read_fixed_data(frame.data[1:])
     return Telegram(
         meter=fixed.meter,
@@ -72,10 +82,12 @@ def _wired(frame: WiredFrame, keys: Keys, zone: tzinfo | None) -> Telegram:
     )
 
 
-def _layers(
-    data: bytes, sender: Address | None, keys: Keys, zone: tzinfo | None, formats: dict[int, bytes]
-) -> Telegram:
-    """Take the layers off, from the CI field on. `sender` is the link layer's address, None on the wire."""
+def _layers(data: bytes, sender: Address | None, keys: Keys, zone: tzinfo | None, earlier: list[bytes]) -> Telegram:
+    """Take the layers off, from the CI field on.
+
+    `sender` is the link layer's address, None on the wire; `earlier` the data of full frames that came before in the
+    same payload, to which this one's are added.
+    """
     link, authentication = ExtendedLink(), Authentication()
     if data[0] in CI_ELL and sender is not None:
         link, data = read_extended_link(data[0], data[1:], sender, keys)
@@ -87,9 +99,8 @@ def _layers(
         raise Rejected(Reason.FIELD, "the telegram does not say which meter it is of")
     clear, security = unprotected(rest, header, authentication, meter, keys)
     if kind is Frame.COMPACT:
-        clear = full_frame(clear, formats)
-    elif sender is not None:
-        formats.update(format_of(clear))
+        clear = full_frame(clear, formats_of(earlier))
+    earlier.append(clear)
     records = read_records(clear, meter.device.medium)
     clock = _clock(records.clock)
     counters = (authentication.counter, header.counter, header.access, link.access)

@@ -6,12 +6,12 @@ The signature is the CRC of all blocks of the full frame, in their order. Both C
 are put together again, so a format is never taken for another.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from connectors.decode.mbus.blocks import block_end
 from connectors.decode.mbus.crc import crc16
-from connectors.decode.mbus.records import split_records
+from connectors.decode.mbus.records import is_special, split_records
 from connectors.decode.mbus.values import LENGTHS, VARIABLE, variable_length
 from schemas.errors import Reason, Rejected
 
@@ -37,17 +37,19 @@ KNOWN_FORMATS: Formats = MappingProxyType({crc16(blocks): blocks for blocks in m
 """Formats of water meters that send a full frame only every eighth time (Kamstrup Multical 21, flowIQ)."""
 
 
-def format_of(data: bytes) -> Formats:
-    """The format that the data of a full frame show; none if they hold what a compact frame cannot.
+def formats_of(full_frames: Iterable[bytes]) -> Formats:
+    """The known formats, and those that the data of full frames show.
 
-    >>> {hex(signature): blocks.hex() for signature, blocks in format_of(bytes.fromhex("04130A0000002F2F")).items()}
-    {'0xbd60': '0413'}
+    >>> formats_of([bytes.fromhex("04130A0000002F2F")])[0xBD60].hex()
+    '0413'
     """
-    blocks = [block for block, _ in split_records(data)]
-    if any(block[0] & 0x0F == 0x0F for block in blocks):
-        return {}
-    joined = b"".join(blocks)
-    return {crc16(joined): joined}
+    formats = dict(KNOWN_FORMATS)
+    for data in full_frames:
+        blocks = [block for block, _ in split_records(data)]
+        if not any(is_special(block) for block in blocks):
+            joined = b"".join(blocks)
+            formats[crc16(joined)] = joined
+    return formats
 
 
 def full_frame(data: bytes, formats: Formats) -> bytes:

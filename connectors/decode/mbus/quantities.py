@@ -44,6 +44,8 @@ QUANTITIES: Mapping[str, Mapping[Described, str]] = MappingProxyType(
         "heat": {
             **_HEAT_CARRIER,
             ("energy", ()): "heat_energy_wh",
+            ("energy", ("forward",)): "heat_energy_wh",
+            ("energy", ("backward",)): "cooling_energy_wh",
             ("power", ()): "heat_power_w",
             ("heat cost units", ()): "heat_cost_units",
         },

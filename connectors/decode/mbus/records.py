@@ -55,7 +55,7 @@ def read_records(data: bytes, medium: str) -> Records:
     seen: dict[tuple[str, str, str], int] = {}
     more_follow, clock = False, b""
     for octets, value in split_records(data):
-        if octets[0] & 0x0F == _SPECIAL:
+        if is_special(octets):
             measured.append(Measured("", value.hex(), "", "manufacturer specific data"))
             more_follow = octets[0] == _OWN_AND_MORE
             break
@@ -87,6 +87,11 @@ def split_records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         if at > end:
             raise Rejected(Reason.MALFORMED, f"the record at byte {start} of {end} lacks {at - end} bytes of its value")
         yield data[start:value], data[value:at]
+
+
+def is_special(block: bytes) -> bool:
+    """Whether a DIF begins no record, but the manufacturer's data."""
+    return block[0] & 0x0F == _SPECIAL
 
 
 @lru_cache(maxsize=_KNOWN_KINDS)

@@ -18,8 +18,12 @@ class Coding(Enum):
     """Signed: type B, H, or BCD of type A."""
     CODE = auto()
     """Unsigned: type C or D, or BCD. Names, versions, flags (table 12, remark k)."""
+    DATE = auto()
+    """Type G, and no other."""
+    DATE_TIME = auto()
+    """Type F, I or J, as the length says."""
     POINT = auto()
-    """A point in time: type F, G, I or J, as the length says."""
+    """Any of these."""
     BYTES = auto()
     """Not to be taken apart here."""
 
@@ -86,10 +90,6 @@ def _codes(first: int, *descriptions: str) -> dict[int, Meaning]:
     return {first + n: Meaning(words, coding=Coding.CODE) for n, words in enumerate(descriptions)}
 
 
-def _points(first: int, *descriptions: str) -> dict[int, Meaning]:
-    return {first + n: Meaning(words, coding=Coding.POINT) for n, words in enumerate(descriptions)}
-
-
 def _counts(first: int, *descriptions: str) -> dict[int, Meaning]:
     return {first + n: Meaning(words, "1") for n, words in enumerate(descriptions)}
 
@@ -113,7 +113,8 @@ PRIMARY: Codes = MappingProxyType(
         **_powers(0x60, 4, "temperature difference", "K", -3),
         **_powers(0x64, 4, "external temperature", "°C", -3),
         **_powers(0x68, 4, "pressure", "bar", -3),
-        **_points(0x6C, "date", "date and time"),
+        0x6C: Meaning("date", coding=Coding.DATE),
+        0x6D: Meaning("date and time", coding=Coding.DATE_TIME),
         **_counts(0x6E, "heat cost units"),
         **_durations(0x70, "averaging duration"),
         **_durations(0x74, "actuality duration"),
@@ -140,7 +141,7 @@ EXTENSION_FD: Codes = MappingProxyType(
         **_codes(0x2A, "operator specific data"),
         0x2B: Meaning("second of the point in time", "s", coding=Coding.CODE),
         **_durations(0x2C, "duration since last readout"),
-        **_points(0x30, "start of tariff"),
+        0x30: Meaning("start of tariff", coding=Coding.POINT),
         0x31: Meaning("duration of tariff", "s", 60),
         0x32: Meaning("duration of tariff", "s", _HOUR_S),
         0x33: Meaning("duration of tariff", "s", _DAY_S),
@@ -154,7 +155,7 @@ EXTENSION_FD: Codes = MappingProxyType(
         **_powers(0x50, 16, "current", "A", -12),
         **_counts(0x60, "reset counter", "cumulation counter"),
         **_codes(0x62, "control signal", "day of week", "week number"),
-        **_points(0x65, "time of day change"),
+        0x65: Meaning("time of day change", coding=Coding.POINT),
         **_codes(0x66, "state of parameter activation", "special supplier information"),
         **_durations(0x68, "duration since last cumulation", (_HOUR_S, _DAY_S)),
         0x6A: Meaning("duration since last cumulation", "month"),
@@ -162,7 +163,7 @@ EXTENSION_FD: Codes = MappingProxyType(
         **_durations(0x6C, "operating time of battery", (_HOUR_S, _DAY_S)),
         0x6E: Meaning("operating time of battery", "month"),
         0x6F: Meaning("operating time of battery", "year"),
-        **_points(0x70, "battery change"),
+        0x70: Meaning("battery change", coding=Coding.POINT),
         0x71: Meaning("radio level", "dBm"),
         0x72: Meaning("daylight saving", coding=Coding.BYTES),
         0x73: Meaning("listening window management", coding=Coding.BYTES),
@@ -267,7 +268,7 @@ COMBINABLE: Mapping[int, Combined] = MappingProxyType(
         0x00: Combined(),
         0x12: Combined("average"),
         0x13: Combined(instead=Meaning("inverse compact profile", coding=Coding.BYTES)),
-        0x14: Combined("relative deviation"),
+        0x14: Combined(instead=Meaning("relative deviation")),
         0x1D: Combined("standard conform"),
         0x1E: Combined(instead=Meaning("compact profile with register numbers", coding=Coding.BYTES)),
         0x1F: Combined(instead=Meaning("compact profile", coding=Coding.BYTES)),
@@ -300,9 +301,9 @@ COMBINABLE: Mapping[int, Combined] = MappingProxyType(
         0x3A: Combined("uncorrected"),
         0x3B: Combined("forward"),
         0x3C: Combined("backward"),
-        0x3D: Combined("non-metric"),
+        0x3D: Combined(instead=Meaning("in a non-metric unit")),
         0x3E: Combined("at base conditions"),
-        0x3F: Combined("OBIS declaration"),
+        0x3F: Combined(instead=Meaning("OBIS declaration", coding=Coding.BYTES)),
         **_limits(),
         0x69: Combined("leakage"),
         0x6D: Combined("overflow"),

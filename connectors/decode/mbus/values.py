@@ -15,9 +15,12 @@ NO_DATA, REAL32, SELECTION, VARIABLE = 0x0, 0x5, 0x8, 0xD
 LENGTHS = (0, 1, 2, 3, 4, 4, 6, 8, 0, 1, 2, 3, 4, 0, 6, 0)
 """Bytes of each data field; variable ones (D) say their length themselves, F begins no value."""
 
+_POINTS = {Coding.DATE: (0x2,), Coding.DATE_TIME: (0x3, 0x4, 0x6), Coding.POINT: (0x2, 0x3, 0x4, 0x6)}
 _FIRST_BCD = 0x9
 _NUMBERS_FROM = 0xC0
 _LONGEST_NUMBER = 8
+_EXACT = 2**53
+"""Whole numbers up to here are floats without loss; a longer identification stays text."""
 
 
 class InvalidValue(Exception):
@@ -54,9 +57,9 @@ def read_value(octets: bytes, data_field: int, meaning: Meaning) -> float | str:
     if data_field in (NO_DATA, SELECTION):
         return ""
     if meaning.coding is Coding.BYTES:
-        return octets.hex()
-    if meaning.coding is Coding.POINT:
-        return _point(octets)
+        return (octets[1:] if data_field == VARIABLE else octets).hex()
+    if meaning.coding in _POINTS:
+        return _point(octets, data_field, _POINTS[meaning.coding])
     if data_field == VARIABLE:
         number = _variable(octets)
         if isinstance(number, str):
@@ -67,10 +70,15 @@ def read_value(octets: bytes, data_field: int, meaning: Meaning) -> float | str:
         number = _bcd(octets)
     else:
         number = _integer(octets, signed=meaning.coding is Coding.NUMBER)
+    if meaning.coding is Coding.CODE and abs(number) > _EXACT:
+        return str(number)
     return number * meaning.numerator / meaning.denominator
 
 
-def _point(octets: bytes) -> str:
+def _point(octets: bytes, data_field: int, allowed: tuple[int, ...]) -> str:
+    """Other data fields than those of the VIF's types are to be taken as invalid (table 10)."""
+    if data_field not in allowed:
+        raise InvalidValue(f"data field {data_field:X} for a point in time")
     try:
         return point_in_time(octets).text
     except InvalidPoint as invalid:
@@ -79,8 +87,10 @@ def _point(octets: bytes) -> str:
 
 def _integer(octets: bytes, signed: bool) -> int:
     """Type B or C. The most negative number of type B means that there is none."""
+    if not octets:
+        raise InvalidValue("no bytes")
     number = int.from_bytes(octets, "little", signed=signed)
-    if signed and octets and number == -1 << 8 * len(octets) - 1:
+    if signed and number == -1 << 8 * len(octets) - 1:
         raise InvalidValue("marked as invalid")
     return number
 
@@ -104,12 +114,12 @@ def _real(octets: bytes) -> float:
 
 
 def _variable(octets: bytes) -> float | str:
-    """Text, BCD or a binary number, as the first byte says; it is included here. Longer numbers stay bytes."""
+    """Text, BCD or a binary number, as the first byte says; it is included here. Longer numbers stay hexadecimal."""
     leading, rest = octets[0], octets[1:]
     if leading < _NUMBERS_FROM:
         return _text(rest)
     if leading >= 0xE0:
-        return _integer(rest, signed=True) if len(rest) <= _LONGEST_NUMBER else rest.hex()
+        return _integer(rest, signed=True) if len(rest) <= _LONGEST_NUMBER else rest[::-1].hex()
     return -_bcd(rest) if leading >= 0xD0 else _bcd(rest)
 
 
