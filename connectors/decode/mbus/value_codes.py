@@ -189,7 +189,7 @@ EXTENSION_FB: Codes = MappingProxyType(
         **_powers(0x02, 2, "reactive energy", "varh", 3),
         **_powers(0x04, 2, "apparent energy", "VAh", 3),
         **_powers(0x08, 2, "energy", "Wh", 8, (1, _JOULES_PER_WH)),
-        **_powers(0x0C, 4, "energy", "Wh", 5, (4184, _JOULES_PER_WH)),
+        **_powers(0x0C, 4, "energy", "Wh", 2, (4184, _JOULES_PER_WH)),
         **_powers(0x10, 2, "volume", "m3", 2),
         **_powers(0x14, 4, "reactive power", "var", 0),
         **_powers(0x18, 2, "mass", "kg", 5),
