@@ -41,7 +41,7 @@ class TestQuantity:
         """IEC 62056-6-1: D = 8 is a time integral, D = 7 an instantaneous value."""
         if quantity.obis is None:
             return
-        medium, kind = re.fullmatch(r"([168])-0:\d+\.(\d)\.0", quantity.obis).groups()  # type: ignore[union-attr]
+        medium, kind = re.fullmatch(r"([145678])-0:\d+\.(\d)\.0", quantity.obis).groups()  # type: ignore[union-attr]
         if medium == "1":
             assert kind == ("8" if quantity.unit in ("Wh", "varh") else "7")
         else:
@@ -64,7 +64,7 @@ class TestProfile:
         assert 0 < profile.lateness_intervals < profile.idle_intervals
 
     def test_medium(self, profile: Profile) -> None:
-        assert profile.medium in ("electricity", "heat", "water")
+        assert profile.medium in ("electricity", "heat", "cooling", "water", "gas")
 
 
 def test_obis_codes_are_unique() -> None:
