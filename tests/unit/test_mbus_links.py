@@ -68,6 +68,15 @@ def test_wireless_frames_follow_one_another(build) -> None:  # type: ignore[no-u
     assert [(frame.control, frame.data) for frame in frames] == [(0x44, DATA), (0x46, LONG_DATA)]
 
 
+def test_lengths_that_fit_format_a_by_chance() -> None:
+    """Read as format A, the lengths that stand where frames would begin lead to the end of the payload too."""
+    payload = stripped(b"\x78" + b"\x0f" * 20) * 7
+    assert len(wireless_frames(payload)) == 7
+    with pytest.raises(Rejected) as rejected:
+        wireless_frames(payload, Framing.A)
+    assert rejected.value.reason is Reason.CHECKSUM
+
+
 @pytest.mark.parametrize("data", [DATA, DATA + b"\x2f" * 5])
 def test_the_last_crc_of_format_a_may_have_stayed(data: bytes) -> None:
     bare = stripped(data)

@@ -50,7 +50,9 @@ def unprotected(
         if clear is not None:
             mode = f"mode_{header.mode}" if header.encrypted_bytes else "mode_0"
             return clear, f"{mode}_cmac" if authentication.mac else mode
-    raise Rejected(Reason.DECRYPT, f"no key of {meter.meter} fits{', or the MAC is wrong' if authentication.mac else ''}")
+    raise Rejected(
+        Reason.DECRYPT, f"no key of {meter.meter} fits{', or the MAC is wrong' if authentication.mac else ''}"
+    )
 
 
 def keys_of(meter: str, candidates: list[bytes]) -> list[bytes]:

@@ -60,9 +60,9 @@ def wireless_frames(payload: bytes, framing: Framing = Framing.ANY) -> list[Wire
     if not payload:
         raise Rejected(Reason.EMPTY, "no bytes")
     with_crcs = _split(payload, _bytes_in_format_a) if framing in (Framing.ANY, Framing.A) else []
-    if with_crcs:
-        return [_frame(_checked(frame, _blocks_a(frame))) for frame in with_crcs]
     counted = _split(payload, lambda length: length + 1) if framing is not Framing.A else []
+    if with_crcs and (not counted or _is_right(next(_blocks_a(with_crcs[0])))):
+        return [_frame(_checked(frame, _blocks_a(frame))) for frame in with_crcs]
     if not counted:
         raise Rejected(Reason.MALFORMED, f"{len(payload)} bytes do not go with length {payload[0]}")
     return [_frame(_as_counted(frame, framing)) for frame in counted]
