@@ -36,8 +36,9 @@ def decode_mbus(payload: bytes, keys: Keys, zone: tzinfo | None = None) -> tuple
     `local_time` always says what the meter wrote.
 
     Raises:
-        Rejected: `EMPTY`, `TOO_LARGE`, `MALFORMED`, `CHECKSUM`; `UNSUPPORTED`, with what it is, for everything that is no reading;
-            `KEY` if the meter has no key; `DECRYPT` if none of its keys fits; `FIELD` if it does not say who it is.
+        Rejected: `EMPTY`, `TOO_LARGE`, `MALFORMED`, `CHECKSUM`; `UNSUPPORTED`, with what it is, for everything that is
+            no reading; `KEY` if the meter has no key; `DECRYPT` if none of its keys fits; `FIELD` if the telegram does
+            not say which meter it is of.
 
     >>> frame = bytes.fromhex("68151568080172785634122D2C1904070000000C06070000002516")
     >>> (telegram,) = decode_mbus(frame, lambda meter: ())
@@ -101,20 +102,28 @@ def _layers(data: bytes, sender: Address | None, keys: Keys, zone: tzinfo | None
     if kind is Frame.COMPACT:
         clear = full_frame(clear, formats_of(earlier))
     earlier.append(clear)
-    records = read_records(clear, meter.device.medium)
-    clock = _clock(records.clock)
-    counters = (authentication.counter, header.counter, header.access, link.access)
+    counters = (header.counter, authentication.counter, header.access, link.access)
+    sequence = next((counter for counter in counters if counter >= 0), -1)
+    return _telegram(meter, header.status, sequence, clear, security or link.security, zone)
+
+
+def _telegram(
+    meter: Address, status: int, sequence: int, records: bytes, security: str, zone: tzinfo | None
+) -> Telegram:
+    device = meter.device
+    read = read_records(records, device.medium)
+    clock = _clock(read.clock)
     return Telegram(
         meter=meter.meter,
-        medium=meter.device.medium or meter.device.name,
+        medium=device.medium or device.name,
         at=_at(clock, zone),
-        sequence=next((counter for counter in counters if counter >= 0), -1),
-        status=status_names(header.status) + ((_MORE_FOLLOW,) if records.more_follow else ()),
-        measured=records.measured,
+        sequence=sequence,
+        status=status_names(status) + ((_MORE_FOLLOW,) if read.more_follow else ()),
+        measured=read.measured,
         local_time=clock.text if clock else "",
-        device=meter.device.name,
+        device=device.name,
         version=meter.version,
-        security=security or link.security,
+        security=security,
     )
 
 
