@@ -1,5 +1,7 @@
 """Link layers of M-Bus: frames, lengths, checksums, CRCs."""
 
+from collections.abc import Callable
+
 import pytest
 
 from connectors.decode.mbus.crc import crc16
@@ -7,6 +9,8 @@ from connectors.decode.mbus.wired_link import WiredFrame, wired_frames
 from connectors.decode.mbus.wireless_link import Framing, wireless_frames
 from schemas.errors import Reason, Rejected
 from tests.mbus_frames import ADDRESS, METER, WATER, crc, format_a, format_b, stripped, wired
+
+Build = Callable[..., bytes]
 
 DATA = b"\x78" + WATER
 LONG_DATA = b"\x78" + WATER * 6
@@ -56,14 +60,14 @@ def test_wired_frames_that_are_none(payload: bytes, reason: Reason) -> None:
 @pytest.mark.parametrize("data", [b"\x78", DATA, LONG_DATA], ids=["shortest", "usual", "long"])
 @pytest.mark.parametrize("framing", [Framing.ANY, None])
 @pytest.mark.parametrize(("build", "own"), [(format_a, Framing.A), (format_b, Framing.B), (stripped, Framing.STRIPPED)])
-def test_every_format_gives_the_same_frame(build, own: Framing, framing: Framing | None, data: bytes) -> None:  # type: ignore[no-untyped-def]
+def test_every_format_gives_the_same_frame(build: Build, own: Framing, framing: Framing | None, data: bytes) -> None:
     (frame,) = wireless_frames(build(data), framing or own)
     assert (frame.control, frame.sender.octets, frame.data) == (0x44, ADDRESS, data)
     assert frame.sender.meter == METER
 
 
 @pytest.mark.parametrize("build", [format_a, format_b, stripped])
-def test_wireless_frames_follow_one_another(build) -> None:  # type: ignore[no-untyped-def]
+def test_wireless_frames_follow_one_another(build: Build) -> None:
     frames = wireless_frames(build(DATA) + build(LONG_DATA, control=0x46))
     assert [(frame.control, frame.data) for frame in frames] == [(0x44, DATA), (0x46, LONG_DATA)]
 

@@ -1,6 +1,10 @@
 """Records of EN 13757-3: blocks, VIF tables, codings, points in time. Frames are built by hand from the standard."""
 
+from decimal import Decimal
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.decode.mbus import value_codes
 from connectors.decode.mbus.quantities import QUANTITIES
@@ -40,6 +44,28 @@ def one(text: str, medium: str = "") -> Measured:
 )
 def test_codings(record: str, value: float) -> None:
     assert one(record, "water") == Measured("water_volume_m3", value, "m3", "volume")
+
+
+INTEGERS = {0x1: 1, 0x2: 2, 0x3: 3, 0x4: 4, 0x6: 6, 0x7: 8}
+DIGITS = {0x9: 2, 0xA: 4, 0xB: 6, 0xC: 8, 0xE: 12}
+
+
+def bcd(number: int, digits: int) -> bytes:
+    text = f"F{-number:0{digits - 1}d}" if number < 0 else f"{number:0{digits}d}"
+    return bytes.fromhex(text)[::-1]
+
+
+@given(st.sampled_from([*INTEGERS, *DIGITS]), st.integers(0, 7), st.data())
+def test_every_number_is_the_nearest_float(data_field: int, exponent: int, data: st.DataObject) -> None:
+    if length := INTEGERS.get(data_field):
+        number = data.draw(st.integers(1 - 2 ** (8 * length - 1), 2 ** (8 * length - 1) - 1))
+        value = number.to_bytes(length, "little", signed=True)
+    else:
+        digits = DIGITS[data_field]
+        number = data.draw(st.integers(1 - 10 ** (digits - 1), 10**digits - 1))
+        value = bcd(number, digits)
+    (measured,) = read_records(bytes([data_field, 0x10 + exponent]) + value, "water").measured
+    assert measured.value == float(Decimal(number).scaleb(exponent - 6))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ _BINARY, _AT_FIXED_DATE = 0x01, 0x02
 _STATUS = ((0x04, "low_power"), (0x08, "permanent_error"), (0x10, "temporary_error"))
 _INT32, _BCD8 = 0x4, 0xC
 _SAME_BUT_HISTORIC, _NO_UNIT = 0x3E, 0x3F
+_FIRST_UNIT, _CODES_A_UNIT = 0x02, 9
 _MEDIA = 10
 """Medium numbers from here on were used otherwise before the device types of today."""
 
@@ -33,20 +34,21 @@ class FixedData(NamedTuple):
 
 
 def _units() -> dict[int, Meaning]:
-    """Three powers of ten of each unit, in the order of the standard's table of physical units."""
+    """Nine powers of ten of each unit, in the order of the standard's table of physical units."""
     units = {}
-    code = 0x02
-    for description, unit, exponent, scale, count in (
-        ("energy", "Wh", 0, (1, 1), 9),
-        ("energy", "Wh", 3, (1, 3600), 9),
-        ("power", "W", 0, (1, 1), 9),
-        ("power", "W", 3, (1, 3600), 9),
-        ("volume", "m3", -6, (1, 1), 9),
-        ("volume flow", "m3/h", -6, (1, 1), 9),
+    for block, (description, unit, exponent, scale) in enumerate(
+        (
+            ("energy", "Wh", 0, (1, 1)),
+            ("energy", "Wh", 3, (1, 3600)),
+            ("power", "W", 0, (1, 1)),
+            ("power", "W", 3, (1, 3600)),
+            ("volume", "m3", -6, (1, 1)),
+            ("volume flow", "m3/h", -6, (1, 1)),
+        )
     ):
-        for n in range(count):
+        for n in range(_CODES_A_UNIT):
+            code = _FIRST_UNIT + _CODES_A_UNIT * block + n
             units[code] = Meaning(description, unit, *power_of_ten(exponent + n, *scale))
-            code += 1
     units[0x38] = Meaning("temperature", "°C", 1, 1000)
     units[0x39] = Meaning("heat cost units", "1")
     units[_NO_UNIT] = Meaning("dimensionless", "1")
@@ -66,28 +68,24 @@ def read_fixed_data(data: bytes) -> FixedData:
         raise Rejected(Reason.MALFORMED, f"a fixed data structure has {_LENGTH} bytes, not {len(data)}")
     access, status, low, high = data[4:8]
     number = low >> 6 | high >> 4 & 0x0C
-    device = DEVICE_TYPES[number] if number < _MEDIA else DEVICE_TYPES[0]
+    device = DEVICE_TYPES[number if number < _MEDIA else 0]
     first, second = low & 0x3F, high & 0x3F
+    historic = "storage 1" if status & _AT_FIXED_DATE else ""
+    data_field = _INT32 if status & _BINARY else _BCD8
     counters = (
-        _counter(data[8:12], first, status, device.medium, bool(status & _AT_FIXED_DATE), 1),
-        _counter(
-            data[12:],
-            first if second == _SAME_BUT_HISTORIC else second,
-            status,
-            device.medium,
-            second == _SAME_BUT_HISTORIC or bool(status & _AT_FIXED_DATE),
-            2,
-        ),
+        _counter(data[8:12], data_field, first, device.medium, historic),
+        _counter(data[12:], data_field, first, device.medium, "storage 1")
+        if second == _SAME_BUT_HISTORIC
+        else _counter(data[12:], data_field, second, device.medium, historic),
     )
     names = tuple(name for bit, name in _STATUS if status & bit)
-    return FixedData(identification(data[:4]), device.name, device.medium, access, names, counters)
+    return FixedData(identification(data[:4]), device.name, device.medium or device.name, access, names, counters)
 
 
-def _counter(octets: bytes, unit: int, status: int, medium: str, historic: bool, number: int) -> Measured:
-    meaning = _UNITS.get(unit) or Meaning(f"counter {number} in reserved unit {unit:02X}")
-    which = "storage 1" if historic else ""
+def _counter(octets: bytes, data_field: int, unit: int, medium: str, which: str) -> Measured:
+    meaning = _UNITS.get(unit) or Meaning(f"counter in reserved unit {unit:02X}")
     try:
-        value = read_value(octets, _INT32 if status & _BINARY else _BCD8, meaning)
+        value = read_value(octets, data_field, meaning)
     except InvalidValue as invalid:
         return Measured("", octets.hex(), meaning.unit, meaning.description, f"invalid ({invalid})")
     quantity = QUANTITIES.get(medium, {}).get((meaning.description, ()), "")
