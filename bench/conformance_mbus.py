@@ -17,7 +17,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from bench.conformance_result import Result
-from connectors.decode.mbus import decode_mbus, decode_wmbus
+from connectors.decode.mbus import KNOWN_FORMATS, decode_mbus, decode_wmbus, formats_shown
 from connectors.decode.telegram import Measured, Telegram
 from schemas.errors import Reason, Rejected
 
@@ -103,6 +103,7 @@ def _is_published(one: Measured, text: str, base: float) -> bool:
 
 def _wireless(file: Path) -> Result:
     result = Result("wmbus")
+    formats = dict(KNOWN_FORMATS)
     for line in file.read_text("utf-8").splitlines():
         record = json.loads(line)
         name = f"{record['n']} ({record['driver']})"
@@ -112,16 +113,20 @@ def _wireless(file: Path) -> Result:
             result.telegrams += 1
             result.reject(Reason.ENCODING)  # published with half a byte
             continue
-        telegrams = _decoded(result, name, lambda: _either(payload, record["key"]))  # noqa: B023
+        telegrams = _decoded(result, name, lambda: _either(payload, record["key"], formats))  # noqa: B023
         if telegrams is not None:
             _compare_registers(result, name, record, telegrams)
     return result
 
 
-def _either(payload: bytes, key: str | None) -> tuple[Telegram, ...]:
+def _either(payload: bytes, key: str | None, formats: dict[int, bytes]) -> tuple[Telegram, ...]:
+    """Wired or wireless, as it begins; formats that full frames show are remembered, as a bridge does."""
     keys = [bytes.fromhex(key)] if key else []
-    is_wired = len(payload) > 3 and payload[0] == payload[3] == _LONG_FRAME
-    return decode_mbus(payload, lambda _: keys) if is_wired else decode_wmbus(payload, lambda _: keys)
+    if len(payload) > 3 and payload[0] == payload[3] == _LONG_FRAME:
+        return decode_mbus(payload, lambda _: keys)
+    telegrams = decode_wmbus(payload, lambda _: keys, formats=formats)
+    formats.update(formats_shown(payload, lambda _: keys))
+    return telegrams
 
 
 def _compare_registers(result: Result, name: str, record: dict[str, Any], telegrams: tuple[Telegram, ...]) -> None:

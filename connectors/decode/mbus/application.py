@@ -5,9 +5,10 @@ and comes round after 256 telegrams: it tells neighbours apart, and is no protec
 """
 
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import NamedTuple
 
 from connectors.decode.mbus.authentication import CI_AFL, Authentication, read_authentication
-from connectors.decode.mbus.compact import formats_of, full_frame
+from connectors.decode.mbus.compact import KNOWN_FORMATS, Formats, format_of, full_frame
 from connectors.decode.mbus.dates import InvalidPoint, Point, point_in_time
 from connectors.decode.mbus.extended_link import CI_ELL, ExtendedLink, read_extended_link
 from connectors.decode.mbus.fixed_data import read_fixed_data
@@ -27,6 +28,17 @@ LARGEST_PAYLOAD_BYTES = 16_384
 _CI_FIXED_DATA = 0x73
 _MORE_FOLLOW = "more_records_follow"
 _MILLISECOND = timedelta(milliseconds=1)
+
+
+class _Opened(NamedTuple):
+    """A message without its layers: what they say, and the data of its application, in the clear."""
+
+    meter: Address
+    status: int
+    sequence: int
+    security: str
+    frame: Frame
+    data: bytes
 
 
 def decode_mbus(payload: bytes, keys: Keys, zone: tzinfo | None = None) -> tuple[Telegram, ...]:
@@ -49,17 +61,41 @@ def decode_mbus(payload: bytes, keys: Keys, zone: tzinfo | None = None) -> tuple
 
 
 def decode_wmbus(
-    payload: bytes, keys: Keys, framing: Framing = Framing.ANY, zone: tzinfo | None = None
+    payload: bytes,
+    keys: Keys,
+    framing: Framing = Framing.ANY,
+    zone: tzinfo | None = None,
+    formats: Formats = KNOWN_FORMATS,
 ) -> tuple[Telegram, ...]:
     """Decode frames of wireless M-Bus (EN 13757-4, OMS volume 2), one telegram each.
 
     `framing` says how the receiver hands frames on (wireless_link.py). A compact frame is decoded if its format is
-    among KNOWN_FORMATS, or a full frame before it in the same payload has shown it. `zone` and what is raised are as
-    for `decode_mbus`.
+    among `formats`, or a full frame before it in the same payload has shown it. `zone` and what is raised are as for
+    `decode_mbus`.
     """
-    earlier: list[bytes] = []
     frames = wireless_frames(_not_too_large(payload), framing)
-    return tuple(_layers(frame.data, frame.sender, keys, zone, earlier) for frame in frames)
+    shown: dict[int, bytes] = {}
+    telegrams = []
+    for frame in frames:
+        opened = _opened(frame.data, frame.sender, keys)
+        data = full_frame(opened.data, shown, formats) if opened.frame is Frame.COMPACT else opened.data
+        telegrams.append(_telegram(opened, data, zone))
+        if len(frames) > 1:
+            shown.update(format_of(data))
+    return tuple(telegrams)
+
+
+def formats_shown(payload: bytes, keys: Keys, framing: Framing = Framing.ANY) -> Formats:
+    """The formats that a payload's full frames show, for those who remember them and give them to `decode_wmbus`.
+
+    Meters that send compact frames send a full one every few minutes. Raises what `decode_wmbus` raises.
+    """
+    shown: dict[int, bytes] = {}
+    for frame in wireless_frames(_not_too_large(payload), framing):
+        opened = _opened(frame.data, frame.sender, keys)
+        if opened.frame is Frame.FULL:
+            shown.update(format_of(opened.data))
+    return shown
 
 
 def _not_too_large(payload: bytes) -> bytes:
@@ -70,7 +106,8 @@ def _not_too_large(payload: bytes) -> bytes:
 
 def _wired(frame: WiredFrame, keys: Keys, zone: tzinfo | None) -> Telegram:
     if frame.data[0] != _CI_FIXED_DATA:
-        return _layers(frame.data, None, keys, zone, [])
+        opened = _opened(frame.data, None, keys)
+        return _telegram(opened, full_frame(opened.data) if opened.frame is Frame.COMPACT else opened.data, zone)
     fixed = read_fixed_data(frame.data[1:])
     return Telegram(
         meter=fixed.meter,
@@ -83,47 +120,38 @@ def _wired(frame: WiredFrame, keys: Keys, zone: tzinfo | None) -> Telegram:
     )
 
 
-def _layers(data: bytes, sender: Address | None, keys: Keys, zone: tzinfo | None, earlier: list[bytes]) -> Telegram:
-    """Take the layers off, from the CI field on.
-
-    `sender` is the link layer's address, None on the wire; `earlier` the data of full frames that came before in the
-    same payload, to which this one's are added.
-    """
+def _opened(data: bytes, sender: Address | None, keys: Keys) -> _Opened:
+    """Take the layers off, from the CI field on. `sender` is the link layer's address, None on the wire."""
     link, authentication = ExtendedLink(), Authentication()
     if data[0] in CI_ELL and sender is not None:
         link, data = read_extended_link(data[0], data[1:], sender, keys)
     if data[:1] == bytes([CI_AFL]):
         authentication, data = read_authentication(data[1:])
-    header, kind, rest = _header(data, wired=sender is None)
+    header, frame, rest = _header(data, wired=sender is None)
     meter = header.address or sender
     if meter is None:
         raise Rejected(Reason.FIELD, "the telegram does not say which meter it is of")
     clear, security = unprotected(rest, header, authentication, meter, keys)
-    if kind is Frame.COMPACT:
-        clear = full_frame(clear, formats_of(earlier))
-    earlier.append(clear)
     counters = (header.counter, authentication.counter, header.access, link.access)
     sequence = next((counter for counter in counters if counter >= 0), -1)
-    return _telegram(meter, header.status, sequence, clear, security or link.security, zone)
+    return _Opened(meter, header.status, sequence, security or link.security, frame, clear)
 
 
-def _telegram(
-    meter: Address, status: int, sequence: int, records: bytes, security: str, zone: tzinfo | None
-) -> Telegram:
-    device = meter.device
-    read = read_records(records, device.medium)
-    clock = _clock(read.clock)
+def _telegram(opened: _Opened, data: bytes, zone: tzinfo | None) -> Telegram:
+    meter, device = opened.meter, opened.meter.device
+    records = read_records(data, device.medium)
+    clock = _clock(records.clock)
     return Telegram(
         meter=meter.meter,
         medium=device.medium or device.name,
         at=_at(clock, zone),
-        sequence=sequence,
-        status=status_names(status) + ((_MORE_FOLLOW,) if read.more_follow else ()),
-        measured=read.measured,
+        sequence=opened.sequence,
+        status=status_names(opened.status) + ((_MORE_FOLLOW,) if records.more_follow else ()),
+        measured=records.measured,
         local_time=clock.text if clock else "",
         device=device.name,
         version=meter.version,
-        security=security,
+        security=opened.security,
     )
 
 

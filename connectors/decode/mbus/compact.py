@@ -6,7 +6,7 @@ The signature is the CRC of all blocks of the full frame, in their order. Both C
 are put together again, so a format is never taken for another.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from connectors.decode.mbus.blocks import block_end
@@ -37,35 +37,34 @@ KNOWN_FORMATS: Formats = MappingProxyType({crc16(blocks): blocks for blocks in m
 """Formats of water meters that send a full frame only every eighth time (Kamstrup Multical 21, flowIQ)."""
 
 
-def formats_of(full_frames: Iterable[bytes]) -> Formats:
-    """The known formats, and those that the data of full frames show.
+def format_of(data: bytes) -> Formats:
+    """The format that the data of a full frame show; none if they hold what a compact frame cannot.
 
-    >>> formats_of([bytes.fromhex("04130A0000002F2F")])[0xBD60].hex()
-    '0413'
+    >>> {hex(signature): blocks.hex() for signature, blocks in format_of(bytes.fromhex("04130A0000002F2F")).items()}
+    {'0xbd60': '0413'}
     """
-    formats = dict(KNOWN_FORMATS)
-    for data in full_frames:
-        blocks = [block for block, _ in split_records(data)]
-        if not any(is_special(block) for block in blocks):
-            joined = b"".join(blocks)
-            formats[crc16(joined)] = joined
-    return formats
+    blocks = [block for block, _ in split_records(data)]
+    if any(is_special(block) for block in blocks):
+        return {}
+    joined = b"".join(blocks)
+    return {crc16(joined): joined}
 
 
-def full_frame(data: bytes, formats: Formats) -> bytes:
+def full_frame(data: bytes, *known: Formats) -> bytes:
     """The data of the full frame that a compact one stands for.
 
     Raises:
-        Rejected: `UNSUPPORTED` if its format is not among `formats`; `MALFORMED` if it is cut off or has too much;
+        Rejected: `UNSUPPORTED` if its format is in none of `known`; `MALFORMED` if it is cut off or has too much;
             `CHECKSUM` if the CRC of the full frame is wrong.
     """
     data = data.removeprefix(2 * FILLER)
     if len(data) < _HEADER_BYTES:
         raise Rejected(Reason.MALFORMED, "the compact frame is cut off")
     signature = int.from_bytes(data[:2], "little")
-    if signature not in formats:
+    blocks = next((formats[signature] for formats in known if signature in formats), None)
+    if blocks is None:
         raise Rejected(Reason.UNSUPPORTED, f"a compact frame of format {signature:04X}, which no full frame has shown")
-    full = _joined(formats[signature], data[_HEADER_BYTES:])
+    full = _joined(blocks, data[_HEADER_BYTES:])
     if crc16(full) != int.from_bytes(data[2:_HEADER_BYTES], "little"):
         raise Rejected(Reason.CHECKSUM, "the CRC of the full frame that the compact frame stands for is wrong")
     return full
