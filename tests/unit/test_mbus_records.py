@@ -240,6 +240,38 @@ def test_fillers_more_records_and_numbered_repetitions() -> None:
     assert records.more_follow
 
 
+def profile(text: str) -> list[tuple[str, float | str, str]]:
+    records = read_records(bytes.fromhex(text), "heat")
+    return [(one.quantity, one.value, one.which) for one in records.measured]
+
+
+@pytest.mark.parametrize("vife", ["13", "1F"])
+def test_a_compact_profile_goes_on_from_its_storage_number(vife: str) -> None:
+    values = "730200 950300 FFFFFF 070000"
+    assert profile(f"83046E 100100 8D04EE{vife} 0E 3BFE {values}") == [
+        ("heat_cost_units", 272.0, "storage 8"),
+        ("heat_cost_units", 273.0, "storage 9"),
+        ("heat_cost_units", 395.0, "storage 10"),
+        ("heat_cost_units", 7.0, "storage 12"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "4DEE13 05 7BFE 730200",  # increments: from which value on?
+        "4DEE13 06 3BFE 73020095",
+        "4DEE13 02 30FE",
+        "4DEE13 03 3DFE 73",
+        "4DEE13 01 3B",
+        "4DEE1E 05 3BFE 730200",
+    ],
+)
+def test_profiles_that_are_left_as_bytes(record: str) -> None:
+    (measured,) = read_records(bytes.fromhex(record), "heat").measured
+    assert (measured.quantity, measured.value, measured.which) == ("", record[9:].replace(" ", "").lower(), "storage 1")
+
+
 def test_the_clock_is_the_present_date_and_time() -> None:
     assert read_records(bytes.fromhex("446D00000000 046D0D11A61B 346D00000000"), "").clock == bytes.fromhex("0D11A61B")
 

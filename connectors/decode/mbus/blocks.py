@@ -146,7 +146,7 @@ def _combined(octets: bytes, at: int) -> Iterator[Combined]:
 def _combine(meaning: Meaning, combined: Combined) -> Meaning:
     if combined.instead is not None:
         description = f"{combined.instead.description}: {meaning.description}"
-        return combined.instead._replace(description=description, words=meaning.words, error=meaning.error)
+        return combined.instead._replace(description=description, words=meaning.words, error=meaning.error, of=meaning)
     return meaning._replace(
         unit=meaning.unit + combined.per,
         numerator=meaning.numerator * combined.numerator,

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from connectors.decode.mbus.blocks import Block, block_end, read_block
+from connectors.decode.mbus.profiles import is_profile, profile_values
 from connectors.decode.mbus.quantities import named
 from connectors.decode.mbus.values import LENGTHS, VARIABLE, InvalidValue, read_value, variable_length
 from connectors.decode.telegram import Measured
@@ -60,6 +61,9 @@ def read_records(data: bytes, medium: str) -> Records:
             more_follow = octets[0] == _OWN_AND_MORE
             break
         kind = _kind(octets, medium)
+        if is_profile(kind.block, value):
+            measured += _profile(kind.block, value, medium)
+            continue
         measured.append(_numbered(_measured(kind, value), seen))
         clock = value if kind.is_clock else clock
     return Records(tuple(measured), more_follow, clock)
@@ -111,6 +115,14 @@ def _measured(kind: _Kind, value: bytes) -> Measured:
         return Measured("", value.hex(), meaning.unit, meaning.description, which)
     quantity = "" if isinstance(read, str) else kind.quantity
     return Measured(quantity, read, meaning.unit, meaning.description, kind.which)
+
+
+def _profile(block: Block, value: bytes, medium: str) -> Iterator[Measured]:
+    for each, read in profile_values(block, value):
+        quantity, which = named(each, medium)
+        yield Measured(
+            "" if isinstance(read, str) else quantity, read, each.meaning.unit, each.meaning.description, which
+        )
 
 
 def _numbered(measured: Measured, seen: dict[tuple[str, str, str], int]) -> Measured:

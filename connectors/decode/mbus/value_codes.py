@@ -26,12 +26,15 @@ class Coding(Enum):
     """Any of these."""
     BYTES = auto()
     """Not to be taken apart here."""
+    PROFILE = auto()
+    """Several values one after another, equally spaced in time (annex F)."""
 
 
 class Meaning(NamedTuple):
     """What a VIF and its VIFEs say: value * numerator / denominator is in `unit`.
 
-    `words` are those of VIFEs, which tell the value apart from the plain one; `error` says why there is no value.
+    `words` are those of VIFEs, which tell the value apart from the plain one; `error` says why there is no value; `of`
+    is what each value of a profile means.
     """
 
     description: str
@@ -41,6 +44,7 @@ class Meaning(NamedTuple):
     coding: Coding = Coding.NUMBER
     words: tuple[str, ...] = ()
     error: str = ""
+    of: "Meaning | None" = None
 
 
 class Combined(NamedTuple):
@@ -267,11 +271,11 @@ COMBINABLE: Mapping[int, Combined] = MappingProxyType(
         **{code: Combined(error=words) for code, words in RECORD_ERRORS.items()},
         0x00: Combined(),
         0x12: Combined("average"),
-        0x13: Combined(instead=Meaning("inverse compact profile", coding=Coding.BYTES)),
+        0x13: Combined(instead=Meaning("inverse compact profile", coding=Coding.PROFILE)),
         0x14: Combined(instead=Meaning("relative deviation")),
         0x1D: Combined("standard conform"),
         0x1E: Combined(instead=Meaning("compact profile with register numbers", coding=Coding.BYTES)),
-        0x1F: Combined(instead=Meaning("compact profile", coding=Coding.BYTES)),
+        0x1F: Combined(instead=Meaning("compact profile", coding=Coding.PROFILE)),
         0x20: Combined(per="/s"),
         0x21: Combined(per="/min"),
         0x22: Combined(per="/h"),

@@ -56,7 +56,7 @@ def read_value(octets: bytes, data_field: int, meaning: Meaning) -> float | str:
         raise InvalidValue(meaning.error)
     if data_field in (NO_DATA, SELECTION):
         return ""
-    if meaning.coding is Coding.BYTES:
+    if meaning.coding in (Coding.BYTES, Coding.PROFILE):
         return (octets[1:] if data_field == VARIABLE else octets).hex()
     if meaning.coding in _POINTS:
         return _point(octets, data_field, _POINTS[meaning.coding])
