@@ -12,6 +12,7 @@ hold. Registers of telegrams rejected for any other reason count as unequal.
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -57,13 +58,37 @@ _REGISTERS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 def conformance(data: Path) -> list[Result]:
     """Compare with what is under `data` (the folder that holds protocol/): a row for wired, a row for wireless."""
-    return [_wired(data / "protocol" / "mbus"), _wireless(data / "protocol" / "wmbus" / "telegrams.jsonl")]
+    return [_wired(data), _wireless(data)]
 
 
-def _wired(folder: Path) -> Result:
+def published_wired(data: Path) -> Iterator[tuple[bytes, tuple[bytes, ...]]]:
+    """Every wired payload under `data`, with its keys: none has any."""
+    for file in _wired_files(data):
+        yield _octets(file.read_text("utf-8")), ()
+
+
+def published_wireless(data: Path) -> Iterator[tuple[bytes, tuple[bytes, ...]]]:
+    """Every wireless payload under `data`, with its keys."""
+    for record in _wireless_records(data):
+        payload = _payload(record)
+        if payload is not None and not _is_wired(payload):
+            yield payload, _keys(record)
+
+
+def _wired_files(data: Path) -> list[Path]:
+    return sorted((data / "protocol" / "mbus").glob("*-frames/*.hex"))
+
+
+def _wireless_records(data: Path) -> Iterator[dict[str, Any]]:
+    for line in (data / "protocol" / "wmbus" / "telegrams.jsonl").read_text("utf-8").splitlines():
+        yield json.loads(line)
+
+
+def _wired(data: Path) -> Result:
     result = Result("mbus")
-    for file in sorted(folder.glob("*-frames/*.hex")):
-        telegrams = _decoded(result, file.name, lambda: decode_mbus(_octets(file.read_text("utf-8")), _no_key))  # noqa: B023
+    for file in _wired_files(data):
+        payload = _octets(file.read_text("utf-8"))
+        telegrams = _decoded(result, file.name, partial(decode_mbus, payload, no_key))
         if file.parent.name == "test-frames":
             _compare_records(result, file, telegrams)
         elif file.parent.name == "error-frames" and telegrams:
@@ -101,32 +126,44 @@ def _is_published(one: Measured, text: str, base: float) -> bool:
         return False
 
 
-def _wireless(file: Path) -> Result:
+def _wireless(data: Path) -> Result:
     result = Result("wmbus")
     formats = dict(KNOWN_FORMATS)
-    for line in file.read_text("utf-8").splitlines():
-        record = json.loads(line)
-        name = f"{record['n']} ({record['driver']})"
-        try:
-            payload = _octets(record["telegram"])
-        except ValueError:
+    for record in _wireless_records(data):
+        payload = _payload(record)
+        if payload is None:
             result.telegrams += 1
             result.reject(Reason.ENCODING)  # published with half a byte
             continue
-        telegrams = _decoded(result, name, lambda: _either(payload, record["key"], formats))  # noqa: B023
+        name = f"{record['n']} ({record['driver']})"
+        telegrams = _decoded(result, name, partial(_either, payload, _keys(record), formats))
         if telegrams is not None:
             _compare_registers(result, name, record, telegrams)
     return result
 
 
-def _either(payload: bytes, key: str | None, formats: dict[int, bytes]) -> tuple[Telegram, ...]:
+def _either(payload: bytes, keys: tuple[bytes, ...], formats: dict[int, bytes]) -> tuple[Telegram, ...]:
     """Wired or wireless, as it begins; formats that full frames show are remembered, as a bridge does."""
-    keys = [bytes.fromhex(key)] if key else []
-    if len(payload) > 3 and payload[0] == payload[3] == _LONG_FRAME:
+    if _is_wired(payload):
         return decode_mbus(payload, lambda _: keys)
     telegrams = decode_wmbus(payload, lambda _: keys, formats=formats)
     formats.update(formats_shown(payload, lambda _: keys))
     return telegrams
+
+
+def _is_wired(payload: bytes) -> bool:
+    return len(payload) > 3 and payload[0] == payload[3] == _LONG_FRAME
+
+
+def _payload(record: Mapping[str, Any]) -> bytes | None:
+    try:
+        return _octets(record["telegram"])
+    except ValueError:
+        return None
+
+
+def _keys(record: Mapping[str, Any]) -> tuple[bytes, ...]:
+    return (bytes.fromhex(record["key"]),) if record["key"] else ()
 
 
 def _compare_registers(result: Result, name: str, record: dict[str, Any], telegrams: tuple[Telegram, ...]) -> None:
@@ -175,5 +212,6 @@ def _octets(text: str) -> bytes:
     return bytes.fromhex("".join(text.split()))
 
 
-def _no_key(meter: str) -> tuple[bytes, ...]:
+def no_key(meter: str) -> tuple[bytes, ...]:
+    """No meter has a key."""
     return ()

@@ -37,7 +37,8 @@ class Telegram:
     meter: str
     """Identity as the protocol's standard writes it."""
     medium: str
-    """One of the catalogue's media; the standard's word for what the catalogue does not have."""
+    """One of the catalogue's media; the standard's word for what the catalogue does not have; empty where neither the
+    telegram nor what it measures says."""
     at: int | None
     """The meter's own time, ms UTC; None where it states none."""
     sequence: int

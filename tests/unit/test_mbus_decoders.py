@@ -19,6 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.conformance_mbus import conformance
+from bench.fuzz_mbus import guard_wired, guard_wireless, repair_wired, repair_wireless
 from connectors.decode.mbus import Framing, decode_mbus, decode_wmbus
 from connectors.decode.mbus.application import LARGEST_PAYLOAD_BYTES
 from connectors.decode.telegram import Telegram
@@ -188,6 +189,18 @@ def test_whatever_is_cut_off_is_rejected(payload: bytes) -> None:
     for length in range(len(payload)):
         with pytest.raises(Rejected):
             decode(payload[:length], known)
+
+
+def test_fuzzing_knows_what_has_a_checksum_and_how_to_mend_it() -> None:
+    message = long_header() + WATER
+    assert guard_wired(wired(message), known)
+    assert guard_wired(wired(message)[:-1], known) is None
+    assert guard_wireless(format_a(message), known)
+    assert guard_wireless(format_b(message), known)
+    assert guard_wireless(stripped(message), known) is None
+    assert repair_wired(wired(message)[:-2] + b"\x00\x00") == wired(message)
+    assert repair_wireless(b"\x00" + stripped(message)[1:]) == stripped(message)
+    assert repair_wired(b"\x68") == repair_wireless(b"\x68") == b"\x68"
 
 
 @pytest.mark.skipif(not (PUBLISHED / "protocol").exists(), reason=f"no published telegrams at {PUBLISHED}")
