@@ -84,6 +84,8 @@ def test_every_number_is_the_nearest_float(data_field: int, exponent: int, data:
         ("029318 0000", "data error"),
         ("026C FFFF", "invalid point in time: marked as invalid"),
         ("046D 80200127", "invalid point in time: marked as invalid"),
+        ("046D 22484136", "invalid point in time: year 26, hundreds 2"),
+        ("026C A1F4", "invalid point in time: year 125, hundreds 0"),
         ("026C 1F22", "invalid point in time: day is out of range for month"),
         ("0A6C 3112", "data field A for a point in time"),
         ("046C 00200127", "data field 4 for a point in time"),

@@ -5,6 +5,9 @@ from datetime import date, datetime, time
 
 _EVERY_YEAR, _EVERY_MONTH, _EVERY_DAY, _EVERY_HOUR, _EVERY_MINUTE = 127, 15, 0, 31, 63
 
+_NO_METERS_YEAR = 2100
+"""Some meters set the hundreds wrongly. A year of the next century is none that a meter of today means."""
+
 
 class InvalidPoint(Exception):
     """The bytes name no point in time, or say themselves that they are invalid."""
@@ -82,9 +85,10 @@ def _date(low: int, high: int, hundreds: int) -> str:
 
 
 def _full_year(year: int, hundreds: int) -> int:
-    if year > 99:
-        raise ValueError(f"year {year} of a century")
-    return 2000 + year if hundreds == 0 and year <= 80 else 1900 + 100 * hundreds + year
+    full = 2000 + year if hundreds == 0 and year <= 80 else 1900 + 100 * hundreds + year
+    if year > 99 or full >= _NO_METERS_YEAR:
+        raise ValueError(f"year {year}, hundreds {hundreds}")
+    return full
 
 
 def _time_of_day(hour: int, minute: int, second: int = 0) -> str:
