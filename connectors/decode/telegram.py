@@ -45,6 +45,10 @@ class Telegram:
     status: tuple[str, ...]
     """Conditions that the meter reports, in the standard's words, snake_case; empty = nothing special."""
     measured: tuple[Measured, ...]
+    local_time: str = ""
+    """Without `at`: the meter's wall clock, ISO 8601, where it does not state the offset from UTC."""
+    key_holder: str = ""
+    """The identity whose key opened or proved the telegram, as `Keys` was asked for it; empty = it came in the clear."""
 
     @property
     def values(self) -> Mapping[str, float]:
@@ -57,7 +61,11 @@ class Telegram:
 
 
 Keys = Callable[[str], Iterable[bytes]]
-"""A meter's identity to the keys that may decrypt its telegrams, the newest first; none = it has no key."""
+"""A meter's identity to the keys that may decrypt its telegrams, the newest first; none = it has no key.
+
+For DLMS the identity is the system title in upper-case hex, and a key the encryption key, or the encryption key with
+the authentication key behind it (dlms/security.py).
+"""
 
 DecodeTelegrams = Callable[[bytes, Keys], tuple[Telegram, ...]]
 """Payload to what it says; raises Rejected, and nothing else whatever the bytes."""
