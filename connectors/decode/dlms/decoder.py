@@ -1,0 +1,79 @@
+"""DLMS/COSEM push to telegrams, all the way.
+
+    no bytes, or flags and no frame               Rejected empty
+    more than 256 KiB, or 50,000 values           Rejected too_large
+    frames, APDUs or data that are not whole,
+    that have bytes too many, or follow no rule   Rejected malformed
+    a wrong HCS, FCS or M-Bus checksum            Rejected checksum
+    compression, signatures, key agreement,
+    block transfer, any other service             Rejected unsupported
+    no key for the system title                   Rejected key
+    a wrong tag; without a tag, no key under
+    which the content is a notification           Rejected decrypt
+    a date-time that there cannot be              Rejected time
+    rows of a profile without columns or clock    Rejected field
+    text that is not ASCII or UTF-8               Rejected encoding
+
+A payload is taken whole or rejected whole.
+"""
+
+from connectors.decode.dlms.apdu import Notification, read_notification
+from connectors.decode.dlms.framing import apdus
+from connectors.decode.dlms.layouts import completed
+from connectors.decode.dlms.lists import attributed, listed
+from connectors.decode.dlms.profiles import row_telegrams
+from connectors.decode.dlms.security import Envelope, is_ciphered, opened, read_envelope
+from connectors.decode.dlms.telegrams import Sender, identity, role, telegram
+from connectors.decode.telegram import Keys, Telegram
+from schemas.errors import Reason, Rejected
+
+
+def decode_dlms(payload: bytes, keys: Keys) -> tuple[Telegram, ...]:
+    """Read one payload; `keys` is asked for the keys of a system title, in upper-case hex.
+
+    Raises:
+        Rejected: see the table at the top of this module.
+
+    >>> payload = bytes.fromhex("0f 40000000 00 0101 0203 0906 0100010700ff 06 00000118 0202 0f00 161b")
+    >>> decode_dlms(payload, lambda title: ())[0].values
+    {'active_power_import_w': 280.0}
+    """
+    return tuple(one for apdu in apdus(payload) for one in _telegrams(apdu, keys))
+
+
+def _telegrams(apdu: bytes, keys: Keys) -> list[Telegram]:
+    if not is_ciphered(apdu):
+        return _read(read_notification(apdu), Sender("", -1))
+    envelope = read_envelope(apdu)
+    sender = Sender(envelope.title.hex().upper(), envelope.counter)
+    if envelope.is_proven:
+        (content,) = opened(envelope, keys)
+        return _read(read_notification(content), sender)
+    return _read_unproven(envelope, keys, sender)
+
+
+def _read_unproven(envelope: Envelope, keys: Keys, sender: Sender) -> list[Telegram]:
+    """Without a tag, the right key is the one under which the content can be read to its end."""
+    faults = []
+    for content in opened(envelope, keys):
+        try:
+            return _read(read_notification(content), sender)
+        except Rejected as rejected:
+            faults.append(rejected)
+    raise Rejected(
+        Reason.DECRYPT,
+        f"under no key of system title {sender.title} the content is a notification ({faults[0]}); it has no tag",
+    )
+
+
+def _read(notification: Notification, sender: Sender) -> list[Telegram]:
+    of, body = notification.of, notification.body
+    found = listed(body) if of is None else attributed(of, body)
+    entries = completed(found.entries, notification.octets)
+    if not entries and not found.buffers:
+        raise Rejected(Reason.EMPTY, "a notification without a value")
+    meter = identity(entries, sender)
+    telegrams = [one for buffer in found.buffers for one in row_telegrams(buffer, found.scales, sender, meter)]
+    if telegrams and all(any(role(entry.code)) for entry in entries):
+        return telegrams
+    return [telegram(entries, found.scales, notification.date_time, sender), *telegrams]

@@ -1,0 +1,173 @@
+"""Entries to telegrams: who measured, when, and what it is in the catalogue's words.
+
+Identity: the first of IDENTITIES that the push has, else the sender's system title in hex, else empty.
+Time: the clock object, else the notification's date-time, else a date-time without a code; the first that leads to
+UTC, else the first with a wall clock.
+Values: with a scaler and unit of its own, from beside it or from a layout. A number without either is passed on as it
+is, under its code's description: not as the catalogue's quantity, since nobody knows its scale.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from connectors.decode.dlms.axdr import Data
+from connectors.decode.dlms.clock import LENGTH, NO_MOMENT, Moment, looks_like_date_time, read_date_time
+from connectors.decode.dlms.cosem_units import scaled, unit_name
+from connectors.decode.dlms.lists import Entry, Scale
+from connectors.decode.dlms.text import text_of
+from connectors.decode.obis import meaning, measured, medium_of
+from connectors.decode.telegram import Measured, Telegram
+
+# A is 0 and B is 0, or (second line) any medium and channel: C.D.E. 0-1:96.1.0 is another device, on channel 1.
+_ABSTRACT_IDENTITIES: Final = (bytes((0, 0, 96, 1, 0)), bytes((0, 0, 96, 1, 1)))
+_MEDIUM_IDENTITIES: Final = (bytes((0, 0, 0)), bytes((0, 0, 5)))
+_LOGICAL_DEVICE_NAME: Final = bytes((0, 0, 42, 0, 0))
+_CLOCK, _UNIX_CLOCK = bytes((1, 0, 0)), bytes((1, 1, 0))
+_LATEST_UNIX_TIME_S = 7_258_118_400  # 2200
+_EARLIEST_UNIX_TIME_S = 946_684_800  # 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sent an APDU: `title` its system title in hex, empty where it came in the clear; `counter` or -1."""
+
+    title: str
+    counter: int
+
+
+def telegram(entries: Sequence[Entry], scales: dict[bytes, Scale], sent_at: bytes, sender: Sender) -> Telegram:
+    """The telegram of a push without rows; raises Rejected time."""
+    moment = _moment(entries, sent_at)
+    channels = Channels(entry.code for entry in entries)
+    said = [
+        one
+        for entry in entries
+        if not role(entry.code).is_clock and (one := _measured(entry, scales, channels)) is not None
+    ]
+    meter, medium = identity(entries, sender), medium_of(entry.code for entry in entries if entry.code)
+    return Telegram(
+        meter, medium, moment.at, sender.counter, moment.status, tuple(said), moment.local, sender.title
+    )
+
+
+class Channels:
+    """B in words, where the codes of a medium are of several channels; the lowest needs no word."""
+
+    def __init__(self, codes: Iterable[bytes]) -> None:
+        seen = {code[1] for code in codes if code and code[0] and code[2]}
+        self.lowest = min(seen, default=0)
+        self.several = len(seen) > 1
+
+    def word(self, code: bytes) -> str:
+        """What `which` says of the channel."""
+        return f"channel {code[1]}" if self.several and code and code[0] and code[1] != self.lowest else ""
+
+
+def identity(entries: Sequence[Entry], sender: Sender) -> str:
+    """The meter's own identity, else its sender's, else nothing."""
+    ranked = [(rank, place, entry) for place, entry in enumerate(entries) if (rank := role(entry.code)[0])]
+    for _, _, entry in sorted(ranked, key=lambda one: one[:2]):
+        if entry.attribute == 2 and isinstance(entry.value, bytes | str | int) and (text := text_of(entry.value)):
+            return text
+    return sender.title
+
+
+class Role(NamedTuple):
+    """What an object is to a telegram, besides a value."""
+
+    identity_rank: int
+    """0 = says nothing of which meter it is; else the lower the better."""
+    is_clock: bool
+
+
+@lru_cache(maxsize=4096)
+def role(code: bytes) -> Role:
+    """Whether the object of a code says which meter it is, or is its clock (as a date-time or in UNIX time)."""
+    return Role(_identity_rank(code), code[:1] == b"\x00" and code[2:5] in (_CLOCK, _UNIX_CLOCK))
+
+
+def clock_moment(value: Data) -> Moment:
+    """The time that a clock object's value is: a date-time, or seconds of UNIX time; none where it is neither."""
+    if isinstance(value, bytes) and len(value) == LENGTH:
+        return read_date_time(value)
+    if type(value) is int and _EARLIEST_UNIX_TIME_S <= value < _LATEST_UNIX_TIME_S:
+        return Moment(value * 1000, "", ())
+    return NO_MOMENT
+
+
+def number(value: Data) -> float | None:
+    """The number that a value is; None for text, for nothing, and for a float that is not finite."""
+    if isinstance(value, int):
+        return int(value)
+    return value if isinstance(value, float) and math.isfinite(value) else None
+
+
+def said(code: bytes, value: float, scale: Scale | None, attribute: int, channel: str) -> Measured:
+    """A number in the catalogue's unit, or as it is where it has no scale or the catalogue not the quantity."""
+    if scale is None or attribute != 2:
+        return said_text(code, value, attribute, channel)
+    return measured(code, scaled(value, scale[0]), unit_name(scale[1]), channel)
+
+
+def said_text(code: bytes, value: float | str, attribute: int, channel: str) -> Measured:
+    """What the catalogue has no quantity for."""
+    _, which, description = meaning(code)
+    if attribute != 2:
+        description = f"{description}, attribute {attribute}"
+    return Measured("", value, "", description, ", ".join(filter(None, (which, channel))))
+
+
+def _measured(entry: Entry, scales: dict[bytes, Scale], channels: Channels) -> Measured | None:
+    """None where nothing was measured: null-data, and floats that are not finite."""
+    code, value, scale, place, attribute = entry
+    if isinstance(value, int | float):
+        plain = number(value)
+        if plain is None:
+            return None
+        if not code:
+            return Measured("", plain, "", place)
+        return said(code, plain, scale or scales.get(code), attribute, channels.word(code))
+    if value is None:
+        return None
+    if not code:
+        return Measured("", _time_or_text(value), "", place)
+    return said_text(code, _time_or_text(value), attribute, channels.word(code))
+
+
+def _time_or_text(value: Data) -> str:
+    if isinstance(value, bytes) and looks_like_date_time(value):
+        moment = read_date_time(value)
+        return moment.local or value.hex().upper()
+    return text_of(value)
+
+
+def _moment(entries: Sequence[Entry], sent_at: bytes) -> Moment:
+    moments = [clock_moment(entry.value) for entry in entries if role(entry.code).is_clock and entry.attribute == 2]
+    if sent_at:
+        moments.append(read_date_time(sent_at))
+    moments += [
+        read_date_time(entry.value)
+        for entry in entries
+        if not entry.code and isinstance(entry.value, bytes) and looks_like_date_time(entry.value)
+    ]
+    return best_moment(moments)
+
+
+def best_moment(moments: Sequence[Moment]) -> Moment:
+    """The first that leads to UTC, else the first with a wall clock, else the first."""
+    for moment in moments:
+        if moment.at is not None:
+            return moment
+    return next((moment for moment in moments if moment.local), moments[0] if moments else NO_MOMENT)
+
+
+def _identity_rank(code: bytes) -> int:
+    """0 for what is no identity, else 1 for the best."""
+    if code[:5] in _ABSTRACT_IDENTITIES:
+        return 1 + _ABSTRACT_IDENTITIES.index(code[:5])
+    if code and code[0] and code[2:5] in _MEDIUM_IDENTITIES:
+        return 3 + _MEDIUM_IDENTITIES.index(code[2:5])
+    return 5 if code[:5] == _LOGICAL_DEVICE_NAME else 0
