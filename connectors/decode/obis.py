@@ -5,20 +5,29 @@ or a further channel (B) of the same thing is the same quantity with `which` say
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from connectors.decode.telegram import Measured
 from schemas.catalogue import Kind, Quantity, load_catalogue
-from schemas.units import to_base, units_like
+from schemas.units import SUFFIXES, to_base, units_like
 
 NOT_BILLED = 255
 """F of a value that belongs to no billing period."""
 MEDIA: Final = {1: "electricity", 4: "heat", 5: "heat", 6: "heat", 7: "gas", 8: "water", 9: "water"}
 """A to the medium: heat cost allocators and cooling count as heat, hot water as water."""
 
+NET: Final = {
+    16: ("active_power_w", 1, 2),
+    36: ("active_power_l1_w", 21, 22),
+    56: ("active_power_l2_w", 41, 42),
+    76: ("active_power_l3_w", 61, 62),
+}
+"""C of a net power -> its quantity, C of the power drawn, C of the power fed in (IEC 62056-6-1, table 5)."""
+
 _LAST_TARIFF = 63
+_PRESENT = bytes((7, 0, NOT_BILLED))
 _WRITTEN = re.compile(r"(?:(\d{1,3})-(\d{1,3}):)?(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?(?:[*.](\d{1,3}))?")
 
 _TOTAL: Final = {
@@ -102,13 +111,18 @@ def meaning(code: bytes) -> Meaning:
 
 
 class Wording(NamedTuple):
-    """How a value of a code in a unit is passed on. `converts`: to the catalogue's unit."""
+    """How a number of a code in a unit is passed on.
+
+    `converts` is the quantity to whose unit `to_base` leads, None where there is nothing to convert; `factor` leads to
+    the base unit where the catalogue has no quantity.
+    """
 
     name: str
     unit: str
     description: str
     which: str
     converts: Quantity | None
+    factor: float
 
 
 @lru_cache(maxsize=4096)
@@ -117,20 +131,45 @@ def wording(code: bytes, unit: str, channel: str = "") -> Wording:
     quantity, which, description = meaning(code)
     which = ", ".join(filter(None, (which, channel)))
     if quantity is None or unit not in units_of(quantity.unit):
-        return Wording("", unit, description, which, None)
-    return Wording(quantity.name, quantity.unit, description, which, None if unit == quantity.unit else quantity)
+        base, factor = _bases().get(unit, (unit, 1.0))
+        return Wording("", base, description, which, None, factor)
+    converts = None if unit == quantity.unit else quantity
+    return Wording(quantity.name, quantity.unit, description, which, converts, 1.0)
 
 
 def measured(code: bytes, value: float, unit: str, channel: str = "") -> Measured:
-    """A number in the catalogue's unit if it has the quantity and the unit leads there, else as it is.
+    """A number in the catalogue's unit if it has the quantity and the unit leads there, else in its own base unit.
 
     >>> measured(bytes((1, 0, 1, 8, 0, 255)), 1.001, "kWh").value
     1001.0
+    >>> measured(bytes((1, 0, 21, 7, 0, 255)), 0.17, "kW")
+    Measured(quantity='', value=170.0, unit='W', description='1-0:21.7.0 active power import L1', which='')
     """
-    name, base, description, which, converts = wording(code, unit, channel)
+    name, base, description, which, converts, factor = wording(code, unit, channel)
     if converts is not None:
-        return Measured(name, to_base(value, unit, converts), base, description, which)
+        value = to_base(value, unit, converts)
+    elif factor != 1.0:
+        value = round(value * factor, 9)
     return Measured(name, float(value), base, description, which)
+
+
+def net_powers(codes: Sequence[bytes], said: Sequence[Measured | None]) -> tuple[Measured, ...]:
+    """Power drawn less power fed in, for those of NET of which a telegram has both and not the difference.
+
+    >>> drawn, fed = bytes((1, 0, 1, 7, 0, 255)), bytes((1, 0, 2, 7, 0, 255))
+    >>> [one.value for one in net_powers((drawn, fed), (measured(drawn, 0, "W"), measured(fed, 250, "W")))]
+    [-250.0]
+    """
+    watts = {
+        code[2]: one.value
+        for code, one in zip(codes, said, strict=True)
+        if code[:1] == b"\x01" and code[3:] == _PRESENT and one is not None and one.unit == "W" and not one.which
+    }
+    return tuple(
+        Measured(name, round(float(watts[drawn]) - float(watts[fed]), 9), "W", f"1-0:{drawn}.7.0 less 1-0:{fed}.7.0")
+        for net, (name, drawn, fed) in NET.items()
+        if drawn in watts and fed in watts and net not in watts
+    )
 
 
 @lru_cache(maxsize=64)
@@ -140,12 +179,18 @@ def units_of(base: str) -> frozenset[str]:
 
 
 def medium_of(codes: Iterable[bytes]) -> str:
-    """The medium of the first code that has one; empty where none has.
+    """The medium of the first code that has one; empty where none has. C 0 is for identities: they measure nothing.
 
     >>> medium_of([bytes((0, 0, 96, 1, 0, 255)), bytes((8, 0, 1, 0, 0, 255))])
     'water'
     """
-    return next((MEDIA[code[0]] for code in codes if code[0] in MEDIA), "")
+    return next((MEDIA[code[0]] for code in codes if code and code[2] and code[0] in MEDIA), "")
+
+
+@lru_cache(maxsize=1)
+def _bases() -> Mapping[str, tuple[str, float]]:
+    """A unit to the base unit to which a factor leads, and the factor."""
+    return {unit: (base, factor) for base in SUFFIXES for unit, factor in units_like(base).items() if unit}
 
 
 @lru_cache(maxsize=1)
@@ -162,8 +207,10 @@ def _quantities() -> Mapping[tuple[int, int, int, int], Quantity]:
 
 def _words(code: bytes) -> str:
     a, _, c, d, e, _ = code
-    if a != 1 or (c, d, e) in _ABSTRACT or c not in range(1, 93):
+    if a == 0 or c == 0 or c > 92:
         return _ABSTRACT.get((c, d, e), "")
+    if a != 1:
+        return ""
     phase = (c - 1) // 20 if 21 <= c <= 80 else 0
     name = _TOTAL.get(c - 20 * phase, "")
     manner = "" if d == 7 else _MANNER.get(d, "")

@@ -46,9 +46,11 @@ class Telegram:
     """Conditions that the meter reports, in the standard's words, snake_case; empty = nothing special."""
     measured: tuple[Measured, ...]
     local_time: str = ""
-    """Without `at`: the meter's wall clock, ISO 8601, where it does not state the offset from UTC."""
+    """The meter's own time, ISO 8601, where its standard states no offset from UTC."""
+    security: str = ""
+    """How it was protected, as the decoder proved with a key; empty = it could have been anyone's."""
     key_holder: str = ""
-    """The identity whose key opened or proved the telegram, as `Keys` was asked for it; empty = it came in the clear."""
+    """The identity for which `Keys` gave the key, where that is not `meter`: DLMS' system title."""
 
     @property
     def values(self) -> Mapping[str, float]:

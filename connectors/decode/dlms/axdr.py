@@ -11,7 +11,8 @@
 Work is bounded: at most DEEPEST levels and MOST_VALUES values, whatever the bytes claim.
 """
 
-from struct import Struct, error as StructError
+from struct import Struct
+from struct import error as StructError
 from typing import Any, Final
 
 from connectors.decode.dlms.uniform import FEWEST_ROWS, uniform_rows

@@ -4,7 +4,9 @@ year 2 | month | day | day of week | hour | minute | second | hundredths | devia
 
 UTC is local time plus the deviation in minutes (0x8000 = not specified), the opposite of ISO 8601's offset.
 
-    no deviation                   no time in UTC: it cannot be known. `local` has the wall clock; status says so
+    no deviation                   as the zone says, if one is given: the daylight saving bit decides in the hour that
+                                   comes twice. Else no time: it cannot be known; status says so. `local` has the
+                                   wall clock either way
     date, hour or minute open      no time at all; status says so
     second or hundredths open      0
     clock status "invalid value"   no time: the meter itself says that it is wrong. `local` has it
@@ -14,7 +16,7 @@ UTC is local time plus the deviation in minutes (0x8000 = not specified), the op
     before 2000 or from 2200 on    Rejected time
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
 from schemas.errors import Reason, Rejected
@@ -25,7 +27,7 @@ TIME_UNSPECIFIED = "time_unspecified"
 
 _EPOCH = datetime(1970, 1, 1)
 _MILLISECOND = timedelta(milliseconds=1)
-_UNSPECIFIED, _NO_DEVIATION, _INVALID_VALUE = 0xFF, -0x8000, 0x01
+_UNSPECIFIED, _NO_DEVIATION, _INVALID_VALUE, _DAYLIGHT_SAVING = 0xFF, -0x8000, 0x01, 0x80
 _FARTHEST_DEVIATION = 14 * 60
 # 0xFD and 0xFE: the days and months when daylight saving begins and ends, the last days of a month.
 _RECURRING = frozenset((0xFD, 0xFE, _UNSPECIFIED))
@@ -38,7 +40,7 @@ _CONDITIONS: Final = (
 
 
 class Moment(NamedTuple):
-    """`at` is ms UTC, or None with the reason in `status`; `local` the wall clock where there is no `at`."""
+    """`at` is ms UTC, or None with the reason in `status`; `local` the wall clock where the meter states no UTC."""
 
     at: int | None
     local: str
@@ -48,8 +50,8 @@ class Moment(NamedTuple):
 NO_MOMENT: Final = Moment(None, "", ())
 
 
-def read_date_time(octets: bytes) -> Moment:
-    """Read a date-time of 12 bytes; raises Rejected time.
+def read_date_time(octets: bytes, zone: tzinfo | None = None) -> Moment:
+    """Read a date-time of 12 bytes, in `zone` where it does not state its deviation; raises Rejected time.
 
     >>> read_date_time(bytes.fromhex("07e5 09 16 03 11 23 1e ff ffc4 00"))
     Moment(at=1632328530000, local='', status=())
@@ -70,12 +72,12 @@ def read_date_time(octets: bytes) -> Moment:
         raise Rejected(Reason.TIME, f"{octets.hex(' ')} is no date-time of IEC 62056-6-2") from None
     if not 2000 <= year < 2200:
         raise Rejected(Reason.TIME, f"{local.isoformat()} lies before 2000 or after 2199")
-    if deviation == _NO_DEVIATION:
-        return Moment(None, local.isoformat(), (*status, TIME_WITHOUT_OFFSET))
-    if abs(deviation) > _FARTHEST_DEVIATION:
-        raise Rejected(Reason.TIME, f"{octets.hex(' ')} deviates {deviation} min from UTC")
     if clock_status & _INVALID_VALUE and clock_status != _UNSPECIFIED:
         return Moment(None, local.isoformat(), status)
+    if deviation == _NO_DEVIATION:
+        return _without_deviation(local, clock_status, status, zone)
+    if abs(deviation) > _FARTHEST_DEVIATION:
+        raise Rejected(Reason.TIME, f"{octets.hex(' ')} deviates {deviation} min from UTC")
     return Moment((local - _EPOCH) // _MILLISECOND + deviation * 60_000, "", status)
 
 
@@ -85,6 +87,14 @@ def looks_like_date_time(octets: bytes) -> bool:
         return False
     month, day, weekday, hour, minute = octets[2:7]
     return 1 <= month <= 12 and 1 <= day <= 31 and (weekday <= 7 or weekday == 0xFF) and hour < 24 and minute < 60
+
+
+def _without_deviation(local: datetime, clock_status: int, status: tuple[str, ...], zone: tzinfo | None) -> Moment:
+    if zone is None:
+        return Moment(None, local.isoformat(), (*status, TIME_WITHOUT_OFFSET))
+    is_standard_time = clock_status != _UNSPECIFIED and not clock_status & _DAYLIGHT_SAVING
+    moment = local.replace(tzinfo=zone, fold=is_standard_time)
+    return Moment((moment - _EPOCH.replace(tzinfo=UTC)) // _MILLISECOND, local.isoformat(), status)
 
 
 def _conditions(clock_status: int) -> tuple[str, ...]:

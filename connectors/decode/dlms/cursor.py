@@ -38,7 +38,7 @@ class Cursor:
         return int.from_bytes(self.take(width, what), "big")
 
     def length(self) -> int:
-        """A length as A-XDR and BER write it (IEC 61334-6): up to 127 in one byte, else 0x81..0x84 and as many bytes."""
+        """A length (IEC 61334-6): up to 127 in one byte, else 0x81 to 0x84 and as many bytes as that says."""
         first = self.unsigned(1, "a length")
         if first < 0x80:
             return first

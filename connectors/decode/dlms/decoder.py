@@ -17,6 +17,8 @@
 A payload is taken whole or rejected whole.
 """
 
+from datetime import tzinfo
+
 from connectors.decode.dlms.apdu import Notification, read_notification
 from connectors.decode.dlms.framing import apdus
 from connectors.decode.dlms.layouts import completed
@@ -28,8 +30,11 @@ from connectors.decode.telegram import Keys, Telegram
 from schemas.errors import Reason, Rejected
 
 
-def decode_dlms(payload: bytes, keys: Keys) -> tuple[Telegram, ...]:
+def decode_dlms(payload: bytes, keys: Keys, zone: tzinfo | None = None) -> tuple[Telegram, ...]:
     """Read one payload; `keys` is asked for the keys of a system title, in upper-case hex.
+
+    `zone` is where the meter's clock runs, for times that do not state their offset from UTC: without it such a
+    telegram has `local_time` and no `at`.
 
     Raises:
         Rejected: see the table at the top of this module.
@@ -38,14 +43,14 @@ def decode_dlms(payload: bytes, keys: Keys) -> tuple[Telegram, ...]:
     >>> decode_dlms(payload, lambda title: ())[0].values
     {'active_power_import_w': 280.0}
     """
-    return tuple(one for apdu in apdus(payload) for one in _telegrams(apdu, keys))
+    return tuple(one for apdu in apdus(payload) for one in _telegrams(apdu, keys, zone))
 
 
-def _telegrams(apdu: bytes, keys: Keys) -> list[Telegram]:
+def _telegrams(apdu: bytes, keys: Keys, zone: tzinfo | None) -> list[Telegram]:
     if not is_ciphered(apdu):
-        return _read(read_notification(apdu), Sender("", -1))
+        return _read(read_notification(apdu), Sender(zone=zone))
     envelope = read_envelope(apdu)
-    sender = Sender(envelope.title.hex().upper(), envelope.counter)
+    sender = Sender(envelope.title.hex().upper(), envelope.counter, envelope.security, zone)
     if envelope.is_proven:
         (content,) = opened(envelope, keys)
         return _read(read_notification(content), sender)

@@ -1,4 +1,4 @@
-"""DLMS over the link layer of M-Bus (IEC 62056-7-3, EN 13757-2): how meters push at their customer interface in Austria.
+"""DLMS over the link layer of M-Bus (IEC 62056-7-3, EN 13757-2): how meters in Austria push to their customers.
 
     68 | L | L | 68 | C | A | CI | source 1 | destination 1 | part of an APDU | checksum 1 | 16
 

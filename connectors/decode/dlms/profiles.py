@@ -5,6 +5,7 @@ period; a delta is added to the value before (IEC 62056-6-2, 4.3.6).
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import tzinfo
 from typing import Any
 
 from connectors.decode.dlms.apdu import Attribute
@@ -13,7 +14,7 @@ from connectors.decode.dlms.clock import Moment
 from connectors.decode.dlms.lists import Buffer, Scale
 from connectors.decode.dlms.telegrams import Channels, Sender, clock_moment, number, role, said, said_text
 from connectors.decode.dlms.text import text_of
-from connectors.decode.obis import medium_of
+from connectors.decode.obis import medium_of, net_powers
 from connectors.decode.telegram import Measured, Telegram
 from schemas.errors import Reason, Rejected
 
@@ -29,7 +30,7 @@ def row_telegrams(buffer: Buffer, scales: dict[bytes, Scale], sender: Sender, me
         return
     columns = list(zip(*buffer.rows, strict=True))
     clock = _clock_column(buffer.columns)
-    moments = _moments(columns[clock], buffer.period_s)
+    moments = _moments(columns[clock], buffer.period_s, sender.zone)
     channels = Channels(attribute.code for attribute in buffer.columns)
     medium = medium_of(attribute.code for attribute in buffer.columns)
     cells = [
@@ -38,9 +39,10 @@ def row_telegrams(buffer: Buffer, scales: dict[bytes, Scale], sender: Sender, me
         if place != clock
     ]
     rows: Any = zip(*cells, strict=True) if cells else ((),) * len(moments)
+    codes = [attribute.code for place, attribute in enumerate(buffer.columns) if place != clock]
     for moment, row in zip(moments, rows, strict=True):
-        measured = row if None not in row else tuple(cell for cell in row if cell is not None)
-        yield Telegram(meter, medium, moment.at, sender.counter, moment.status, measured, moment.local, sender.title)
+        there = row if None not in row else tuple(cell for cell in row if cell is not None)
+        yield sender.telegram(meter, medium, moment, there + net_powers(codes, row))
 
 
 def _clock_column(columns: Sequence[Attribute]) -> int:
@@ -50,11 +52,11 @@ def _clock_column(columns: Sequence[Attribute]) -> int:
     raise Rejected(Reason.FIELD, "the rows of a profile have no clock among their columns")
 
 
-def _moments(column: Sequence[Data], period_s: int) -> list[Moment]:
+def _moments(column: Sequence[Data], period_s: int, zone: tzinfo | None) -> list[Moment]:
     found: list[Moment] = []
     for value in column:
         if value is not None:
-            moment = clock_moment(value)
+            moment = clock_moment(value, zone)
             if moment.at is None and not moment.status:
                 raise Rejected(Reason.TIME, f"{text_of(value)} is no time of a profile's row")
         elif found and period_s and (before := found[-1].at) is not None:

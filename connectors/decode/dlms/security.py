@@ -4,9 +4,9 @@ general-glo-ciphering 0xDB, general-ded-ciphering 0xDC: system title | ciphered 
 general-ciphering 0xDD: transaction id | originator | recipient | date-time | other | key-info | ciphered content
 ciphered content: security control 1 | invocation counter 4 | data | tag 12
 
-Security control: suite in bits 0 to 3, authenticated 0x10, encrypted 0x20, broadcast key 0x40, compressed 0x80. Suites 0
-and 1 are AES-GCM with keys of 128 bits, suite 2 of 256. Encryption alone (0x20) has no tag: a wrong key shows only
-in that what comes out is no notification, and bits that were changed on the way may not show at all.
+Security control: suite in bits 0 to 3, authenticated 0x10, encrypted 0x20, broadcast key 0x40, compressed 0x80.
+Suites 0 and 1 are AES-GCM with keys of 128 bits, suite 2 of 256. Encryption alone (0x20) has no tag: a wrong key
+shows only in that what comes out is no notification, and bits that were changed on the way may not show at all.
 
 A meter's key is its encryption key EK, or EK followed by its authentication key AK: 16 or 32 bytes for suites 0 and
 1, 32 or 64 for suite 2. EK alone serves as AK too; whether that holds, the tag tells.
@@ -53,6 +53,18 @@ class Envelope:
     def is_proven(self) -> bool:
         """Whether there is a tag that shows that the content is what the sender wrote."""
         return bool(self.control & _AUTHENTICATED)
+
+    @property
+    def security(self) -> str:
+        """Suite and protection in words.
+
+        >>> Envelope(bytes(8), b"", 0x30, 1, b"", bytes(12)).security
+        'suite_0_authenticated_encrypted'
+        """
+        words = [f"suite_{self.control & _SUITE}"]
+        words += ["authenticated"] * bool(self.control & _AUTHENTICATED)
+        words += ["encrypted"] * bool(self.control & _ENCRYPTED)
+        return "_".join(words)
 
 
 def is_ciphered(apdu: bytes) -> bool:

@@ -10,6 +10,7 @@ is, under its code's description: not as the catalogue's quantity, since nobody 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -18,7 +19,7 @@ from connectors.decode.dlms.clock import LENGTH, NO_MOMENT, Moment, looks_like_d
 from connectors.decode.dlms.cosem_units import scaled, unit_name
 from connectors.decode.dlms.lists import Entry, Scale
 from connectors.decode.dlms.text import text_of
-from connectors.decode.obis import meaning, measured, medium_of
+from connectors.decode.obis import meaning, measured, medium_of, net_powers
 from connectors.decode.telegram import Measured, Telegram
 
 # A is 0 and B is 0, or (second line) any medium and channel: C.D.E. 0-1:96.1.0 is another device, on channel 1.
@@ -32,24 +33,44 @@ _EARLIEST_UNIX_TIME_S = 946_684_800  # 2000
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sent an APDU: `title` its system title in hex, empty where it came in the clear; `counter` or -1."""
+    """Who sent an APDU, as far as its envelope tells."""
 
-    title: str
-    counter: int
+    title: str = ""
+    """The system title in hex; empty where the APDU came in the clear."""
+    counter: int = -1
+    security: str = ""
+    """How the APDU was protected; empty where it came in the clear."""
+    zone: tzinfo | None = None
+    """Where the meter's clock runs, for times that do not say."""
+
+    def telegram(self, meter: str, medium: str, moment: Moment, measured: tuple[Measured, ...]) -> Telegram:
+        """A telegram of this sender's."""
+        return Telegram(
+            meter,
+            medium,
+            moment.at,
+            self.counter,
+            moment.status,
+            measured,
+            local_time=moment.local,
+            security=self.security,
+            key_holder=self.title,
+        )
 
 
 def telegram(entries: Sequence[Entry], scales: dict[bytes, Scale], sent_at: bytes, sender: Sender) -> Telegram:
     """The telegram of a push without rows; raises Rejected time."""
-    moment = _moment(entries, sent_at)
     channels = Channels(entry.code for entry in entries)
-    said = [
-        one
-        for entry in entries
-        if not role(entry.code).is_clock and (one := _measured(entry, scales, channels)) is not None
-    ]
-    meter, medium = identity(entries, sender), medium_of(entry.code for entry in entries if entry.code)
-    return Telegram(
-        meter, medium, moment.at, sender.counter, moment.status, tuple(said), moment.local, sender.title
+    codes, said = [], []
+    for entry in entries:
+        if not role(entry.code).is_clock and (one := _measured(entry, scales, channels)) is not None:
+            codes.append(entry.code)
+            said.append(one)
+    return sender.telegram(
+        identity(entries, sender),
+        medium_of(codes),
+        _moment(entries, sent_at, sender.zone),
+        (*said, *net_powers(codes, said)),
     )
 
 
@@ -89,10 +110,10 @@ def role(code: bytes) -> Role:
     return Role(_identity_rank(code), code[:1] == b"\x00" and code[2:5] in (_CLOCK, _UNIX_CLOCK))
 
 
-def clock_moment(value: Data) -> Moment:
+def clock_moment(value: Data, zone: tzinfo | None) -> Moment:
     """The time that a clock object's value is: a date-time, or seconds of UNIX time; none where it is neither."""
     if isinstance(value, bytes) and len(value) == LENGTH:
-        return read_date_time(value)
+        return read_date_time(value, zone)
     if type(value) is int and _EARLIEST_UNIX_TIME_S <= value < _LATEST_UNIX_TIME_S:
         return Moment(value * 1000, "", ())
     return NO_MOMENT
@@ -144,12 +165,13 @@ def _time_or_text(value: Data) -> str:
     return text_of(value)
 
 
-def _moment(entries: Sequence[Entry], sent_at: bytes) -> Moment:
-    moments = [clock_moment(entry.value) for entry in entries if role(entry.code).is_clock and entry.attribute == 2]
+def _moment(entries: Sequence[Entry], sent_at: bytes, zone: tzinfo | None) -> Moment:
+    clocks = [entry.value for entry in entries if role(entry.code).is_clock and entry.attribute == 2]
+    moments = [clock_moment(value, zone) for value in clocks]
     if sent_at:
-        moments.append(read_date_time(sent_at))
+        moments.append(read_date_time(sent_at, zone))
     moments += [
-        read_date_time(entry.value)
+        read_date_time(entry.value, zone)
         for entry in entries
         if not entry.code and isinstance(entry.value, bytes) and looks_like_date_time(entry.value)
     ]

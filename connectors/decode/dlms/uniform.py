@@ -44,9 +44,7 @@ def uniform_rows(data: bytes, at: int, count: int) -> Rows | None:
     if (raw[:, layout.fixed] != raw[0, layout.fixed]).any():
         return None
     names = [str(number) for number in range(len(layout.formats))]
-    dtype = np.dtype(
-        {"names": names, "formats": layout.formats, "offsets": layout.offsets, "itemsize": layout.width}  # type: ignore[call-overload]
-    )
+    dtype = np.dtype({"names": names, "formats": layout.formats, "offsets": layout.offsets, "itemsize": layout.width})
     table = np.frombuffer(data, dtype, count, at)
     columns = [table[name].tolist() for name in names]
     return Rows(list(zip(*columns, strict=True)), at + count * layout.width)

@@ -1,0 +1,201 @@
+"""What the lines of a P1 telegram say: of the meter itself, and of the meters behind it on channels 1 to 4.
+
+A meter behind (gas, water, heat, another electricity meter) has 0-n:24.1.0 (its type, EN 13757-3), 0-n:96.1.0 (its
+identity) and a value with the time at which it was read. It becomes a telegram of its own if it has an identity;
+else its values stay with the meter, under "channel n".
+
+DSMR splits energy by tariff 1 and 2, and has no total: the total is their sum, said so in its description.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from connectors.decode.obis import MEDIA, meaning, measured, medium_of, net_powers, written
+from connectors.decode.telegram import Measured, Telegram
+from schemas.errors import Reason, Rejected
+
+_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?")
+_TIME = re.compile(r"(\d{12})([WS]?)")
+_HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+_EPOCH = datetime(1970, 1, 1)
+_MILLISECOND = timedelta(milliseconds=1)
+
+_CLOCK: Final = (1, 0, 0)
+_DEVICE_TYPE, _DEVICE_VALUE, _DEVICE_VALUE_OLD = (24, 1, 0), (24, 2, 1), (24, 3, 0)
+_SERIAL, _IDENTIFIER = (96, 1, 0), (96, 1, 1)
+# Digits that are no number: identities, messages, the tariff's name, versions.
+_TEXTS: Final = ((96, 1), (96, 13), (96, 14), (0, 2), (0, 0))
+_DEVICE_CODES: Final = {
+    2: bytes((1, 0, 1, 8, 0, 255)),
+    3: bytes((7, 0, 3, 0, 0, 255)),
+    4: bytes((6, 0, 1, 0, 0, 255)),
+    6: bytes((9, 0, 1, 0, 0, 255)),
+    7: bytes((8, 0, 1, 0, 0, 255)),
+    10: bytes((5, 0, 1, 0, 0, 255)),
+    11: bytes((5, 0, 1, 0, 0, 255)),
+    12: bytes((6, 0, 1, 0, 0, 255)),
+}
+"""Type of a device (EN 13757-3, table 13) -> the code of the register that it is read for."""
+
+
+class Line(NamedTuple):
+    """A code and what stands in its brackets."""
+
+    code: bytes
+    values: tuple[str, ...]
+
+    @property
+    def group(self) -> tuple[int, int, int]:
+        """C, D and E."""
+        return self.code[2], self.code[3], self.code[4]
+
+    @property
+    def channel(self) -> int:
+        """The channel of a meter behind this one; 0 = the meter itself."""
+        return self.code[1] if self.code[0] == 0 and self.code[2] in (24, 96) else 0
+
+
+class _Clock(NamedTuple):
+    at: int | None
+    local: str
+
+
+def telegrams_of(
+    lines: Sequence[Line], winter_offset_h: int, title: str = "", counter: int = -1, security: str = ""
+) -> Iterator[Telegram]:
+    """The meter's telegram, and one for each meter behind it."""
+    channels: dict[int, list[Line]] = {}
+    for line in lines:
+        channels.setdefault(line.channel, []).append(line)
+    own = channels.pop(0, [])
+    behind = {number: device for number, device in channels.items() if _identity(device, _SERIAL)}
+    clock = next((_clock(line.values[0], winter_offset_h) for line in own if line.group == _CLOCK), _Clock(None, ""))
+    said = list(_measured(own))
+    for number, device in channels.items():
+        if number not in behind:
+            said += _measured(device, f"channel {number}")
+    meter = _identity(own, _IDENTIFIER) or _identity(own, _SERIAL)
+    said += _totals(own)
+    yield _telegram(meter, medium_of(line.code for line in own), clock, said, title, counter, security)
+    for device in behind.values():
+        medium, clock, said = _device(device, winter_offset_h)
+        yield _telegram(_identity(device, _SERIAL), medium, clock, said, title, counter, security)
+
+
+def _telegram(
+    meter: str, medium: str, clock: _Clock, said: Sequence[Measured], title: str, counter: int, security: str
+) -> Telegram:
+    status = ("time_without_offset",) if clock.local else ()
+    return Telegram(
+        meter,
+        medium,
+        clock.at,
+        counter,
+        status,
+        tuple(said),
+        local_time=clock.local,
+        security=security,
+        key_holder=title,
+    )
+
+
+def _measured(lines: Sequence[Line], channel: str = "") -> Iterator[Measured]:
+    codes, found = [], []
+    for line in lines:
+        if line.group != _CLOCK:
+            one = _value(line, channel)
+            codes.append(line.code)
+            found.append(one)
+            if one is not None:
+                yield one
+    yield from net_powers(codes, found)
+
+
+def _value(line: Line, channel: str) -> Measured | None:
+    """What one line says; None where its brackets are empty."""
+    text = ", ".join(filter(None, line.values))
+    if not text:
+        return None
+    number, star, unit = line.values[0].partition("*")
+    is_text = line.group[:2] in _TEXTS or len(line.values) > 1
+    if not is_text and _NUMBER.fullmatch(number):
+        # Without a unit it is a count or a state, never the catalogue's quantity.
+        return measured(line.code, float(number), unit if star else "", channel)
+    if star and not is_text:
+        raise Rejected(Reason.VALUE, f"{written(line.code)} is {line.values[0][:40]!r}, expected a number and a unit")
+    _, which, description = meaning(line.code)
+    return Measured("", text, "", description, ", ".join(filter(None, (which, channel))))
+
+
+def _totals(lines: Sequence[Line]) -> Iterator[Measured]:
+    """Energy drawn and fed in, where there are tariffs 1 and 2 alone."""
+    by_code = {line.code: line for line in lines}
+    for c in (1, 2):
+        tariffs = [by_code.get(bytes((1, 0, c, 8, e, 255))) for e in (1, 2)]
+        others = (line for line in lines if line.code[0] == 1 and line.group[:2] == (c, 8))
+        if None in tariffs or sum(1 for _ in others) != len(tariffs):
+            continue
+        found = [_value(line, "") for line in tariffs if line is not None]
+        parts = [float(one.value) for one in found if one is not None and one.quantity]
+        if found[0] is not None and len(parts) == len(tariffs):
+            description = f"1-0:{c}.8.1 and 1-0:{c}.8.2, their sum"
+            yield Measured(found[0].quantity, round(sum(parts), 9), found[0].unit, description)
+
+
+def _device(lines: Sequence[Line], winter_offset_h: int) -> tuple[str, _Clock, list[Measured]]:
+    """Medium, time and values of a meter behind."""
+    by_group = {line.group: line for line in lines}
+    kind = by_group.get(_DEVICE_TYPE)
+    code = _device_code(kind.values[0]) if kind is not None else None
+    clock = _Clock(None, "")
+    found = []
+    for line in lines:
+        if line.group in (_DEVICE_VALUE, _DEVICE_VALUE_OLD) and len(line.values) > 1:
+            clock = _clock(line.values[0], winter_offset_h)
+            found.append(_device_value(line, code))
+        elif (one := _value(line, "")) is not None:
+            found.append(one)
+    return MEDIA[code[0]] if code else "", clock, found
+
+
+def _device_code(text: str) -> bytes | None:
+    return _DEVICE_CODES.get(int(text)) if text.isdecimal() and len(text) <= 3 else None
+
+
+def _device_value(line: Line, code: bytes | None) -> Measured:
+    """(time)(value*unit), in DSMR 2 and 3 (time)(..)(..)(..)(code)(unit)(value)."""
+    number, star, unit = line.values[-1].partition("*")
+    if not star and len(line.values) >= 3:
+        unit = line.values[-2]
+    if not _NUMBER.fullmatch(number):
+        raise Rejected(Reason.VALUE, f"{written(line.code)} is {line.values[-1][:40]!r}, expected a number and a unit")
+    return measured(code or line.code, float(number), unit)
+
+
+def _clock(text: str, winter_offset_h: int) -> _Clock:
+    """YYMMDDhhmmss with W for winter or S for summer time; without either, nobody knows UTC."""
+    match = _TIME.fullmatch(text)
+    try:
+        local = datetime.strptime(match[1], "%y%m%d%H%M%S") if match else None
+    except ValueError:
+        local = None
+    if match is None or local is None:
+        raise Rejected(Reason.TIME, f"{text[:40]!r} is no time YYMMDDhhmmss with W or S")
+    local = local.replace(year=2000 + local.year % 100)
+    if not match[2]:
+        return _Clock(None, local.isoformat())
+    offset = timedelta(hours=winter_offset_h + (match[2] == "S"))
+    return _Clock((local - offset - _EPOCH) // _MILLISECOND, "")
+
+
+def _identity(lines: Sequence[Line], group: tuple[int, int, int]) -> str:
+    """An identity, which is written as the hex of its text; one that is no text stays hex."""
+    values: Mapping[tuple[int, int, int], str] = {line.group: line.values[0] for line in lines if line.values}
+    text = values.get(group, "")
+    if _HEX.fullmatch(text):
+        octets = bytes.fromhex(text)
+        if octets.isascii() and octets.decode("ascii").isprintable():
+            return octets.decode("ascii")
+    return text
