@@ -9,9 +9,10 @@ A time from the header of a notification is not there where only the body was pu
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from bench.conformance_result import Result
 from connectors.decode.dlms.decoder import decode_dlms
 from connectors.decode.dlms.security import opened, read_envelope
 from connectors.decode.p1 import decode_p1
-from connectors.decode.telegram import Measured, Telegram
+from connectors.decode.telegram import Keys, Measured, Telegram
 from schemas.errors import Reason, Rejected
 from schemas.units import units_like
 
@@ -79,13 +80,13 @@ def _pushes(folder: Path) -> Result:
     result = Result("dlms push")
     for row in _rows(folder / "push_vectors.json"):
         payload = bytes.fromhex(row["hex"])
-        telegrams = _decoded(result, f"{row['meter']} {row['test']}", lambda p=payload: decode_dlms(p, _no_keys))
+        telegrams = _decoded(result, f"{row['meter']} {row['test']}", partial(decode_dlms, payload, _no_keys))
         if telegrams:
-            _compare(result, row["test"], row["expected"], lambda name, t=telegrams[0]: _field(t, name, row["form"]))
+            _compare(result, row["test"], row["expected"], partial(_field, telegrams[0], row["form"]))
     return result
 
 
-def _field(telegram: Telegram, name: str, form: str) -> Any:
+def _field(telegram: Telegram, form: str, name: str) -> Any:
     """What a telegram says of a field; None where it is not of the telegram."""
     if name == "meter_manufacturer":
         return None
@@ -105,7 +106,7 @@ def _security(folder: Path) -> Result:
         key = bytes.fromhex(row["key"]) + bytes.fromhex(row.get("auth_key", row["key"]))
         if "hex" in row:
             payload = bytes.fromhex(row["hex"])
-            telegrams = _decoded(result, row["name"], lambda p=payload, k=key: decode_dlms(p, lambda title: [k]))
+            telegrams = _decoded(result, row["name"], partial(decode_dlms, payload, _keys(key)))
             holders = {one.key_holder for one in telegrams}
             _count(result, row["name"], {row["system_title"].upper()}, holders)
             _count(result, f"{row['name']}, a wrong key", Reason.DECRYPT, _reason(payload, bytes(len(key))))
@@ -113,7 +114,7 @@ def _security(folder: Path) -> Result:
             title, counter = bytes.fromhex(row["system_title"]), bytes.fromhex(row["invocation_counter"])
             content = b"\x30" + counter + bytes.fromhex(row["cipher"])
             envelope = read_envelope(bytes((0xDB, 8)) + title + bytes((len(content),)) + content)
-            plain = _decoded(result, row["name"], lambda e=envelope, k=key: list(opened(e, lambda title: [k])))
+            plain = _decoded(result, row["name"], partial(opened, envelope, _keys(key)))
             _count(result, row["name"], [bytes.fromhex(row["plain"])], plain)
     return result
 
@@ -122,13 +123,13 @@ def _p1(folder: Path) -> Result:
     result = Result("dsmr p1")
     for row in _rows(folder / "telegrams.json"):
         payload = row["telegram"].encode()
-        telegrams = _decoded(result, row["name"], lambda p=payload: decode_p1(p, _no_keys))
+        telegrams = _decoded(result, row["name"], partial(decode_p1, payload, _no_keys))
         for test in row["tests"]:
             expected = test["expected"]
             values = {name[: -len(".value")]: value for name, value in expected.items() if name.endswith(".value")}
             wanted = {name: _in_base(value, expected.get(f"{name}.unit")) for name, value in values.items()}
             wanted = {name: value for name, value in wanted.items() if value is not None}
-            _compare(result, row["name"], wanted, lambda name, t=telegrams: _p1_field(t, name))
+            _compare(result, row["name"], wanted, partial(_p1_field, telegrams))
     return result
 
 
@@ -148,10 +149,10 @@ def _p1_field(telegrams: list[Telegram], name: str) -> Any:
 
 def _coded(measured: tuple[Measured, ...], code: str, before: str) -> Measured | None:
     """The first value that a code describes; `before` stands before the code in the description."""
-    return next((one for one in measured if f"{before}{code}" in f"{one.description.split(' ')[0]}"), None)
+    return next((one for one in measured if one.description.partition(" ")[0].endswith(before + code)), None)
 
 
-def _decoded(result: Result, name: str, decode: Callable[[], Any]) -> list[Any]:
+def _decoded(result: Result, name: str, decode: Callable[[], Iterable[Any]]) -> list[Any]:
     result.telegrams += 1
     try:
         found = list(decode())
@@ -168,7 +169,7 @@ def _decoded(result: Result, name: str, decode: Callable[[], Any]) -> list[Any]:
 
 def _reason(payload: bytes, key: bytes) -> Reason | None:
     try:
-        decode_dlms(payload, lambda title: [key])
+        decode_dlms(payload, _keys(key))
     except Rejected as rejected:
         return rejected.reason
     return None
@@ -194,15 +195,18 @@ def _is_equal(wanted: Any, found: Any) -> bool:
         return datetime.fromisoformat(wanted) == found
     if isinstance(found, int | float):
         return abs(float(wanted) - found) <= 1e-9 * max(1.0, abs(found))
-    return bool(wanted == found)
+    return bool(wanted == found or str(wanted) == found)
 
 
 def _rows(file: Path) -> Iterator[Row]:
     yield from json.loads(file.read_text("utf-8"))
 
 
-def _no_keys(title: str) -> tuple[bytes, ...]:
-    return ()
+def _keys(*keys: bytes) -> Keys:
+    return lambda title: keys
+
+
+_no_keys = _keys()
 
 
 if __name__ == "__main__":

@@ -146,11 +146,19 @@ def measured(code: bytes, value: float, unit: str, channel: str = "") -> Measure
     Measured(quantity='', value=170.0, unit='W', description='1-0:21.7.0 active power import L1', which='')
     """
     name, base, description, which, converts, factor = wording(code, unit, channel)
+    return Measured(name, _in_base(value, unit, converts, factor), base, description, which)
+
+
+def measured_column(code: bytes, values: Iterable[float], unit: str, channel: str = "") -> list[Measured]:
+    """`measured` for many numbers of one code."""
+    name, base, description, which, converts, factor = wording(code, unit, channel)
+    return [Measured(name, _in_base(value, unit, converts, factor), base, description, which) for value in values]
+
+
+def _in_base(value: float, unit: str, converts: Quantity | None, factor: float) -> float:
     if converts is not None:
-        value = to_base(value, unit, converts)
-    elif factor != 1.0:
-        value = round(value * factor, 9)
-    return Measured(name, float(value), base, description, which)
+        return to_base(value, unit, converts)
+    return float(value) if factor == 1.0 else round(value * factor, 9)
 
 
 def net_powers(codes: Sequence[bytes], said: Sequence[Measured | None]) -> tuple[Measured, ...]:
@@ -160,15 +168,29 @@ def net_powers(codes: Sequence[bytes], said: Sequence[Measured | None]) -> tuple
     >>> [one.value for one in net_powers((drawn, fed), (measured(drawn, 0, "W"), measured(fed, 250, "W")))]
     [-250.0]
     """
-    watts = {
-        code[2]: one.value
-        for code, one in zip(codes, said, strict=True)
-        if code[:1] == b"\x01" and code[3:] == _PRESENT and one is not None and one.unit == "W" and not one.which
-    }
+    by_code = dict(zip(codes, said, strict=True))
+    channel = next((code[1] for code in codes if code[:1] == b"\x01" and code[2]), 0)
+    found = []
+    for net, drawn, fed, name, description in _net_codes(channel):
+        drawn_w, fed_w = by_code.get(drawn), by_code.get(fed)
+        if drawn_w is not None and fed_w is not None and net not in by_code and drawn_w.unit == fed_w.unit == "W":
+            difference = round(float(drawn_w.value) - float(fed_w.value), 9)
+            found.append(Measured(name, difference, "W", description))
+    return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def _net_codes(channel: int) -> tuple[tuple[bytes, bytes, bytes, str, str], ...]:
+    """NET, with the codes of one channel and a description."""
     return tuple(
-        Measured(name, round(float(watts[drawn]) - float(watts[fed]), 9), "W", f"1-0:{drawn}.7.0 less 1-0:{fed}.7.0")
+        (
+            bytes((1, channel, net)) + _PRESENT,
+            bytes((1, channel, drawn)) + _PRESENT,
+            bytes((1, channel, fed)) + _PRESENT,
+            name,
+            f"1-{channel}:{drawn}.7.0 less 1-{channel}:{fed}.7.0",
+        )
         for net, (name, drawn, fed) in NET.items()
-        if drawn in watts and fed in watts and net not in watts
     )
 
 

@@ -46,6 +46,12 @@ class Moment(NamedTuple):
     local: str
     status: tuple[str, ...]
 
+    def later(self, seconds: int) -> "Moment":
+        """The moment so many seconds on."""
+        at = None if self.at is None else self.at + 1000 * seconds
+        local = self.local and (datetime.fromisoformat(self.local) + timedelta(seconds=seconds)).isoformat()
+        return Moment(at, local, self.status)
+
 
 NO_MOMENT: Final = Moment(None, "", ())
 

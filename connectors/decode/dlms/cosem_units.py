@@ -23,7 +23,7 @@ def unit_name(number: int) -> str:
     >>> unit_name(30), unit_name(200)
     ('Wh', 'unit 200')
     """
-    return UNITS.get(number, f"unit {number}")
+    return UNITS.get(number) or f"unit {number}"
 
 
 def scaled(value: float, scaler: int) -> float:

@@ -64,8 +64,10 @@ def listed(body: Data) -> Listed:
 
     """
     found = Listed()
-    if not isinstance(body, tuple | list):
+    if not isinstance(body, (tuple, list)):
         found.entries.append(Entry(b"", body, place="element 1"))
+    elif isinstance(body, tuple) and len(body) > 2 and is_code(body[0]) and _attributes(body[2]):
+        _take_object(found, body)
     elif attributes := _push_list(body):
         _take_values(found, attributes, body[len(body) - len(attributes) :])
     else:
@@ -94,7 +96,7 @@ def _scale(value: Data) -> Scale | None:
 
 def _attributes(value: Data) -> list[Attribute]:
     """The attributes that a list defines: class, code, attribute, element [, more of later versions]; else none."""
-    if not isinstance(value, tuple | list) or not value:
+    if not isinstance(value, (tuple, list)) or not value:
         return []
     found = []
     for one in value:
@@ -139,7 +141,7 @@ def _take_values(found: Listed, attributes: Sequence[Attribute], values: Sequenc
             buffers[code] = Buffer([], value if isinstance(value, list) else [value])
         elif kind == _PROFILE_CLASS and number == _CAPTURE_PERIOD and type(value) is int and code in buffers:
             buffers[code].period_s = value
-        elif number == 0 and isinstance(value, tuple | list):
+        elif number == 0 and isinstance(value, (tuple, list)):
             _take_items(found, [value])
         else:
             _take_value(found, attribute, value)
@@ -168,6 +170,9 @@ def _take_items(found: Listed, items: Sequence[Data]) -> None:
             _take_object(found, item)
         elif is_code(item) and at < len(items):
             at = _take_flat(found, item, items, at)
+        elif not isinstance(item, (tuple, list)):
+            if item is not None or len(items) > 1:
+                found.entries.append(Entry(b"", item, place=f"element {at}"))
         elif defined := _attributes(item):
             columns, scales = defined, []
         elif columns and (scales_here := _scales(item, len(columns))):
@@ -176,9 +181,9 @@ def _take_items(found: Listed, items: Sequence[Data]) -> None:
             found.scales.update(zip((column.code for column in columns), scales, strict=False))
             _take_buffer(found, columns, item)
             columns = []
-        elif isinstance(item, tuple | list) and (len(items) == 1 or _has_codes(item)):
+        elif len(items) == 1 or _has_codes(item):
             _take_items(found, item)
-        elif item is not None or len(items) > 1:
+        else:
             _take_unnamed(found, item, f"element {at}")
 
 
@@ -210,14 +215,14 @@ def _take_buffer(found: Listed, columns: list[Attribute], rows: Sequence[Data], 
     if not columns:
         raise Rejected(Reason.FIELD, "the buffer of a profile comes without its capture objects")
     for number, row in enumerate(rows, 1):
-        if not isinstance(row, tuple | list) or len(row) != len(columns):
+        if not isinstance(row, (tuple, list)) or len(row) != len(columns):
             raise Rejected(Reason.FIELD, f"row {number} of a profile does not have its {len(columns)} columns")
     found.buffers.append(Buffer(columns, rows, period_s))
 
 
 def _take_unnamed(found: Listed, value: Data, place: str) -> None:
     """A value without a code; what is within is told apart by its place."""
-    if isinstance(value, tuple | list):
+    if isinstance(value, (tuple, list)):
         for number, inner in enumerate(value, 1):
             _take_unnamed(found, inner, f"{place}.{number}")
     else:
@@ -226,7 +231,7 @@ def _take_unnamed(found: Listed, value: Data, place: str) -> None:
 
 def _scales(value: Data, count: int) -> list[Scale]:
     """A scaler-unit for each column; else none."""
-    if not isinstance(value, tuple | list) or len(value) != count:
+    if not isinstance(value, (tuple, list)) or len(value) != count:
         return []
     found = [scale for scale in map(_scale, value) if scale is not None]
     return found if len(found) == count else []

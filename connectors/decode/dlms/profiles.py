@@ -11,10 +11,11 @@ from typing import Any
 from connectors.decode.dlms.apdu import Attribute
 from connectors.decode.dlms.axdr import Data, Delta
 from connectors.decode.dlms.clock import Moment
+from connectors.decode.dlms.cosem_units import scaled, unit_name
 from connectors.decode.dlms.lists import Buffer, Scale
 from connectors.decode.dlms.telegrams import Channels, Sender, clock_moment, number, role, said, said_text
 from connectors.decode.dlms.text import text_of
-from connectors.decode.obis import medium_of, net_powers
+from connectors.decode.obis import measured_column, medium_of, net_powers
 from connectors.decode.telegram import Measured, Telegram
 from schemas.errors import Reason, Rejected
 
@@ -40,9 +41,10 @@ def row_telegrams(buffer: Buffer, scales: dict[bytes, Scale], sender: Sender, me
     ]
     rows: Any = zip(*cells, strict=True) if cells else ((),) * len(moments)
     codes = [attribute.code for place, attribute in enumerate(buffer.columns) if place != clock]
+    has_both_directions = bool(net_powers(codes, [column[0] for column in cells]))
     for moment, row in zip(moments, rows, strict=True):
         there = row if None not in row else tuple(cell for cell in row if cell is not None)
-        yield sender.telegram(meter, medium, moment, there + net_powers(codes, row))
+        yield sender.telegram(meter, medium, moment, there + net_powers(codes, row) if has_both_directions else there)
 
 
 def _clock_column(columns: Sequence[Attribute]) -> int:
@@ -55,36 +57,50 @@ def _clock_column(columns: Sequence[Attribute]) -> int:
 def _moments(column: Sequence[Data], period_s: int, zone: tzinfo | None) -> list[Moment]:
     found: list[Moment] = []
     for value in column:
-        if value is not None:
-            moment = clock_moment(value, zone)
-            if moment.at is None and not moment.status:
-                raise Rejected(Reason.TIME, f"{text_of(value)} is no time of a profile's row")
-        elif found and period_s and (before := found[-1].at) is not None:
-            moment = Moment(before + 1000 * period_s, "", found[-1].status)
-        else:
-            raise Rejected(Reason.TIME, f"row {len(found) + 1} of a profile has no time, and none follows from before")
+        if value is None:
+            if not found or not period_s:
+                raise Rejected(Reason.TIME, f"row {len(found) + 1} of a profile has no time, and none follows")
+            found.append(found[-1].later(period_s))
+            continue
+        moment = clock_moment(value, zone)
+        if moment.at is None and not moment.status:
+            raise Rejected(Reason.TIME, f"{text_of(value)} is no time of a profile's row")
         found.append(moment)
     return found
 
 
 def _cells(
     attribute: Attribute, column: Sequence[Data], scales: dict[bytes, Scale], channels: Channels
-) -> list[Measured | None]:
+) -> Sequence[Measured | None]:
     """One column, as measured."""
-    code, attribute_number = attribute.code, attribute.number
-    scale, channel = scales.get(code), channels.word(attribute.code)
+    code, number_of_attribute = attribute.code, attribute.number
+    scale, channel = scales.get(code), channels.word(code)
+    values = _filled(column)
+    if scale is not None and number_of_attribute == 2 and set(map(type, values)) == {int}:
+        return measured_column(code, [scaled(value, scale[0]) for value in values], unit_name(scale[1]), channel)
     found: list[Measured | None] = []
+    for value in values:
+        if (plain := number(value)) is not None:
+            found.append(said(code, plain, scale, number_of_attribute, channel))
+        elif value is None or isinstance(value, float):
+            found.append(None)
+        else:
+            found.append(said_text(code, text_of(value), number_of_attribute, channel))
+    return found
+
+
+def _filled(column: Sequence[Data]) -> Sequence[Data]:
+    """The column with null-data and deltas made values."""
+    if None not in column and Delta not in set(map(type, column)):
+        return column
+    found: list[Data] = []
     before: Data = None
-    cell: Measured | None = None
     for value in column:
-        if value is not None and (value != before or type(value) is Delta):
-            before = before + value if type(value) is Delta and isinstance(before, int | float) else value
-            plain = number(before)
-            if plain is not None:
-                cell = said(code, plain, scale, attribute_number, channel)
-            elif isinstance(before, float):
-                cell = None
-            else:
-                cell = said_text(code, text_of(before), attribute_number, channel)
-        found.append(cell)
+        if type(value) is Delta:
+            if number(before) is None:
+                raise Rejected(Reason.VALUE, f"a delta of {int(value)} with no number before it")
+            before = before + int(value)
+        elif value is not None:
+            before = value
+        found.append(before)
     return found

@@ -25,7 +25,8 @@ from connectors.decode.dlms.cursor import Cursor
 from connectors.decode.telegram import Keys
 from schemas.errors import Reason, Rejected
 
-GENERAL_GLO_CIPHERING, GENERAL_DED_CIPHERING, GENERAL_CIPHERING = 0xDB, 0xDC, 0xDD
+GENERAL_CIPHERING = 0xDD
+_CIPHERINGS = (b"\xdb", b"\xdc", b"\xdd")
 TAG_LENGTH = 12
 TITLE_LENGTH = 8
 
@@ -69,7 +70,7 @@ class Envelope:
 
 def is_ciphered(apdu: bytes) -> bool:
     """Whether it is one of the three general ciphering APDUs."""
-    return apdu[0] in (GENERAL_GLO_CIPHERING, GENERAL_DED_CIPHERING, GENERAL_CIPHERING)
+    return apdu[:1] in _CIPHERINGS
 
 
 def read_envelope(apdu: bytes) -> Envelope:

@@ -61,17 +61,15 @@ class Sender:
 def telegram(entries: Sequence[Entry], scales: dict[bytes, Scale], sent_at: bytes, sender: Sender) -> Telegram:
     """The telegram of a push without rows; raises Rejected time."""
     channels = Channels(entry.code for entry in entries)
-    codes, said = [], []
+    codes, said, clocks = [], [], []
     for entry in entries:
-        if not role(entry.code).is_clock and (one := _measured(entry, scales, channels)) is not None:
+        if role(entry.code).is_clock:
+            clocks.append(entry)
+        elif (one := _measured(entry, scales, channels)) is not None:
             codes.append(entry.code)
             said.append(one)
-    return sender.telegram(
-        identity(entries, sender),
-        medium_of(codes),
-        _moment(entries, sent_at, sender.zone),
-        (*said, *net_powers(codes, said)),
-    )
+    moment = _moment(clocks, sent_at, entries, sender.zone)
+    return sender.telegram(identity(entries, sender), medium_of(codes), moment, (*said, *net_powers(codes, said)))
 
 
 class Channels:
@@ -91,7 +89,7 @@ def identity(entries: Sequence[Entry], sender: Sender) -> str:
     """The meter's own identity, else its sender's, else nothing."""
     ranked = [(rank, place, entry) for place, entry in enumerate(entries) if (rank := role(entry.code)[0])]
     for _, _, entry in sorted(ranked, key=lambda one: one[:2]):
-        if entry.attribute == 2 and isinstance(entry.value, bytes | str | int) and (text := text_of(entry.value)):
+        if entry.attribute == 2 and isinstance(entry.value, (bytes, str, int)) and (text := text_of(entry.value)):
             return text
     return sender.title
 
@@ -121,6 +119,8 @@ def clock_moment(value: Data, zone: tzinfo | None) -> Moment:
 
 def number(value: Data) -> float | None:
     """The number that a value is; None for text, for nothing, and for a float that is not finite."""
+    if type(value) is int:
+        return value
     if isinstance(value, int):
         return int(value)
     return value if isinstance(value, float) and math.isfinite(value) else None
@@ -144,18 +144,22 @@ def said_text(code: bytes, value: float | str, attribute: int, channel: str) -> 
 def _measured(entry: Entry, scales: dict[bytes, Scale], channels: Channels) -> Measured | None:
     """None where nothing was measured: null-data, and floats that are not finite."""
     code, value, scale, place, attribute = entry
-    if isinstance(value, int | float):
+    channel = channels.word(code) if channels.several else ""
+    if type(value) is int and scale is not None and attribute == 2:  # nearly every entry of a push
+        return measured(code, scaled(value, scale[0]), unit_name(scale[1]), channel)
+    if isinstance(value, (int, float)):
         plain = number(value)
         if plain is None:
             return None
-        if not code:
-            return Measured("", plain, "", place)
-        return said(code, plain, scale or scales.get(code), attribute, channels.word(code))
+        return said(code, plain, scale or scales.get(code), attribute, channel) if code else _unnamed(plain, place)
     if value is None:
         return None
-    if not code:
-        return Measured("", _time_or_text(value), "", place)
-    return said_text(code, _time_or_text(value), attribute, channels.word(code))
+    text = _time_or_text(value)
+    return said_text(code, text, attribute, channel) if code else _unnamed(text, place)
+
+
+def _unnamed(value: float | str, place: str) -> Measured:
+    return Measured("", value, "", place)
 
 
 def _time_or_text(value: Data) -> str:
@@ -165,20 +169,19 @@ def _time_or_text(value: Data) -> str:
     return text_of(value)
 
 
-def _moment(entries: Sequence[Entry], sent_at: bytes, zone: tzinfo | None) -> Moment:
-    clocks = [entry.value for entry in entries if role(entry.code).is_clock and entry.attribute == 2]
-    moments = [clock_moment(value, zone) for value in clocks]
+def _moment(clocks: Sequence[Entry], sent_at: bytes, entries: Sequence[Entry], zone: tzinfo | None) -> Moment:
+    moments = [clock_moment(clock.value, zone) for clock in clocks if clock.attribute == 2]
     if sent_at:
         moments.append(read_date_time(sent_at, zone))
     moments += [
-        read_date_time(entry.value, zone)
-        for entry in entries
-        if not entry.code and isinstance(entry.value, bytes) and looks_like_date_time(entry.value)
+        read_date_time(value, zone)
+        for code, value, *_ in entries
+        if not code and isinstance(value, bytes) and looks_like_date_time(value)
     ]
-    return best_moment(moments)
+    return _best(moments)
 
 
-def best_moment(moments: Sequence[Moment]) -> Moment:
+def _best(moments: Sequence[Moment]) -> Moment:
     """The first that leads to UTC, else the first with a wall clock, else the first."""
     for moment in moments:
         if moment.at is not None:
