@@ -46,6 +46,13 @@ class Moment(NamedTuple):
     local: str
     status: tuple[str, ...]
 
+    @property
+    def text(self) -> str:
+        """ISO 8601: the wall clock, or UTC; empty where there is neither."""
+        if self.local or self.at is None:
+            return self.local
+        return (_EPOCH + timedelta(milliseconds=self.at)).replace(tzinfo=UTC).isoformat()
+
     def later(self, seconds: int) -> "Moment":
         """The moment so many seconds on."""
         at = None if self.at is None else self.at + 1000 * seconds
@@ -89,10 +96,13 @@ def read_date_time(octets: bytes, zone: tzinfo | None = None) -> Moment:
 
 def looks_like_date_time(octets: bytes) -> bool:
     """Whether 12 bytes of which nobody says what they are can only be a date-time: text and numbers hardly ever can."""
-    if len(octets) != LENGTH or not 1990 <= int.from_bytes(octets[:2], "big") < 2200:
+    if len(octets) != LENGTH or not 2000 <= int.from_bytes(octets[:2], "big") < 2200:
         return False
-    month, day, weekday, hour, minute = octets[2:7]
-    return 1 <= month <= 12 and 1 <= day <= 31 and (weekday <= 7 or weekday == 0xFF) and hour < 24 and minute < 60
+    try:
+        moment = read_date_time(octets)
+    except Rejected:
+        return False
+    return TIME_UNSPECIFIED not in moment.status and (octets[4] <= 7 or octets[4] == _UNSPECIFIED)
 
 
 def _without_deviation(local: datetime, clock_status: int, status: tuple[str, ...], zone: tzinfo | None) -> Moment:

@@ -1,7 +1,8 @@
 """DLMS/COSEM push to telegrams, all the way.
 
     no bytes, or flags and no frame               Rejected empty
-    more than 256 KiB, or 50,000 values           Rejected too_large
+    more than 256 KiB, 100 APDUs, 50,000 values,
+    or a list of 5,000 that are no profile's      Rejected too_large
     frames, APDUs or data that are not whole,
     that have bytes too many, or follow no rule   Rejected malformed
     a wrong HCS, FCS or M-Bus checksum            Rejected checksum
@@ -20,6 +21,7 @@ A payload is taken whole or rejected whole.
 from datetime import tzinfo
 
 from connectors.decode.dlms.apdu import Notification, read_notification
+from connectors.decode.dlms.axdr import MOST_VALUES
 from connectors.decode.dlms.framing import apdus
 from connectors.decode.dlms.layouts import completed
 from connectors.decode.dlms.lists import attributed, listed
@@ -28,6 +30,8 @@ from connectors.decode.dlms.security import Envelope, is_ciphered, opened, read_
 from connectors.decode.dlms.telegrams import Sender, identity, role, telegram
 from connectors.decode.telegram import Keys, Telegram
 from schemas.errors import Reason, Rejected
+
+LONGEST_LIST = 5_000
 
 
 def decode_dlms(payload: bytes, keys: Keys, zone: tzinfo | None = None) -> tuple[Telegram, ...]:
@@ -43,7 +47,15 @@ def decode_dlms(payload: bytes, keys: Keys, zone: tzinfo | None = None) -> tuple
     >>> decode_dlms(payload, lambda title: ())[0].values
     {'active_power_import_w': 280.0}
     """
-    return tuple(one for apdu in apdus(payload) for one in _telegrams(apdu, keys, zone))
+    telegrams: list[Telegram] = []
+    values = 0
+    for apdu in apdus(payload):
+        read = _telegrams(apdu, keys, zone)
+        values += sum(len(one.measured) for one in read)
+        if values > MOST_VALUES:
+            raise Rejected(Reason.TOO_LARGE, f"more than {MOST_VALUES} values in one payload")
+        telegrams += read
+    return tuple(telegrams)
 
 
 def _telegrams(apdu: bytes, keys: Keys, zone: tzinfo | None) -> list[Telegram]:
@@ -74,6 +86,8 @@ def _read_unproven(envelope: Envelope, keys: Keys, sender: Sender) -> list[Teleg
 def _read(notification: Notification, sender: Sender) -> list[Telegram]:
     of, body = notification.of, notification.body
     found = listed(body) if of is None else attributed(of, body)
+    if len(found.entries) > LONGEST_LIST:
+        raise Rejected(Reason.TOO_LARGE, f"a list of {len(found.entries)} values; at most {LONGEST_LIST} are read")
     entries = completed(found.entries, notification.octets)
     if not entries and not found.buffers:
         raise Rejected(Reason.EMPTY, "a notification without a value")

@@ -8,6 +8,7 @@ any other         the APDU itself
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 from connectors.decode.dlms.hdlc import FLAG, has_llc_header, hdlc_apdus, without_llc_header
 from connectors.decode.dlms.mbus_link import START, mbus_apdus
@@ -15,6 +16,7 @@ from connectors.decode.dlms.wrapper import VERSION, wrapped_apdus
 from schemas.errors import Reason, Rejected
 
 LARGEST_PAYLOAD_BYTES = 256 * 1024
+MOST_APDUS = 100
 
 
 def apdus(payload: bytes) -> list[bytes]:
@@ -28,7 +30,9 @@ def apdus(payload: bytes) -> list[bytes]:
         raise Rejected(Reason.EMPTY, "no bytes")
     if len(payload) > LARGEST_PAYLOAD_BYTES:
         raise Rejected(Reason.TOO_LARGE, f"{len(payload)} bytes; at most {LARGEST_PAYLOAD_BYTES} are read")
-    found = list(_unframed(payload))
+    found = list(islice(_unframed(payload), MOST_APDUS + 1))
+    if len(found) > MOST_APDUS:
+        raise Rejected(Reason.TOO_LARGE, f"more than {MOST_APDUS} APDUs")
     if not found:
         raise Rejected(Reason.EMPTY, "HDLC flags, and no frame between them")
     return found

@@ -164,8 +164,7 @@ def _unnamed(value: float | str, place: str) -> Measured:
 
 def _time_or_text(value: Data) -> str:
     if isinstance(value, bytes) and looks_like_date_time(value):
-        moment = read_date_time(value)
-        return moment.local or value.hex().upper()
+        return read_date_time(value).text
     return text_of(value)
 
 
