@@ -6,9 +6,7 @@ a telegram has, the expectation leaves out what is empty. A bug report becomes a
 """
 
 import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,6 +16,7 @@ from hypothesis import strategies as st
 from connectors.decode.dlms.decoder import LONGEST_LIST, decode_dlms
 from connectors.decode.telegram import Telegram
 from schemas.errors import Reason, Rejected
+from tests.described import described
 from tests.dlms_encoder import EK, array, hdlc, notification, structure, u16
 
 CASES = Path(__file__).parent.parent / "cases" / "dlms"
@@ -26,14 +25,6 @@ FOLDERS = sorted(CASES.iterdir())
 
 def payload(case: Path) -> bytes:
     return bytes.fromhex((case / "telegram.hex").read_text("ascii"))
-
-
-def described(telegram: Telegram) -> dict[str, Any]:
-    written = {name: value for name, value in asdict(telegram).items() if value not in ("", (), None, -1)}
-    written["measured"] = [
-        {name: value for name, value in asdict(one).items() if value != ""} for one in telegram.measured
-    ]
-    return json.loads(json.dumps(written))  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("case", FOLDERS, ids=lambda case: case.name)
