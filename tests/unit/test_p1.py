@@ -1,11 +1,9 @@
 """P1 telegrams: the golden folders of tests/cases/p1, and damage.
 
-A folder holds `telegram.txt` (LF stands for CR LF, {CRC} for the right one) and `expected.json`, as in
-tests/cases/dlms.
+A folder holds `payload` (the raw bytes) and `expected.json`, as in tests/cases/dlms.
 """
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +21,7 @@ FOLDERS = sorted(CASES.iterdir())
 
 
 def payload(case: Path) -> bytes:
-    return with_crc((case / "telegram.txt").read_text("utf-8").replace("\n", "\r\n"))
-
-
-def with_crc(text: str) -> bytes:
-    for match in re.findall(r"/[^!]*!(?=\{CRC\})", text):
-        text = text.replace("{CRC}", f"{arc_by_bits(match.encode()):04X}", 1)
-    return text.encode()
+    return (case / "payload").read_bytes()
 
 
 def arc_by_bits(data: bytes) -> int:
