@@ -124,7 +124,7 @@ def _p1(folder: Path) -> Result:
     for row in _rows(folder / "telegrams.json"):
         payload = row["telegram"].encode()
         telegrams = _decoded(result, row["name"], partial(decode_p1, payload, _no_keys))
-        for test in row["tests"]:
+        for test in row["tests"] if telegrams else ():
             expected = test["expected"]
             values = {name[: -len(".value")]: value for name, value in expected.items() if name.endswith(".value")}
             wanted = {name: _in_base(value, expected.get(f"{name}.unit")) for name, value in values.items()}
