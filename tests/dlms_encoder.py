@@ -129,6 +129,15 @@ def hdlc(apdu: bytes, size: int = 2000) -> bytes:
     return b"".join(hdlc_frame(part, is_segment=part is not parts[-1]) for part in parts)
 
 
+def blocks(apdu: bytes, size: int) -> list[bytes]:
+    """An APDU in general-block-transfer."""
+    parts = [apdu[at : at + size] for at in range(0, len(apdu), size)]
+    return [
+        struct.pack(">BBHH", 0xE0, 0xC0 if number == len(parts) else 0x40, number, 0) + length(len(part)) + part
+        for number, part in enumerate(parts, 1)
+    ]
+
+
 def wrapper(apdu: bytes) -> bytes:
     return struct.pack(">HHHH", 1, 1, 16, len(apdu)) + apdu
 
@@ -141,7 +150,7 @@ def mbus(apdu: bytes, size: int = 200) -> bytes:
 
 def _mbus_frame(part: bytes, number: int, is_last: bool) -> bytes:
     user = b"\x53\xff" + bytes((number | is_last << 4,)) + b"\x01\x67" + part
-    return bytes((0x68, len(user), len(user), 0x68)) + user + bytes((sum(user) & 0xFF, 0x16))
+    return bytes((0x68, len(user) & 0xFF, len(user) & 0xFF, 0x68)) + user + bytes((sum(user) & 0xFF, 0x16))
 
 
 def encoded(value: Any) -> bytes:

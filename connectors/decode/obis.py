@@ -169,14 +169,16 @@ def net_powers(codes: Sequence[bytes], said: Sequence[Measured | None]) -> tuple
     [-250.0]
     """
     by_code = dict(zip(codes, said, strict=True))
-    channel = next((code[1] for code in codes if code[:1] == b"\x01" and code[2]), 0)
-    found = []
-    for net, drawn, fed, name, description in _net_codes(channel):
-        drawn_w, fed_w = by_code.get(drawn), by_code.get(fed)
-        if drawn_w is not None and fed_w is not None and net not in by_code and drawn_w.unit == fed_w.unit == "W":
-            difference = round(float(drawn_w.value) - float(fed_w.value), 9)
-            found.append(Measured(name, difference, "W", description))
-    return tuple(found)
+    found: dict[str, Measured] = {}
+    for channel in sorted({code[1] for code in codes if code[:1] == b"\x01" and code[3:] == _PRESENT}):
+        for net, drawn, fed, name, description in _net_codes(channel):
+            drawn_w, fed_w = by_code.get(drawn), by_code.get(fed)
+            if drawn_w is None or fed_w is None or not drawn_w.unit == fed_w.unit == "W":
+                continue
+            if net not in by_code and name not in found:
+                difference = round(float(drawn_w.value) - float(fed_w.value), 9)
+                found[name] = Measured(name, difference, "W", description)
+    return tuple(found.values())
 
 
 @lru_cache(maxsize=256)

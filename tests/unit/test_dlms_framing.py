@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from connectors.decode.dlms.framing import LARGEST_PAYLOAD_BYTES, MOST_APDUS, apdus
 from connectors.decode.dlms.hdlc import frame_check
 from schemas.errors import Reason, Rejected
-from tests.dlms_encoder import crc_x25, hdlc, hdlc_frame, mbus, wrapper
+from tests.dlms_encoder import blocks, crc_x25, hdlc, hdlc_frame, mbus, wrapper
 
 APDU = bytes.fromhex("0f 40000001 00 0201 06 00000118")
 LLC = b"\xe6\xe7\x00"
@@ -36,7 +36,7 @@ def test_several_in_one_payload(framed: object) -> None:
     assert apdus(framed(APDU) + framed(APDU + b"x")) == [APDU, APDU + b"x"]  # type: ignore[operator]
 
 
-@given(st.binary(min_size=1, max_size=600), st.integers(10, 200))
+@given(st.binary(max_size=600).map(lambda rest: b"\x0f" + rest), st.integers(10, 200))
 def test_segments_are_joined(apdu: bytes, size: int) -> None:
     assert apdus(hdlc(apdu, size)) == [apdu]
     assert apdus(mbus(apdu, max(size, -(-len(apdu) // 16)))) == [apdu]
@@ -68,6 +68,32 @@ def test_numbered_segments_must_follow_each_other() -> None:
     assert rejection(first + hdlc_frame(APDU[5:], control=0x14)) is Reason.MALFORMED
     assert rejection(first + hdlc_frame(APDU[5:], control=0x13)) is Reason.MALFORMED
     assert rejection(first + hdlc_frame(APDU[5:], control=0x12, addresses=b"\x05\x02\x21")) is Reason.MALFORMED
+
+
+def test_blocks_are_joined_in_any_framing() -> None:
+    parts = blocks(APDU, 6)
+    assert len(parts) == 3
+    assert apdus(b"".join(map(wrapper, parts)) + wrapper(b"x")) == [APDU, b"x"]
+    assert apdus(b"".join(map(hdlc, parts))) == [APDU]
+    assert apdus(hdlc(parts[0]) + b"".join(map(hdlc_frame, parts[1:]))) == [APDU]  # one LLC header for all
+
+
+@pytest.mark.parametrize("order", [[0, 1], [0, 2], [1, 2], [0, 2, 1], [0, 0, 1, 2]])
+def test_blocks_that_do_not_follow_each_other(order: list[int]) -> None:
+    parts = blocks(APDU, 6)
+    assert rejection(b"".join(wrapper(parts[one]) for one in order)) is Reason.MALFORMED
+    assert rejection(wrapper(parts[0]) + wrapper(APDU)) is Reason.MALFORMED
+    assert rejection(wrapper(parts[2] + b"x")) is Reason.MALFORMED
+
+
+@pytest.mark.parametrize("size", [253, 254, 255, 256])
+def test_mbus_frames_longer_than_their_length_field_can_say(size: int) -> None:
+    apdu = bytes(range(1, 252)) * 2
+    framed = mbus(apdu, size - 2)
+    assert apdus(framed) == [apdu]
+    framed = bytearray(framed)
+    framed[100] ^= 4
+    assert rejection(bytes(framed)) is Reason.CHECKSUM
 
 
 def test_a_segment_that_is_not_there() -> None:

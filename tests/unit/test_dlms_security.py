@@ -118,7 +118,6 @@ def test_general_ciphering_with_keys_that_are_known(key_info: str) -> None:
         (general_ciphering(ciphered(PUSH), "0102 0101 00")[1], Reason.UNSUPPORTED, "ECDH"),
         (general_ciphering(ciphered(PUSH), "0101 00 00")[1], Reason.UNSUPPORTED, "wrapped-key"),
         (b"\xdf\x00", Reason.UNSUPPORTED, "ECDSA"),
-        (b"\xe0\x00", Reason.UNSUPPORTED, "general-block-transfer"),
         (b"\xca\x00", Reason.UNSUPPORTED, "glo-event-notification"),
         (general_glo(ciphered(general_glo(ciphered(PUSH)))), Reason.UNSUPPORTED, "within another"),
         (general_glo(ciphered(PUSH), title=b""), Reason.KEY, "system title"),

@@ -31,7 +31,7 @@ _OTHERS: Final = {
     0xDC: "general-ded-ciphering within another ciphering",
     0xDD: "general-ciphering within another ciphering",
     0xDF: "general-signing (ECDSA)",
-    0xE0: "general-block-transfer",
+    0xE0: "general-block-transfer within another APDU",
     0x60: "an association request",
     0x61: "an association response",
 }

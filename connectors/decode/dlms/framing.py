@@ -10,6 +10,7 @@ any other         the APDU itself
 from collections.abc import Iterator
 from itertools import islice
 
+from connectors.decode.dlms.block_transfer import joined_blocks
 from connectors.decode.dlms.hdlc import FLAG, has_llc_header, hdlc_apdus, without_llc_header
 from connectors.decode.dlms.mbus_link import START, mbus_apdus
 from connectors.decode.dlms.wrapper import VERSION, wrapped_apdus
@@ -20,7 +21,7 @@ MOST_APDUS = 100
 
 
 def apdus(payload: bytes) -> list[bytes]:
-    """Every APDU of a payload, in its order; there is at least one.
+    """Every APDU of a payload, in its order, its blocks joined; there is at least one.
 
     Raises:
         Rejected: empty, too_large, and what the framing finds.
@@ -30,7 +31,7 @@ def apdus(payload: bytes) -> list[bytes]:
         raise Rejected(Reason.EMPTY, "no bytes")
     if len(payload) > LARGEST_PAYLOAD_BYTES:
         raise Rejected(Reason.TOO_LARGE, f"{len(payload)} bytes; at most {LARGEST_PAYLOAD_BYTES} are read")
-    found = list(islice(_unframed(payload), MOST_APDUS + 1))
+    found = list(islice(joined_blocks(_unframed(payload)), MOST_APDUS + 1))
     if len(found) > MOST_APDUS:
         raise Rejected(Reason.TOO_LARGE, f"more than {MOST_APDUS} APDUs")
     if not found:

@@ -10,6 +10,7 @@ from binascii import crc_hqx
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from connectors.decode.dlms.block_transfer import TAG as BLOCK_TRANSFER
 from schemas.errors import Reason, Rejected
 
 FLAG = 0x7E
@@ -61,7 +62,9 @@ def hdlc_apdus(payload: bytes) -> Iterator[bytes]:
         parts.append(frame.information)
         opened = frame if frame.is_segment else None
         if opened is None:
-            yield without_llc_header(b"".join(parts))
+            information = b"".join(parts)
+            # Landis+Gyr writes an LLC header before the first of several blocks only.
+            yield information if information[0] == BLOCK_TRANSFER else without_llc_header(information)
             parts.clear()
     if opened is not None:
         raise Rejected(Reason.MALFORMED, f"the last of {len(parts)} HDLC segments is not there")

@@ -45,6 +45,8 @@ def mbus_apdus(payload: bytes) -> Iterator[bytes]:
 
 def _user_data(cursor: Cursor) -> bytes:
     start, length, again, second_start = cursor.take(4, "the start of a long frame")
+    if length == again and length <= _HEADER and cursor.left > 0xFF:
+        length = again = length + 0x100  # Sagemcom sends more than L can say, and its low byte
     if start != START or second_start != START or length != again or length <= _HEADER:
         raise Rejected(Reason.MALFORMED, f"no long frame of EN 13757-2 begins at byte {cursor.at - 4}")
     user_data = cursor.take(length, "the user data")

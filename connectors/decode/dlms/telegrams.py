@@ -73,16 +73,25 @@ def telegram(entries: Sequence[Entry], scales: dict[bytes, Scale], sent_at: byte
 
 
 class Channels:
-    """B in words, where the codes of a medium are of several channels; the lowest needs no word."""
+    """B in words, where the same code comes on several channels; the lowest needs no word."""
 
     def __init__(self, codes: Iterable[bytes]) -> None:
-        seen = {code[1] for code in codes if code and code[0] and code[2]}
-        self.lowest = min(seen, default=0)
-        self.several = len(seen) > 1
+        coded = [code for code in codes if code and code[0] and code[2]]
+        self.several = len({code[1] for code in coded}) > 1
+        self._lowest: dict[bytes, int] = {}
+        if self.several:
+            for code in sorted(coded, reverse=True):
+                self._lowest[_without_channel(code)] = code[1]
 
     def word(self, code: bytes) -> str:
         """What `which` says of the channel."""
-        return f"channel {code[1]}" if self.several and code and code[0] and code[1] != self.lowest else ""
+        if not self.several or not code:
+            return ""
+        return "" if self._lowest.get(_without_channel(code), code[1]) == code[1] else f"channel {code[1]}"
+
+
+def _without_channel(code: bytes) -> bytes:
+    return code[:1] + code[2:]
 
 
 def identity(entries: Sequence[Entry], sender: Sender) -> str:

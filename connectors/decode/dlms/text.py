@@ -10,11 +10,15 @@ def text_of(value: Data) -> str:
 
     >>> text_of(b"KFM_001"), text_of(bytes.fromhex("4b464d1010000023")), text_of((1, [2.5, None]))
     ('KFM_001', '4B464D1010000023', '(1, (2.5, -))')
+    >>> text_of(b"RATE2\\0\\0\\0"), text_of(bytes(2)), text_of(b"")
+    ('RATE2', '0000', '')
     """
     if isinstance(value, Date | DateTime | Time):
         return value.hex().upper()
     if isinstance(value, bytes):
-        return value.decode("ascii") if value.isascii() and value.decode("ascii").isprintable() else value.hex().upper()
+        filled = value.rstrip(b"\0")  # texts of a fixed length are filled with zeros
+        text = filled.decode("ascii") if filled.isascii() else ""
+        return text if text.isprintable() and (text or not value) else value.hex().upper()
     if isinstance(value, tuple | list):
         return _shortened(f"({', '.join(map(text_of, value[:LONGEST_TEXT]))})")
     return "-" if value is None else str(value)
