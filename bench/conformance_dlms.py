@@ -18,7 +18,7 @@ from typing import Any
 
 from bench.conformance_result import Result
 from connectors.decode.dlms.decoder import decode_dlms
-from connectors.decode.dlms.security import opened, read_envelope
+from connectors.decode.dlms.security import is_ciphered, opened, read_envelope
 from connectors.decode.p1 import decode_p1
 from connectors.decode.telegram import Keys, Measured, Telegram
 from schemas.errors import Reason, Rejected
@@ -74,6 +74,33 @@ _BASES = {unit: (base, factor) for base in ("Wh", "W", "V", "A", "m3") for unit,
 def conformance(data: Path) -> list[Result]:
     """Try the decoders on `data`/protocol/dlms and `data`/protocol/dsmr."""
     return [_pushes(data / "protocol" / "dlms"), _security(data / "protocol" / "dlms"), _p1(data / "protocol" / "dsmr")]
+
+
+def pushes(data: Path) -> Iterator[bytes]:
+    """Every published push, in the clear and ciphered, for whoever wants telegrams to begin from."""
+    folder = data / "protocol" / "dlms"
+    for file in ("push_vectors.json", "security_vectors.json"):
+        yield from (bytes.fromhex(row["hex"]) for row in _rows(folder / file) if "hex" in row)
+
+
+def p1_telegrams(data: Path) -> Iterator[bytes]:
+    """Every published P1 telegram."""
+    yield from (row["telegram"].encode() for row in _rows(data / "protocol" / "dsmr" / "telegrams.json"))
+
+
+def is_guarded(payload: bytes) -> bool:
+    """Whether a push has a checksum (HDLC, M-Bus) or an authentication tag, so that no flipped bit may go unseen."""
+    if payload[:1] in (b"\x7e", b"\x68"):
+        return True
+    try:
+        return is_ciphered(payload) and read_envelope(payload).is_proven
+    except Rejected:
+        return False
+
+
+def is_p1_guarded(payload: bytes) -> bool:
+    """Whether a P1 telegram has a CRC."""
+    return payload[-6:-5] == b"!"
 
 
 def _pushes(folder: Path) -> Result:

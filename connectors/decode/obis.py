@@ -168,32 +168,26 @@ def net_powers(codes: Sequence[bytes], said: Sequence[Measured | None]) -> tuple
     >>> [one.value for one in net_powers((drawn, fed), (measured(drawn, 0, "W"), measured(fed, 250, "W")))]
     [-250.0]
     """
-    by_code = dict(zip(codes, said, strict=True))
-    found: dict[str, Measured] = {}
+    found = []
+    for drawn_at, fed_at, name, description in _net_pairs(tuple(codes)):
+        drawn, fed = said[drawn_at], said[fed_at]
+        if drawn is not None and fed is not None and drawn.unit == fed.unit == "W":
+            found.append(Measured(name, round(float(drawn.value) - float(fed.value), 9), "W", description))
+    return tuple(found)
+
+
+@lru_cache(maxsize=1024)
+def _net_pairs(codes: tuple[bytes, ...]) -> tuple[tuple[int, int, str, str], ...]:
+    """Where the powers of both directions stand, for each net power that is not there itself; its name, and words."""
+    places = {code: place for place, code in enumerate(codes)}
+    found: dict[str, tuple[int, int, str, str]] = {}
     for channel in sorted({code[1] for code in codes if code[:1] == b"\x01" and code[3:] == _PRESENT}):
-        for net, drawn, fed, name, description in _net_codes(channel):
-            drawn_w, fed_w = by_code.get(drawn), by_code.get(fed)
-            if drawn_w is None or fed_w is None or not drawn_w.unit == fed_w.unit == "W":
-                continue
-            if net not in by_code and name not in found:
-                difference = round(float(drawn_w.value) - float(fed_w.value), 9)
-                found[name] = Measured(name, difference, "W", description)
+        for net, (name, *directions) in NET.items():
+            own, drawn, fed = (bytes((1, channel, c)) + _PRESENT for c in (net, *directions))
+            if own not in places and drawn in places and fed in places and name not in found:
+                description = f"{written(drawn)} less {written(fed)}"
+                found[name] = (places[drawn], places[fed], name, description)
     return tuple(found.values())
-
-
-@lru_cache(maxsize=256)
-def _net_codes(channel: int) -> tuple[tuple[bytes, bytes, bytes, str, str], ...]:
-    """NET, with the codes of one channel and a description."""
-    return tuple(
-        (
-            bytes((1, channel, net)) + _PRESENT,
-            bytes((1, channel, drawn)) + _PRESENT,
-            bytes((1, channel, fed)) + _PRESENT,
-            name,
-            f"1-{channel}:{drawn}.7.0 less 1-{channel}:{fed}.7.0",
-        )
-        for net, (name, drawn, fed) in NET.items()
-    )
 
 
 @lru_cache(maxsize=64)

@@ -23,6 +23,16 @@ def test_everything_is_decoded_and_equal() -> None:
 
 
 @published
+def test_every_published_telegram_can_be_begun_from() -> None:
+    pushes, telegrams = list(conformance_dlms.pushes(DATA)), list(conformance_dlms.p1_telegrams(DATA))
+    assert pushes and telegrams
+    assert any(map(conformance_dlms.is_guarded, pushes)) and not all(map(conformance_dlms.is_guarded, pushes))
+    assert any(map(conformance_dlms.is_p1_guarded, telegrams)) and not all(
+        map(conformance_dlms.is_p1_guarded, telegrams)
+    )
+
+
+@published
 def test_a_wrong_value_and_a_crash_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(payload: bytes, keys: object) -> tuple[Telegram, ...]:
         return (Telegram("?", "", 0, -1, (), ()),)

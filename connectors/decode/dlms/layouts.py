@@ -10,7 +10,7 @@ from typing import Any, Final
 import yaml
 
 from connectors.decode.dlms.cosem_units import UNITS
-from connectors.decode.dlms.lists import Entry, Scale
+from connectors.decode.dlms.lists import Entry
 from connectors.decode.dlms.text import text_of
 from connectors.decode.obis import meaning, parsed
 
@@ -117,10 +117,10 @@ def _scalers(layout: Layout, entries: Sequence[Entry]) -> Scalers:
 
 
 def _completed(entry: Entry, scalers: Scalers) -> Entry:
-    if not entry.code:
-        return Entry(_LIST_VERSION, entry.value) if entry.place == "element 1" else entry
-    quantity = meaning(entry.code).quantity
-    if entry.scale is not None or quantity is None:
+    code, value, scale, place, attribute = entry
+    if not code:
+        return Entry(_LIST_VERSION, value) if place == "element 1" else entry
+    quantity = meaning(code).quantity
+    if scale is not None or quantity is None:
         return entry
-    scale: Scale = (scalers.get((entry.code[2], entry.code[3]), 0), _UNIT_NUMBERS[quantity.unit])
-    return entry._replace(scale=scale)
+    return Entry(code, value, (scalers.get((code[2], code[3]), 0), _UNIT_NUMBERS[quantity.unit]), place, attribute)

@@ -40,11 +40,10 @@ def row_telegrams(buffer: Buffer, scales: dict[bytes, Scale], sender: Sender, me
         if place != clock
     ]
     rows: Any = zip(*cells, strict=True) if cells else ((),) * len(moments)
-    codes = [attribute.code for place, attribute in enumerate(buffer.columns) if place != clock]
-    has_both_directions = bool(net_powers(codes, [column[0] for column in cells]))
+    codes = tuple(attribute.code for place, attribute in enumerate(buffer.columns) if place != clock)
     for moment, row in zip(moments, rows, strict=True):
         there = row if None not in row else tuple(cell for cell in row if cell is not None)
-        yield sender.telegram(meter, medium, moment, there + net_powers(codes, row) if has_both_directions else there)
+        yield sender.telegram(meter, medium, moment, there + net_powers(codes, row))
 
 
 def _clock_column(columns: Sequence[Attribute]) -> int:
