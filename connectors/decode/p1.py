@@ -17,10 +17,10 @@ encrypted (DB ...): what security.py says Rejected key, decrypt ...
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from connectors.decode.dlms.security import is_ciphered, opened, read_envelope
+from connectors.decode.dlms.telegrams import Sender
 from connectors.decode.obis import parsed
 from connectors.decode.p1_meters import Line, telegrams_of
 from connectors.decode.telegram import Keys, Telegram
@@ -28,12 +28,11 @@ from schemas.errors import Reason, Rejected
 
 LARGEST_PAYLOAD_BYTES = 64 * 1024
 
-# [\r\n]+ would take any number of empty lines; the standard has CR LF, brokers and gateways make LF of it.
-_TELEGRAM = re.compile(r"/([A-Za-z]{3})(.)([^\r\n]*)\r?\n\r?\n([^!/]*)!([0-9A-Fa-f]{1,4})?(?:\r?\n)*", re.DOTALL)
+# The standard has CR LF; brokers and gateways make LF of it.
+_TELEGRAM = re.compile(r"/[A-Za-z]{3}[^\r\n]+\r?\n\r?\n([^!/]*)!([0-9A-Fa-f]{1,4})?(?:\r?\n)*")
 _LINE = re.compile(r"([0-9.:*-]+)((?:\([^()]*\))+)")
 _CONTINUED = re.compile(r"((?:\([^()]*\))+)")
 _VALUES = re.compile(r"\(([^()]*)\)")
-_VERSION: Final = bytes((1, 3, 0, 2, 8, 255))
 
 
 def _crc_table() -> tuple[int, ...]:
@@ -47,20 +46,6 @@ def _crc_table() -> tuple[int, ...]:
 
 
 _CRC_TABLE: Final = _crc_table()
-
-
-@dataclass(frozen=True, slots=True)
-class Protection:
-    """What an encrypted telegram's envelope told."""
-
-    title: str = ""
-    counter: int = -1
-    security: str = ""
-
-
-class _Text(NamedTuple):
-    header: str
-    lines: str
 
 
 def decode_p1(payload: bytes, keys: Keys, winter_offset_h: int = 1) -> tuple[Telegram, ...]:
@@ -79,15 +64,11 @@ def decode_p1(payload: bytes, keys: Keys, winter_offset_h: int = 1) -> tuple[Tel
         raise Rejected(Reason.EMPTY, f"{len(payload)} bytes, none of them other than white space")
     if len(payload) > LARGEST_PAYLOAD_BYTES:
         raise Rejected(Reason.TOO_LARGE, f"{len(payload)} bytes; at most {LARGEST_PAYLOAD_BYTES} are read")
-    protection = Protection()
+    sender = Sender()
     if is_ciphered(payload):
-        payload, protection = _clear(payload, keys)
+        payload, sender = _clear(payload, keys)
     return tuple(
-        one
-        for text in _texts(payload)
-        for one in telegrams_of(
-            list(_lines(text.lines)), winter_offset_h, protection.title, protection.counter, protection.security
-        )
+        one for lines in _telegrams(payload) for one in telegrams_of(list(_lines(lines)), winter_offset_h, sender)
     )
 
 
@@ -103,16 +84,16 @@ def crc16_arc(data: bytes) -> int:
     return crc
 
 
-def _clear(payload: bytes, keys: Keys) -> tuple[bytes, Protection]:
+def _clear(payload: bytes, keys: Keys) -> tuple[bytes, Sender]:
     envelope = read_envelope(payload)
     if not envelope.is_proven:
         raise Rejected(Reason.UNSUPPORTED, "a P1 telegram that is encrypted and not authenticated")
     (text,) = opened(envelope, keys)
-    return text, Protection(envelope.title.hex().upper(), envelope.counter, envelope.security)
+    return text, Sender(envelope.title.hex().upper(), envelope.counter, envelope.security)
 
 
-def _texts(payload: bytes) -> Iterator[_Text]:
-    """The telegrams of a payload, their CRCs checked."""
+def _telegrams(payload: bytes) -> Iterator[str]:
+    """The lines between head and CRC of each telegram of a payload, its CRC checked."""
     try:
         text = payload.decode("ascii")
     except UnicodeDecodeError as fault:
@@ -123,18 +104,18 @@ def _texts(payload: bytes) -> Iterator[_Text]:
         if match is None:
             raise Rejected(Reason.MALFORMED, f"no telegram from / to ! begins at character {at}")
         _check(match, payload)
-        yield _Text(match[1] + match[2] + match[3], match[4])
+        yield match[1]
         at = match.end()
 
 
 def _check(match: re.Match[str], payload: bytes) -> None:
-    if match[5] is None:
-        if "1-3:0.2.8(" in match[4]:
+    if match[2] is None:
+        if "1-3:0.2.8(" in match[1]:
             raise Rejected(Reason.CHECKSUM, "the telegram is of DSMR 4 or later and has no CRC")
         return
-    wanted = crc16_arc(payload[match.start() : match.end(4) + 1])
-    if int(match[5], 16) != wanted:
-        raise Rejected(Reason.CHECKSUM, f"the CRC is {match[5]}, {wanted:04X} is right")
+    wanted = crc16_arc(payload[match.start() : match.end(1) + 1])
+    if int(match[2], 16) != wanted:
+        raise Rejected(Reason.CHECKSUM, f"the CRC is {match[2]}, {wanted:04X} is right")
 
 
 def _lines(text: str) -> Iterator[Line]:

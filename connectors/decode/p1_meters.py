@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from connectors.decode.dlms.clock import NO_MOMENT, TIME_WITHOUT_OFFSET, Moment
+from connectors.decode.dlms.telegrams import Sender
 from connectors.decode.obis import MEDIA, meaning, measured, medium_of, net_powers, written
 from connectors.decode.telegram import Measured, Telegram
 from schemas.errors import Reason, Rejected
@@ -57,48 +59,23 @@ class Line(NamedTuple):
         return self.code[1] if self.code[0] == 0 and self.code[2] in (24, 96) else 0
 
 
-class _Clock(NamedTuple):
-    at: int | None
-    local: str
-
-
-def telegrams_of(
-    lines: Sequence[Line], winter_offset_h: int, title: str = "", counter: int = -1, security: str = ""
-) -> Iterator[Telegram]:
+def telegrams_of(lines: Sequence[Line], winter_offset_h: int, sender: Sender) -> Iterator[Telegram]:
     """The meter's telegram, and one for each meter behind it."""
     channels: dict[int, list[Line]] = {}
     for line in lines:
         channels.setdefault(line.channel, []).append(line)
     own = channels.pop(0, [])
     behind = {number: device for number, device in channels.items() if _identity(device, _SERIAL)}
-    clock = next((_clock(line.values[0], winter_offset_h) for line in own if line.group == _CLOCK), _Clock(None, ""))
+    moment = next((_moment(line.values[0], winter_offset_h) for line in own if line.group == _CLOCK), NO_MOMENT)
     said = list(_measured(own))
     for number, device in channels.items():
         if number not in behind:
             said += _measured(device, f"channel {number}")
-    meter = _identity(own, _IDENTIFIER) or _identity(own, _SERIAL)
     said += _totals(own)
-    yield _telegram(meter, medium_of(line.code for line in own), clock, said, title, counter, security)
+    meter = _identity(own, _IDENTIFIER) or _identity(own, _SERIAL)
+    yield sender.telegram(meter, medium_of(line.code for line in own), moment, tuple(said))
     for device in behind.values():
-        medium, clock, said = _device(device, winter_offset_h)
-        yield _telegram(_identity(device, _SERIAL), medium, clock, said, title, counter, security)
-
-
-def _telegram(
-    meter: str, medium: str, clock: _Clock, said: Sequence[Measured], title: str, counter: int, security: str
-) -> Telegram:
-    status = ("time_without_offset",) if clock.local else ()
-    return Telegram(
-        meter,
-        medium,
-        clock.at,
-        counter,
-        status,
-        tuple(said),
-        local_time=clock.local,
-        security=security,
-        key_holder=title,
-    )
+        yield _device_telegram(device, winter_offset_h, sender)
 
 
 def _measured(lines: Sequence[Line], channel: str = "") -> Iterator[Measured]:
@@ -144,20 +121,19 @@ def _totals(lines: Sequence[Line]) -> Iterator[Measured]:
             yield Measured(found[0].quantity, round(sum(parts), 9), found[0].unit, description)
 
 
-def _device(lines: Sequence[Line], winter_offset_h: int) -> tuple[str, _Clock, list[Measured]]:
-    """Medium, time and values of a meter behind."""
-    by_group = {line.group: line for line in lines}
-    kind = by_group.get(_DEVICE_TYPE)
-    code = _device_code(kind.values[0]) if kind is not None else None
-    clock = _Clock(None, "")
+def _device_telegram(lines: Sequence[Line], winter_offset_h: int, sender: Sender) -> Telegram:
+    """The telegram of a meter behind: its value has the time at which it was read."""
+    kind = next((line.values[0] for line in lines if line.group == _DEVICE_TYPE), "")
+    code = _device_code(kind)
+    moment = NO_MOMENT
     found = []
     for line in lines:
         if line.group in (_DEVICE_VALUE, _DEVICE_VALUE_OLD) and len(line.values) > 1:
-            clock = _clock(line.values[0], winter_offset_h)
+            moment = _moment(line.values[0], winter_offset_h)
             found.append(_device_value(line, code))
         elif (one := _value(line, "")) is not None:
             found.append(one)
-    return MEDIA[code[0]] if code else "", clock, found
+    return sender.telegram(_identity(lines, _SERIAL), MEDIA[code[0]] if code else "", moment, tuple(found))
 
 
 def _device_code(text: str) -> bytes | None:
@@ -174,20 +150,19 @@ def _device_value(line: Line, code: bytes | None) -> Measured:
     return measured(code or line.code, float(number), unit)
 
 
-def _clock(text: str, winter_offset_h: int) -> _Clock:
+def _moment(text: str, winter_offset_h: int) -> Moment:
     """YYMMDDhhmmss with W for winter or S for summer time; without either, nobody knows UTC."""
     match = _TIME.fullmatch(text)
     try:
-        local = datetime.strptime(match[1], "%y%m%d%H%M%S") if match else None
+        local = datetime.strptime(f"20{match[1]}", "%Y%m%d%H%M%S") if match else None
     except ValueError:
         local = None
     if match is None or local is None:
         raise Rejected(Reason.TIME, f"{text[:40]!r} is no time YYMMDDhhmmss with W or S")
-    local = local.replace(year=2000 + local.year % 100)
     if not match[2]:
-        return _Clock(None, local.isoformat())
+        return Moment(None, local.isoformat(), (TIME_WITHOUT_OFFSET,))
     offset = timedelta(hours=winter_offset_h + (match[2] == "S"))
-    return _Clock((local - offset - _EPOCH) // _MILLISECOND, "")
+    return Moment((local - offset - _EPOCH) // _MILLISECOND, "", ())
 
 
 def _identity(lines: Sequence[Line], group: tuple[int, int, int]) -> str:

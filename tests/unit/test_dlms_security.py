@@ -65,6 +65,12 @@ def test_the_encryption_key_alone_serves_for_both() -> None:
     assert rejection(apdu, keys(EK + AK)).reason is Reason.DECRYPT
 
 
+@pytest.mark.parametrize("known", [(EK, AK), (bytes(16), AK, EK)])
+def test_the_two_keys_may_be_given_apart(known: tuple[bytes, ...]) -> None:
+    assert decode_dlms(general_glo(ciphered(PUSH)), keys(*known))[0].values == {"active_power_import_w": 280.0}
+    assert rejection(general_glo(ciphered(PUSH)), keys(EK, bytes(16))).reason is Reason.DECRYPT
+
+
 @pytest.mark.parametrize("protection", [0x10, 0x30])
 def test_any_flipped_bit_is_rejected_or_equal(protection: int) -> None:
     apdu = general_glo(ciphered(PUSH, protection))

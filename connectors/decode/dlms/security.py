@@ -9,11 +9,12 @@ Suites 0 and 1 are AES-GCM with keys of 128 bits, suite 2 of 256. Encryption alo
 shows only in that what comes out is no notification, and bits that were changed on the way may not show at all.
 
 A meter's key is its encryption key EK, or EK followed by its authentication key AK: 16 or 32 bytes for suites 0 and
-1, 32 or 64 for suite 2. EK alone serves as AK too; whether that holds, the tag tells.
+1, 32 or 64 for suite 2. EK alone serves as AK too, or AK is another of the meter's keys: the tag tells which are right.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -29,6 +30,7 @@ GENERAL_CIPHERING = 0xDD
 _CIPHERINGS = (b"\xdb", b"\xdc", b"\xdd")
 TAG_LENGTH = 12
 TITLE_LENGTH = 8
+MOST_KEYS = 8
 
 _SUITE, _AUTHENTICATED, _ENCRYPTED, _COMPRESSED = 0x0F, 0x10, 0x20, 0x80
 _KEY_LENGTHS: Final = {0: 16, 1: 16, 2: 32}
@@ -107,19 +109,23 @@ def opened(envelope: Envelope, keys: Keys) -> Iterator[bytes]:
     """
     title = envelope.title.hex().upper()
     length = _KEY_LENGTHS[envelope.control & _SUITE]
-    fitting = [key for key in keys(title) if len(key) in (length, 2 * length)]
+    fitting = [key for key in keys(title) if len(key) in (length, 2 * length)][:MOST_KEYS]
     if not fitting:
         raise Rejected(Reason.KEY, f"no key of {length} or {2 * length} bytes is known for system title {title}")
-    for key in fitting:
-        encryption, authentication = key[:length], key[-length:]
-        if not envelope.is_proven:
-            yield _decrypted(envelope, encryption)
-        elif (content := _proven(envelope, encryption, authentication)) is not None:
+    if not envelope.is_proven:
+        yield from (_decrypted(envelope, key[:length]) for key in fitting)
+        return
+    for encryption, authentication in _pairs(fitting, length):
+        if (content := _proven(envelope, encryption, authentication)) is not None:
             yield content
             return
-    if envelope.is_proven:
-        tried = f"{len(fitting)} keys" if len(fitting) > 1 else "the key"
-        raise Rejected(Reason.DECRYPT, f"the tag is wrong under {tried} of system title {title}")
+    raise Rejected(Reason.DECRYPT, f"the tag is wrong under every key of system title {title} ({len(fitting)} tried)")
+
+
+def _pairs(keys: Sequence[bytes], length: int) -> Iterator[tuple[bytes, bytes]]:
+    """Encryption and authentication key: each key's own, then those that may be two keys of one meter."""
+    yield from ((key[:length], key[-length:]) for key in keys)
+    yield from permutations((key for key in keys if len(key) == length), 2)
 
 
 def _general_header(cursor: Cursor) -> tuple[bytes, bytes]:

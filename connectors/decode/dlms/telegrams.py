@@ -98,7 +98,11 @@ def identity(entries: Sequence[Entry], sender: Sender) -> str:
     """The meter's own identity, else its sender's, else nothing."""
     ranked = [(rank, place, entry) for place, entry in enumerate(entries) if (rank := role(entry.code)[0])]
     for _, _, entry in sorted(ranked, key=lambda one: one[:2]):
-        if entry.attribute == 2 and isinstance(entry.value, (bytes, str, int)) and (text := text_of(entry.value)):
+        if (
+            entry.attribute == 2
+            and isinstance(entry.value, (bytes, str, int))
+            and (text := text_of(entry.value).strip())
+        ):
             return text
     return sender.title
 
