@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from connectors.decode.dlms.clock import NO_MOMENT, TIME_WITHOUT_OFFSET, Moment
+from connectors.decode.dlms.roles import role
 from connectors.decode.dlms.telegrams import Sender
 from connectors.decode.obis import MEDIA, meaning, measured, medium_of, net_powers, written
 from connectors.decode.telegram import Measured, Telegram
@@ -24,7 +25,6 @@ _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _EPOCH = datetime(1970, 1, 1)
 _MILLISECOND = timedelta(milliseconds=1)
 
-_CLOCK: Final = (1, 0, 0)
 _DEVICE_TYPE, _DEVICE_VALUE, _DEVICE_VALUE_OLD = (24, 1, 0), (24, 2, 1), (24, 3, 0)
 _SERIAL, _IDENTIFIER = (96, 1, 0), (96, 1, 1)
 # Digits that are no number: identities, messages, the tariff's name, versions.
@@ -66,7 +66,7 @@ def telegrams_of(lines: Sequence[Line], winter_offset_h: int, sender: Sender) ->
         channels.setdefault(line.channel, []).append(line)
     own = channels.pop(0, [])
     behind = {number: device for number, device in channels.items() if _identity(device, _SERIAL)}
-    moment = next((_moment(line.values[0], winter_offset_h) for line in own if line.group == _CLOCK), NO_MOMENT)
+    moment = next((_moment(line.values[0], winter_offset_h) for line in own if role(line.code).is_clock), NO_MOMENT)
     said = list(_measured(own))
     for number, device in channels.items():
         if number not in behind:
@@ -81,7 +81,7 @@ def telegrams_of(lines: Sequence[Line], winter_offset_h: int, sender: Sender) ->
 def _measured(lines: Sequence[Line], channel: str = "") -> Iterator[Measured]:
     codes, found = [], []
     for line in lines:
-        if line.group != _CLOCK:
+        if not role(line.code).is_clock:
             one = _value(line, channel)
             codes.append(line.code)
             found.append(one)
@@ -98,7 +98,6 @@ def _value(line: Line, channel: str) -> Measured | None:
     number, star, unit = line.values[0].partition("*")
     is_text = line.group[:2] in _TEXTS or len(line.values) > 1
     if not is_text and _NUMBER.fullmatch(number):
-        # Without a unit it is a count or a state, never the catalogue's quantity.
         return measured(line.code, float(number), unit if star else "", channel)
     if star and not is_text:
         raise Rejected(Reason.VALUE, f"{written(line.code)} is {line.values[0][:40]!r}, expected a number and a unit")

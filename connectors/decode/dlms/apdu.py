@@ -3,7 +3,7 @@
 data-notification 0x0F: invoke id and priority 4 | date-time: length, 0 or 12 bytes | data
 event-notification-request 0xC2: there is a time 1, date-time | class 2 | instance 6 | attribute 1 | data
 
-A payload may also be the data alone, an array or a structure: some gateways pass on no more.
+What is not ciphered may also be the data alone, an array or a structure: some gateways pass on no more.
 """
 
 from dataclasses import dataclass
@@ -76,11 +76,19 @@ def read_notification(apdu: bytes) -> Notification:
         return _data_notification(apdu)
     if tag == EVENT_NOTIFICATION:
         return _event_notification(apdu)
-    if tag in (ARRAY, STRUCTURE):
-        return Notification(b"", decode_data(apdu), apdu)
     if tag in _OTHERS:
         raise Rejected(Reason.UNSUPPORTED, f"APDU 0x{tag:02X}: {_OTHERS[tag]}")
     raise Rejected(Reason.MALFORMED, f"0x{tag:02X} begins no APDU of IEC 62056-5-3 that a meter sends unasked")
+
+
+def is_body(octets: bytes) -> bool:
+    """Whether it is the data of a notification without its APDU."""
+    return octets[:1] in (bytes((ARRAY,)), bytes((STRUCTURE,)))
+
+
+def read_body(octets: bytes) -> Notification:
+    """Read the data alone; raises what axdr.decode_data does."""
+    return Notification(b"", decode_data(octets), octets)
 
 
 def _data_notification(apdu: bytes) -> Notification:

@@ -7,12 +7,13 @@
     that have bytes too many, or follow no rule   Rejected malformed
     a wrong HCS, FCS or M-Bus checksum            Rejected checksum
     compression, signatures, key agreement,
-    block transfer, any other service             Rejected unsupported
+    any other service                             Rejected unsupported
     no key for the system title                   Rejected key
     a wrong tag; without a tag, no key under
     which the content is a notification           Rejected decrypt
     a date-time that there cannot be              Rejected time
-    rows of a profile without columns or clock    Rejected field
+    rows of a profile without columns or clock,
+    one list of two meters                        Rejected field
     text that is not ASCII or UTF-8               Rejected encoding
 
 A payload is taken whole or rejected whole.
@@ -20,14 +21,15 @@ A payload is taken whole or rejected whole.
 
 from datetime import tzinfo
 
-from connectors.decode.dlms.apdu import Notification, read_notification
+from connectors.decode.dlms.apdu import Notification, is_body, read_body, read_notification
 from connectors.decode.dlms.axdr import MOST_VALUES
 from connectors.decode.dlms.framing import apdus
 from connectors.decode.dlms.layouts import completed
-from connectors.decode.dlms.lists import attributed, listed
+from connectors.decode.dlms.lists import Listed, attributed, listed, meters_of
 from connectors.decode.dlms.profiles import row_telegrams
+from connectors.decode.dlms.roles import role
 from connectors.decode.dlms.security import Envelope, is_ciphered, opened, read_envelope
-from connectors.decode.dlms.telegrams import Sender, identity, role, telegram
+from connectors.decode.dlms.telegrams import Sender, identity, telegram
 from connectors.decode.telegram import Keys, Telegram
 from schemas.errors import Reason, Rejected
 
@@ -60,7 +62,7 @@ def decode_dlms(payload: bytes, keys: Keys, zone: tzinfo | None = None) -> tuple
 
 def _telegrams(apdu: bytes, keys: Keys, zone: tzinfo | None) -> list[Telegram]:
     if not is_ciphered(apdu):
-        return _read(read_notification(apdu), Sender(zone=zone))
+        return _read(read_body(apdu) if is_body(apdu) else read_notification(apdu), Sender(zone=zone))
     envelope = read_envelope(apdu)
     sender = Sender(envelope.title.hex().upper(), envelope.counter, envelope.security, zone)
     if envelope.is_proven:
@@ -84,8 +86,12 @@ def _read_unproven(envelope: Envelope, keys: Keys, sender: Sender) -> list[Teleg
 
 
 def _read(notification: Notification, sender: Sender) -> list[Telegram]:
-    of, body = notification.of, notification.body
-    found = listed(body) if of is None else attributed(of, body)
+    if notification.of is not None:
+        return _read_meter(attributed(notification.of, notification.body), notification, sender)
+    return [one for body in meters_of(notification.body) for one in _read_meter(listed(body), notification, sender)]
+
+
+def _read_meter(found: Listed, notification: Notification, sender: Sender) -> list[Telegram]:
     if len(found.entries) > LONGEST_LIST:
         raise Rejected(Reason.TOO_LARGE, f"a list of {len(found.entries)} values; at most {LONGEST_LIST} are read")
     entries = completed(found.entries, notification.octets)

@@ -7,6 +7,7 @@ themselves, and may be mixed:
     (code, value [, scaler-unit]), ...           one structure an object (Aidon), or all attributes of registers
     [attributes], value, value, ...              the push object's own list first: values in its order
     [attributes], [scaler-units], [rows]         capture objects and buffer of a profile; scaler-units may be left out
+    (one of these), (one of these), ...          several meters, each with an object that says which it is
 
 What has no code keeps its place: "element 3". Nothing is guessed from an order, unless layouts.py knows the list.
 """
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 from connectors.decode.dlms.apdu import Attribute
 from connectors.decode.dlms.axdr import Data, Enum
+from connectors.decode.dlms.roles import role
 from schemas.errors import Reason, Rejected
 
 CODE_LENGTH = 6
@@ -56,8 +58,21 @@ class Listed:
     scales: dict[bytes, Scale] = field(default_factory=dict)
 
 
+def meters_of(body: Data) -> Sequence[Data]:
+    """The bodies of several meters, where each part of a body says by an object which meter it is of; else itself."""
+    if isinstance(body, (tuple, list)) and len(body) > 1 and all(map(_names_a_meter, body)):
+        return body
+    return (body,)
+
+
+def _names_a_meter(part: Data) -> bool:
+    if not isinstance(part, (tuple, list)) or not part or is_code(part[0]):
+        return False
+    return any(isinstance(one, tuple) and one and is_code(one[0]) and role(one[0]).identity_rank for one in part)
+
+
 def listed(body: Data) -> Listed:
-    """Read a body.
+    """Read a body of one meter.
 
     Raises:
         Rejected: field, for a profile's buffer whose columns nobody names or that has rows of another length.
@@ -130,7 +145,8 @@ def _is_profile(body: Sequence[Data]) -> bool:
 
 def _take_values(found: Listed, attributes: Sequence[Attribute], values: Sequence[Data]) -> None:
     columns: dict[bytes, list[Attribute]] = {}
-    buffers: dict[bytes, Buffer] = {}
+    rows: dict[bytes, Sequence[Data]] = {}
+    periods_s: dict[bytes, int] = {}
     for attribute, value in zip(attributes, values, strict=True):
         kind, code, number = attribute.interface_class, attribute.code, attribute.number
         if kind == _PUSH_CLASS:
@@ -138,15 +154,15 @@ def _take_values(found: Listed, attributes: Sequence[Attribute], values: Sequenc
         if kind == _PROFILE_CLASS and number == _CAPTURE_OBJECTS:
             columns[code] = _attributes(value)
         elif kind == _PROFILE_CLASS and number == _BUFFER:
-            buffers[code] = Buffer([], value if isinstance(value, list) else [value])
-        elif kind == _PROFILE_CLASS and number == _CAPTURE_PERIOD and type(value) is int and code in buffers:
-            buffers[code].period_s = value
+            rows[code] = value if isinstance(value, list) else [value]
+        elif kind == _PROFILE_CLASS and number == _CAPTURE_PERIOD and type(value) is int:
+            periods_s[code] = value
         elif number == 0 and isinstance(value, (tuple, list)):
             _take_items(found, [value])
         else:
             _take_value(found, attribute, value)
-    for code, buffer in buffers.items():
-        _take_buffer(found, columns.get(code, []), buffer.rows, buffer.period_s)
+    for code in rows:
+        _take_buffer(found, columns.get(code, []), rows[code], periods_s.get(code, 0))
 
 
 def _take_value(found: Listed, attribute: Attribute, value: Data) -> None:
@@ -205,10 +221,9 @@ def _take_object(found: Listed, item: tuple[Data, ...]) -> None:
         return
     scale = _scale(item[2]) if len(item) > 2 else None
     found.entries.append(Entry(item[0], item[1], scale))
-    if len(item) <= 3 and (scale is not None or len(item) == 2):
-        return
-    for number, value in enumerate(item[2 if scale is None else 3 :], 3 if scale is None else 4):
-        found.entries.append(Entry(item[0], value, attribute=number))
+    if len(item) > 2:
+        attributes = enumerate(item[2:], 3) if scale is None else enumerate(item[3:], 4)
+        found.entries += [Entry(item[0], value, attribute=number) for number, value in attributes]
 
 
 def _take_buffer(found: Listed, columns: list[Attribute], rows: Sequence[Data], period_s: int = 0) -> None:

@@ -13,7 +13,8 @@ from connectors.decode.dlms.axdr import Data, Delta
 from connectors.decode.dlms.clock import Moment
 from connectors.decode.dlms.cosem_units import scaled, unit_name
 from connectors.decode.dlms.lists import Buffer, Scale
-from connectors.decode.dlms.telegrams import Channels, Sender, clock_moment, number, role, said, said_text
+from connectors.decode.dlms.roles import role
+from connectors.decode.dlms.telegrams import Channels, Sender, clock_moment, number, said, said_text
 from connectors.decode.dlms.text import text_of
 from connectors.decode.obis import measured_column, medium_of, net_powers
 from connectors.decode.telegram import Measured, Telegram

@@ -1,6 +1,7 @@
 """Entries to telegrams: who measured, when, and what it is in the catalogue's words.
 
-Identity: the first of IDENTITIES that the push has, else the sender's system title in hex, else empty.
+Identity: the best of the objects that say which meter it is (roles.py), else the sender's system title in hex, else
+empty.
 Time: the clock object, else the notification's date-time, else a date-time without a code; the first that leads to
 UTC, else the first with a wall clock.
 Values: with a scaler and unit of its own, from beside it or from a layout. A number without either is passed on as it
@@ -11,22 +12,17 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from functools import lru_cache
-from typing import Final, NamedTuple
 
 from connectors.decode.dlms.axdr import Data
 from connectors.decode.dlms.clock import LENGTH, NO_MOMENT, Moment, looks_like_date_time, read_date_time
 from connectors.decode.dlms.cosem_units import scaled, unit_name
 from connectors.decode.dlms.lists import Entry, Scale
+from connectors.decode.dlms.roles import role
 from connectors.decode.dlms.text import text_of
 from connectors.decode.obis import meaning, measured, medium_of, net_powers
 from connectors.decode.telegram import Measured, Telegram
+from schemas.errors import Reason, Rejected
 
-# A is 0 and B is 0, or (second line) any medium and channel: C.D.E. 0-1:96.1.0 is another device, on channel 1.
-_ABSTRACT_IDENTITIES: Final = (bytes((0, 0, 96, 1, 0)), bytes((0, 0, 96, 1, 1)))
-_MEDIUM_IDENTITIES: Final = (bytes((0, 0, 0)), bytes((0, 0, 5)))
-_LOGICAL_DEVICE_NAME: Final = bytes((0, 0, 42, 0, 0))
-_CLOCK, _UNIX_CLOCK = bytes((1, 0, 0)), bytes((1, 1, 0))
 _LATEST_UNIX_TIME_S = 7_258_118_400  # 2200
 _EARLIEST_UNIX_TIME_S = 946_684_800  # 2000
 
@@ -95,30 +91,23 @@ def _without_channel(code: bytes) -> bytes:
 
 
 def identity(entries: Sequence[Entry], sender: Sender) -> str:
-    """The meter's own identity, else its sender's, else nothing."""
-    ranked = [(rank, place, entry) for place, entry in enumerate(entries) if (rank := role(entry.code)[0])]
-    for _, _, entry in sorted(ranked, key=lambda one: one[:2]):
-        if (
-            entry.attribute == 2
-            and isinstance(entry.value, (bytes, str, int))
-            and (text := text_of(entry.value).strip())
-        ):
-            return text
-    return sender.title
+    """The meter's own identity, else its sender's, else nothing.
 
+    Raises:
+        Rejected: field, where one object says that it is of two meters: nobody knows whose the values are.
 
-class Role(NamedTuple):
-    """What an object is to a telegram, besides a value."""
-
-    identity_rank: int
-    """0 = says nothing of which meter it is; else the lower the better."""
-    is_clock: bool
-
-
-@lru_cache(maxsize=4096)
-def role(code: bytes) -> Role:
-    """Whether the object of a code says which meter it is, or is its clock (as a date-time or in UNIX time)."""
-    return Role(_identity_rank(code), code[:1] == b"\x00" and code[2:5] in (_CLOCK, _UNIX_CLOCK))
+    """
+    best, found = 0, ""
+    for code, value, _, _, attribute in entries:
+        rank = role(code).identity_rank
+        if not rank or attribute != 2 or rank > best > 0 or not isinstance(value, (bytes, str, int)):
+            continue
+        text = text_of(value).strip()
+        if text and rank == best and text != found:
+            raise Rejected(Reason.FIELD, f"a list of two meters, {found!r} and {text!r}")
+        if text:
+            best, found = rank, text
+    return found or sender.title
 
 
 def clock_moment(value: Data, zone: tzinfo | None) -> Moment:
@@ -199,12 +188,3 @@ def _best(moments: Sequence[Moment]) -> Moment:
         if moment.at is not None:
             return moment
     return next((moment for moment in moments if moment.local), moments[0] if moments else NO_MOMENT)
-
-
-def _identity_rank(code: bytes) -> int:
-    """0 for what is no identity, else 1 for the best."""
-    if code[:5] in _ABSTRACT_IDENTITIES:
-        return 1 + _ABSTRACT_IDENTITIES.index(code[:5])
-    if code and code[0] and code[2:5] in _MEDIUM_IDENTITIES:
-        return 3 + _MEDIUM_IDENTITIES.index(code[2:5])
-    return 5 if code[:5] == _LOGICAL_DEVICE_NAME else 0
