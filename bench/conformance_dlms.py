@@ -67,6 +67,9 @@ P1_CODES = {
 }
 """Name in telegrams.json -> OBIS code."""
 
+UNKNOWN = "a field that has no code here"
+"""Nothing has this code: a field that neither table knows counts as wrong."""
+
 # amshan writes a time without offset as the meter does; energies in Wh, powers in W, as FLEXMETER does.
 _BASES = {unit: (base, factor) for base in ("Wh", "W", "V", "A", "m3") for unit, factor in units_like(base).items()}
 
@@ -123,7 +126,7 @@ def _field(telegram: Telegram, form: str, name: str) -> Any:
         if telegram.at is not None:
             return datetime.fromtimestamp(telegram.at / 1000, UTC)
         return telegram.local_time or (None if form != "llc_pdu" else "")
-    found = (_coded(telegram.measured, code, ":") for code in FIELDS[name].split())
+    found = (_coded(telegram.measured, code, ":") for code in FIELDS.get(name, UNKNOWN).split())
     return next((one.value for one in found if one is not None), "")
 
 
@@ -168,7 +171,7 @@ def _p1_field(telegrams: list[Telegram], name: str) -> Any:
     if name == "P1_MESSAGE_TIMESTAMP":
         return datetime.fromtimestamp((telegrams[0].at or 0) / 1000, UTC)
     for telegram in telegrams:
-        found = _coded(telegram.measured, P1_CODES[name], "")
+        found = _coded(telegram.measured, P1_CODES.get(name, UNKNOWN), "")
         if found is not None:
             return found.value
     return ""

@@ -15,8 +15,8 @@ from schemas.units import SUFFIXES, to_base, units_like
 
 NOT_BILLED = 255
 """F of a value that belongs to no billing period."""
-MEDIA: Final = {1: "electricity", 4: "heat", 5: "heat", 6: "heat", 7: "gas", 8: "water", 9: "water"}
-"""A to the medium: heat cost allocators and cooling count as heat, hot water as water."""
+MEDIA: Final = {1: "electricity", 4: "heat", 5: "cooling", 6: "heat", 7: "gas", 8: "water", 9: "water"}
+"""A to the medium: heat cost allocators count as heat, hot water as water."""
 
 NET: Final = {
     16: ("active_power_w", 1, 2),
@@ -130,7 +130,7 @@ def wording(code: bytes, unit: str, channel: str = "") -> Wording:
     """What to say of a number of a code, in a unit, on a channel in words: the same for every number."""
     quantity, which, description = meaning(code)
     which = ", ".join(filter(None, (which, channel)))
-    if quantity is None or unit not in units_of(quantity.unit):
+    if quantity is None or unit not in _units_of(quantity.unit):
         base, factor = _bases().get(unit, (unit, 1.0))
         return Wording("", base, description, which, None, factor)
     converts = None if unit == quantity.unit else quantity
@@ -191,7 +191,7 @@ def _net_pairs(codes: tuple[bytes, ...]) -> tuple[tuple[int, int, str, str], ...
 
 
 @lru_cache(maxsize=64)
-def units_of(base: str) -> frozenset[str]:
+def _units_of(base: str) -> frozenset[str]:
     """Every unit from which `to_base` leads to a base unit."""
     return frozenset(units_like(base)) | (frozenset(("K", "°F", "F")) if base == "°C" else frozenset())
 

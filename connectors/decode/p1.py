@@ -29,7 +29,7 @@ from schemas.errors import Reason, Rejected
 LARGEST_PAYLOAD_BYTES = 64 * 1024
 
 # The standard has CR LF; brokers and gateways make LF of it.
-_TELEGRAM = re.compile(r"/[A-Za-z]{3}[^\r\n]+\r?\n\r?\n([^!/]*)!([0-9A-Fa-f]{1,4})?(?:\r?\n)*")
+_TELEGRAM = re.compile(r"/[A-Za-z]{3}[^\r\n]+\r?\n\r?\n((?:[^!\r\n][^\r\n]*\r?\n)*)!([0-9A-Fa-f]{1,4})?(?:\r?\n)*")
 _LINE = re.compile(r"([0-9.:*-]+)((?:\([^()]*\))+)")
 _CONTINUED = re.compile(r"((?:\([^()]*\))+)")
 _VALUES = re.compile(r"\(([^()]*)\)")

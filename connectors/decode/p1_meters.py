@@ -1,14 +1,14 @@
 """What the lines of a P1 telegram say: of the meter itself, and of the meters behind it on channels 1 to 4.
 
-A meter behind (gas, water, heat, another electricity meter) has 0-n:24.1.0 (its type, EN 13757-3), 0-n:96.1.0 (its
-identity) and a value with the time at which it was read. It becomes a telegram of its own if it has an identity;
-else its values stay with the meter, under "channel n".
+A meter behind (gas, water, heat, another electricity meter) has 0-n:24.1.0 (its type, EN 13757-3), 0-n:96.1.0 or
+96.1.1 (its identity) and a value with the time at which it was read. It becomes a telegram of its own if it has an
+identity; else its values stay with the meter, under "channel n".
 
 DSMR splits energy by tariff 1 and 2, and has no total: the total is their sum, said so in its description.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -25,8 +25,12 @@ _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _EPOCH = datetime(1970, 1, 1)
 _MILLISECOND = timedelta(milliseconds=1)
 
-_DEVICE_TYPE, _DEVICE_VALUE, _DEVICE_VALUE_OLD = (24, 1, 0), (24, 2, 1), (24, 3, 0)
-_SERIAL, _IDENTIFIER = (96, 1, 0), (96, 1, 1)
+_DEVICE_TYPE = (24, 1, 0)
+# C and D of what a device behind has measured; 24.3.0 in DSMR 2 and 3.
+_DEVICE_VALUES: Final = ((24, 2), (24, 3))
+# C, D, E of what says which meter it is, the best first; Belgium has the identifier of a device behind in 96.1.1.
+_IDENTITIES: Final = ((96, 1, 1), (96, 1, 0), (42, 0, 0))
+_DEVICE_IDENTITIES: Final = ((96, 1, 0), (96, 1, 1))
 # Digits that are no number: identities, messages, the tariff's name, versions.
 _TEXTS: Final = ((96, 1), (96, 13), (96, 14), (0, 2), (0, 0))
 _DEVICE_CODES: Final = {
@@ -65,15 +69,14 @@ def telegrams_of(lines: Sequence[Line], winter_offset_h: int, sender: Sender) ->
     for line in lines:
         channels.setdefault(line.channel, []).append(line)
     own = channels.pop(0, [])
-    behind = {number: device for number, device in channels.items() if _identity(device, _SERIAL)}
+    behind = {number: device for number, device in channels.items() if _identity(device, _DEVICE_IDENTITIES)}
     moment = next((_moment(line.values[0], winter_offset_h) for line in own if role(line.code).is_clock), NO_MOMENT)
     said = list(_measured(own))
     for number, device in channels.items():
         if number not in behind:
             said += _measured(device, f"channel {number}")
     said += _totals(own)
-    meter = _identity(own, _IDENTIFIER) or _identity(own, _SERIAL)
-    yield sender.telegram(meter, medium_of(line.code for line in own), moment, tuple(said))
+    yield sender.telegram(_identity(own, _IDENTITIES), medium_of(line.code for line in own), moment, tuple(said))
     for device in behind.values():
         yield _device_telegram(device, winter_offset_h, sender)
 
@@ -91,16 +94,19 @@ def _measured(lines: Sequence[Line], channel: str = "") -> Iterator[Measured]:
 
 
 def _value(line: Line, channel: str) -> Measured | None:
-    """What one line says; None where its brackets are empty."""
+    """What one line says; None where its brackets are empty. A maximum comes with its time: (time)(value*unit)."""
     text = ", ".join(filter(None, line.values))
     if not text:
         return None
-    number, star, unit = line.values[0].partition("*")
+    written_value, when = line.values[-1], channel
     is_text = line.group[:2] in _TEXTS or len(line.values) > 1
+    if len(line.values) == 2 and "*" in written_value and _TIME.fullmatch(line.values[0]):
+        is_text, when = False, ", ".join(filter(None, (channel, f"at {line.values[0]}")))
+    number, star, unit = written_value.partition("*")
     if not is_text and _NUMBER.fullmatch(number):
-        return measured(line.code, float(number), unit if star else "", channel)
+        return measured(line.code, float(number), unit, when)
     if star and not is_text:
-        raise Rejected(Reason.VALUE, f"{written(line.code)} is {line.values[0][:40]!r}, expected a number and a unit")
+        raise Rejected(Reason.VALUE, f"{written(line.code)} is {written_value[:40]!r}, expected a number and a unit")
     _, which, description = meaning(line.code)
     return Measured("", text, "", description, ", ".join(filter(None, (which, channel))))
 
@@ -127,12 +133,12 @@ def _device_telegram(lines: Sequence[Line], winter_offset_h: int, sender: Sender
     moment = NO_MOMENT
     found = []
     for line in lines:
-        if line.group in (_DEVICE_VALUE, _DEVICE_VALUE_OLD) and len(line.values) > 1:
+        if line.group[:2] in _DEVICE_VALUES and len(line.values) > 1:
             moment = _moment(line.values[0], winter_offset_h)
             found.append(_device_value(line, code))
         elif (one := _value(line, "")) is not None:
             found.append(one)
-    return sender.telegram(_identity(lines, _SERIAL), MEDIA[code[0]] if code else "", moment, tuple(found))
+    return sender.telegram(_identity(lines, _DEVICE_IDENTITIES), MEDIA[code[0]] if code else "", moment, tuple(found))
 
 
 def _device_code(text: str) -> bytes | None:
@@ -164,12 +170,12 @@ def _moment(text: str, winter_offset_h: int) -> Moment:
     return Moment((local - offset - _EPOCH) // _MILLISECOND, "", ())
 
 
-def _identity(lines: Sequence[Line], group: tuple[int, int, int]) -> str:
-    """An identity, which is written as the hex of its text; one that is no text stays hex."""
-    values: Mapping[tuple[int, int, int], str] = {line.group: line.values[0] for line in lines if line.values}
-    text = values.get(group, "")
+def _identity(lines: Sequence[Line], groups: Sequence[tuple[int, int, int]]) -> str:
+    """The first identity that is there. It is written as the hex of its text; one that is no text stays hex."""
+    values = {line.group: line.values[0] for line in lines}
+    text = next((values[group] for group in groups if values.get(group)), "")
     if _HEX.fullmatch(text):
         octets = bytes.fromhex(text)
         if octets.isascii() and octets.decode("ascii").isprintable():
-            return octets.decode("ascii")
+            return octets.decode("ascii").strip()
     return text

@@ -221,9 +221,11 @@ def _take_object(found: Listed, item: tuple[Data, ...]) -> None:
         return
     scale = _scale(item[2]) if len(item) > 2 else None
     found.entries.append(Entry(item[0], item[1], scale))
-    if len(item) > 2:
-        attributes = enumerate(item[2:], 3) if scale is None else enumerate(item[3:], 4)
-        found.entries += [Entry(item[0], value, attribute=number) for number, value in attributes]
+    first = 3 if scale is None else 4
+    if len(item) >= first:
+        found.entries += [
+            Entry(item[0], value, None, "", number) for number, value in enumerate(item[first - 1 :], first)
+        ]
 
 
 def _take_buffer(found: Listed, columns: list[Attribute], rows: Sequence[Data], period_s: int = 0) -> None:

@@ -57,14 +57,16 @@ class Sender:
 def telegram(entries: Sequence[Entry], scales: dict[bytes, Scale], sent_at: bytes, sender: Sender) -> Telegram:
     """The telegram of a push without rows; raises Rejected time."""
     channels = Channels(entry.code for entry in entries)
-    codes, said, clocks = [], [], []
+    codes, said, clocks, unnamed = [], [], [], []
     for entry in entries:
+        if not entry.code:
+            unnamed.append(entry.value)
         if role(entry.code).is_clock:
             clocks.append(entry)
         elif (one := _measured(entry, scales, channels)) is not None:
             codes.append(entry.code)
             said.append(one)
-    moment = _moment(clocks, sent_at, entries, sender.zone)
+    moment = _moment(clocks, sent_at, unnamed, sender.zone)
     return sender.telegram(identity(entries, sender), medium_of(codes), moment, (*said, *net_powers(codes, said)))
 
 
@@ -170,14 +172,12 @@ def _time_or_text(value: Data) -> str:
     return text_of(value)
 
 
-def _moment(clocks: Sequence[Entry], sent_at: bytes, entries: Sequence[Entry], zone: tzinfo | None) -> Moment:
+def _moment(clocks: Sequence[Entry], sent_at: bytes, unnamed: Sequence[Data], zone: tzinfo | None) -> Moment:
     moments = [clock_moment(clock.value, zone) for clock in clocks if clock.attribute == 2]
     if sent_at:
         moments.append(read_date_time(sent_at, zone))
     moments += [
-        read_date_time(value, zone)
-        for code, value, *_ in entries
-        if not code and isinstance(value, bytes) and looks_like_date_time(value)
+        read_date_time(value, zone) for value in unnamed if isinstance(value, bytes) and looks_like_date_time(value)
     ]
     return _best(moments)
 
