@@ -18,6 +18,17 @@ NOT_BILLED = 255
 MEDIA: Final = {1: "electricity", 4: "heat", 5: "cooling", 6: "heat", 7: "gas", 8: "water", 9: "water"}
 """A to the medium: heat cost allocators count as heat, hot water as water."""
 
+DEVICE_CODES: Final = {
+    2: bytes((1, 0, 1, 8, 0, 255)),
+    3: bytes((7, 0, 3, 0, 0, 255)),
+    4: bytes((6, 0, 1, 0, 0, 255)),
+    6: bytes((9, 0, 1, 0, 0, 255)),
+    7: bytes((8, 0, 1, 0, 0, 255)),
+    10: bytes((5, 0, 1, 0, 0, 255)),
+    11: bytes((5, 0, 1, 0, 0, 255)),
+    12: bytes((6, 0, 1, 0, 0, 255)),
+}
+"""Type of a device (EN 13757-3, table 13) -> the code of the register that it is read for."""
 NET: Final = {
     16: ("active_power_w", 1, 2),
     36: ("active_power_l1_w", 21, 22),

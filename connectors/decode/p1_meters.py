@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from connectors.decode.dlms.clock import NO_MOMENT, TIME_WITHOUT_OFFSET, Moment
 from connectors.decode.dlms.roles import role
 from connectors.decode.dlms.telegrams import Sender
-from connectors.decode.obis import MEDIA, meaning, measured, medium_of, net_powers, written
+from connectors.decode.obis import DEVICE_CODES, MEDIA, meaning, measured, medium_of, net_powers, written
 from connectors.decode.telegram import Measured, Telegram
 from schemas.errors import Reason, Rejected
 
@@ -33,17 +33,6 @@ _IDENTITIES: Final = ((96, 1, 1), (96, 1, 0), (42, 0, 0))
 _DEVICE_IDENTITIES: Final = ((96, 1, 0), (96, 1, 1))
 # Digits that are no number: identities, messages, the tariff's name, versions.
 _TEXTS: Final = ((96, 1), (96, 13), (96, 14), (0, 2), (0, 0))
-_DEVICE_CODES: Final = {
-    2: bytes((1, 0, 1, 8, 0, 255)),
-    3: bytes((7, 0, 3, 0, 0, 255)),
-    4: bytes((6, 0, 1, 0, 0, 255)),
-    6: bytes((9, 0, 1, 0, 0, 255)),
-    7: bytes((8, 0, 1, 0, 0, 255)),
-    10: bytes((5, 0, 1, 0, 0, 255)),
-    11: bytes((5, 0, 1, 0, 0, 255)),
-    12: bytes((6, 0, 1, 0, 0, 255)),
-}
-"""Type of a device (EN 13757-3, table 13) -> the code of the register that it is read for."""
 
 
 class Line(NamedTuple):
@@ -142,7 +131,7 @@ def _device_telegram(lines: Sequence[Line], winter_offset_h: int, sender: Sender
 
 
 def _device_code(text: str) -> bytes | None:
-    return _DEVICE_CODES.get(int(text)) if text.isdecimal() and len(text) <= 3 else None
+    return DEVICE_CODES.get(int(text)) if text.isdecimal() and len(text) <= 3 else None
 
 
 def _device_value(line: Line, code: bytes | None) -> Measured:

@@ -23,6 +23,7 @@ from datetime import tzinfo
 
 from connectors.decode.dlms.apdu import Notification, is_body, read_body, read_notification
 from connectors.decode.dlms.axdr import MOST_VALUES
+from connectors.decode.dlms.devices import split_devices
 from connectors.decode.dlms.framing import apdus
 from connectors.decode.dlms.layouts import completed
 from connectors.decode.dlms.lists import Listed, attributed, listed, meters_of
@@ -97,8 +98,9 @@ def _read_meter(found: Listed, notification: Notification, sender: Sender) -> li
     entries = completed(found.entries, notification.octets)
     if not entries and not found.buffers:
         raise Rejected(Reason.EMPTY, "a notification without a value")
-    meter = identity(entries, sender)
+    own, devices = split_devices(entries, found.scales)
+    meter, sent_at = identity(own, sender), notification.date_time
     telegrams = [one for buffer in found.buffers for one in row_telegrams(buffer, found.scales, sender, meter)]
-    if telegrams and all(any(role(entry.code)) for entry in entries):
-        return telegrams
-    return [telegram(entries, found.scales, notification.date_time, sender), *telegrams]
+    if not telegrams or not all(any(role(entry.code)) for entry in own):
+        telegrams.insert(0, telegram(own, found.scales, sent_at, sender))
+    return telegrams + [telegram(device.entries, device.scales, sent_at, sender) for device in devices]
