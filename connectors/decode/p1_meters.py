@@ -46,17 +46,12 @@ class Line(NamedTuple):
         """C, D and E."""
         return self.code[2], self.code[3], self.code[4]
 
-    @property
-    def channel(self) -> int:
-        """The channel of a meter behind this one; 0 = the meter itself."""
-        return self.code[1] if self.code[0] == 0 and self.code[2] in (24, 96) else 0
-
 
 def telegrams_of(lines: Sequence[Line], winter_offset_h: int, sender: Sender) -> Iterator[Telegram]:
     """The meter's telegram, and one for each meter behind it."""
     channels: dict[int, list[Line]] = {}
     for line in lines:
-        channels.setdefault(line.channel, []).append(line)
+        channels.setdefault(role(line.code).device_channel, []).append(line)
     own = channels.pop(0, [])
     behind = {number: device for number, device in channels.items() if _identity(device, _DEVICE_IDENTITIES)}
     moment = next((_moment(line.values[0], winter_offset_h) for line in own if role(line.code).is_clock), NO_MOMENT)

@@ -101,6 +101,9 @@ def _read_meter(found: Listed, notification: Notification, sender: Sender) -> li
     own, devices = split_devices(entries, found.scales)
     meter, sent_at = identity(own, sender), notification.date_time
     telegrams = [one for buffer in found.buffers for one in row_telegrams(buffer, found.scales, sender, meter)]
-    if not telegrams or not all(any(role(entry.code)) for entry in own):
-        telegrams.insert(0, telegram(own, found.scales, sent_at, sender))
-    return telegrams + [telegram(device.entries, device.scales, sent_at, sender) for device in devices]
+    if not telegrams or not all(any(role(entry.code)[:2]) for entry in own):
+        telegrams.insert(0, telegram(meter, own, found.scales, sent_at, sender))
+    for device in devices:
+        meter = identity(device.entries, sender)
+        telegrams.append(telegram(meter, device.entries, device.scales, sent_at, sender))
+    return telegrams

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from connectors.decode.dlms.lists import Entry, Scale
+from connectors.decode.dlms.roles import role
 from connectors.decode.obis import DEVICE_CODES
 
 _IDENTITY, _CLIENT, _FIRST_VALUE = bytes((96, 1, 0)), bytes((24, 1, 0)), bytes((24, 2, 1))
+_DEVICES = 24
 _DEVICE_TYPE, _CAPTURE_TIME = 9, 5
 _OWN_IDENTITY: Final = bytes((0, 0, 96, 1, 0, 255))
 _OWN_CLOCK: Final = bytes((0, 0, 1, 0, 0, 255))
@@ -30,20 +32,19 @@ class Device:
 
 def split_devices(entries: Sequence[Entry], scales: Mapping[bytes, Scale]) -> tuple[Sequence[Entry], Sequence[Device]]:
     """The meter's own entries, and the devices behind it that say who they are and what they measured."""
-    named = {entry.code[1] for entry in entries if _is_of_a_channel(entry.code) and entry.code[2:5] == _IDENTITY}
-    channels = named and {entry.code[1] for entry in entries if entry.code[:1] == b"\0" and entry.code[2] == 24} & named
-    if not channels:
+    lists: dict[int, list[Entry]] = {}
+    for entry in entries:
+        if channel := role(entry.code).device_channel:
+            lists.setdefault(channel, []).append(entry)
+    named = {channel: device for channel, device in lists.items() if _is_device(device)}
+    if not named:
         return entries, ()
-    own = [entry for entry in entries if not (_is_of_a_channel(entry.code) and entry.code[1] in channels)]
-    return own, [_device([one for one in entries if _is_of(one.code, channel)], scales) for channel in sorted(channels)]
+    own = [entry for entry in entries if role(entry.code).device_channel not in named]
+    return own, [_device(named[channel], scales) for channel in sorted(named)]
 
 
-def _is_of_a_channel(code: bytes) -> bool:
-    return len(code) == 6 and code[0] == 0 and code[1] > 0 and code[2] in (24, 96)
-
-
-def _is_of(code: bytes, channel: int) -> bool:
-    return _is_of_a_channel(code) and code[1] == channel
+def _is_device(entries: Sequence[Entry]) -> bool:
+    return any(one.code[2:5] == _IDENTITY for one in entries) and any(one.code[2] == _DEVICES for one in entries)
 
 
 def _device(entries: Sequence[Entry], scales: Mapping[bytes, Scale]) -> Device:

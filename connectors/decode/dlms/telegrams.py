@@ -54,7 +54,9 @@ class Sender:
         )
 
 
-def telegram(entries: Sequence[Entry], scales: dict[bytes, Scale], sent_at: bytes, sender: Sender) -> Telegram:
+def telegram(
+    meter: str, entries: Sequence[Entry], scales: dict[bytes, Scale], sent_at: bytes, sender: Sender
+) -> Telegram:
     """The telegram of a push without rows; raises Rejected time."""
     channels = Channels(entry.code for entry in entries)
     codes, said, clocks, unnamed = [], [], [], []
@@ -67,7 +69,7 @@ def telegram(entries: Sequence[Entry], scales: dict[bytes, Scale], sent_at: byte
             codes.append(entry.code)
             said.append(one)
     moment = _moment(clocks, sent_at, unnamed, sender.zone)
-    return sender.telegram(identity(entries, sender), medium_of(codes), moment, (*said, *net_powers(codes, said)))
+    return sender.telegram(meter, medium_of(codes), moment, (*said, *net_powers(codes, said)))
 
 
 class Channels:
