@@ -79,6 +79,36 @@ def outcome(telegram: bytes) -> tuple[Telegram, ...] | None:
         return None
 
 
+PROTECTED = (
+    "objects_in_hdlc_segments",
+    "objects_in_blocks",
+    "objects_ciphered",
+    "objects_authenticated",
+    "profile_batch",
+)
+
+
+@pytest.mark.parametrize("name", PROTECTED)
+def test_flipped_bits_and_truncation_are_rejected_or_change_nothing(name: str) -> None:
+    """HDLC has its checksums, ciphered APDUs their tag."""
+    whole = payload(CASES / name)
+    keys = json.loads((CASES / name / "expected.json").read_text("utf-8")).get("keys", {})
+
+    def read(telegram: bytes) -> tuple[Telegram, ...] | None:
+        try:
+            return decode_dlms(telegram, lambda title: [bytes.fromhex(key) for key in keys.get(title, ())])
+        except Rejected:
+            return None
+
+    expected = read(whole)
+    assert expected
+    for bit in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        assert read(bytes(damaged)) in (None, expected), f"bit {bit}"
+    assert {read(whole[:end]) for end in range(len(whole))} == {None}
+
+
 def test_lists_are_bounded() -> None:
     assert outcome(notification(structure(*[u16(1)] * LONGEST_LIST))) is not None
     with pytest.raises(Rejected) as rejected:
