@@ -54,6 +54,8 @@ class Telegram:
     """The manufacturer's number of the device's generation; -1 where it states none."""
     security: str = ""
     """How it was protected, as the decoder proved with a key; empty = it could have been anyone's."""
+    key_holder: str = ""
+    """The identity for which `Keys` gave the key, where that is not `meter`: DLMS' system title."""
 
     @property
     def values(self) -> Mapping[str, float]:
@@ -66,7 +68,11 @@ class Telegram:
 
 
 Keys = Callable[[str], Iterable[bytes]]
-"""A meter's identity to the keys that may decrypt its telegrams, the newest first; none = it has no key."""
+"""A meter's identity to the keys that may decrypt its telegrams, the newest first; none = it has no key.
+
+For DLMS the identity is the system title in upper-case hex, and a key the encryption key, or the encryption key with
+the authentication key behind it; or they are two keys (dlms/security.py).
+"""
 
 DecodeTelegrams = Callable[[bytes, Keys], tuple[Telegram, ...]]
 """Payload to what it says; raises Rejected, and nothing else whatever the bytes."""
