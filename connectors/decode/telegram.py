@@ -8,9 +8,11 @@ wants.
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from connectors.decode.readings import Reading
-from schemas.catalogue import Profile
+from connectors.decode.trust import checked_time, time_quality, value_quality
+from schemas.catalogue import Profile, load_catalogue
 from schemas.quality import Quality
 
 
@@ -37,23 +39,16 @@ class Telegram:
     meter: str
     """Identity as the protocol's standard writes it."""
     medium: str
-    """One of the catalogue's media; the standard's word for what the catalogue does not have; empty where neither the
-    telegram nor what it measures says."""
+    """One of the catalogue's media; empty where neither the telegram nor what it measures says."""
     at: int | None
-    """The meter's own time, ms UTC; None where it states none."""
+    """The meter's own time, ms UTC; None where it states none, or one relative to the telegram's arrival."""
     sequence: int
     """The meter's own counter; -1 where it has none."""
     status: tuple[str, ...]
     """Conditions that the meter reports, in the standard's words, snake_case; empty = nothing special."""
     measured: tuple[Measured, ...]
-    local_time: str = ""
-    """The meter's own time, ISO 8601, where its standard states no offset from UTC."""
-    device: str = ""
-    """The kind of device, in the standard's words, snake_case; empty where the standard has none."""
-    version: int = -1
-    """The manufacturer's number of the device's generation; -1 where it states none."""
-    security: str = ""
-    """How it was protected, as the decoder proved with a key; empty = it could have been anyone's."""
+    relative_ms: int = 0
+    """Without `at`: when it was measured, counted from the telegram's arrival; before it = negative."""
 
     @property
     def values(self) -> Mapping[str, float]:
@@ -75,6 +70,9 @@ DecodeTelegrams = Callable[[bytes, Keys], tuple[Telegram, ...]]
 def reading(telegram: Telegram, profile: Profile, received_at: int) -> Reading:
     """The row that a profile makes of a telegram: quantities that it does not hold are NaN, others are left out.
 
+    Raises:
+        Rejected: `Reason.TIME`, for a time at which no meter can have measured.
+
     >>> from schemas.catalogue import load_catalogue
     >>> measured = (Measured("water_volume_m3", 12.5, "m3"), Measured("water_volume_m3", 11.0, "m3", which="storage 1"))
     >>> water = load_catalogue().profiles["water"]
@@ -83,6 +81,34 @@ def reading(telegram: Telegram, profile: Profile, received_at: int) -> Reading:
     (1795507200000, 7, 'TIME_BY_BRIDGE', 12.5)
     """
     values = telegram.values
-    at, quality = (received_at, Quality.TIME_BY_BRIDGE) if telegram.at is None else (telegram.at, Quality(0))
     row = tuple(values.get(name, math.nan) for name in profile.quantities)
-    return Reading(telegram.meter, at, telegram.sequence, int(quality), row)
+    at, quality = timed(telegram, received_at)
+    return Reading(telegram.meter, at, telegram.sequence, quality | value_quality(profile.name, row), row)
+
+
+def timed(telegram: Telegram, received_at: int) -> tuple[int, int]:
+    """Event time, ms UTC, and the Quality bits of what it is worth."""
+    at = received_at + telegram.relative_ms if telegram.at is None else telegram.at
+    checked_time(at, f"{at} ms")
+    stood_in = int(Quality.TIME_BY_BRIDGE) if telegram.at is None else 0
+    return at, stood_in | time_quality(at, received_at)
+
+
+def medium_of(measured: Iterable[Measured]) -> str:
+    """The medium of which the measured quantities are; empty where they are of none, or of several.
+
+    >>> medium_of([Measured("water_volume_m3", 1.0, "m3")]), medium_of([Measured("", 1.0, "lx")])
+    ('water', '')
+    """
+    media = {_media().get(one.quantity, "") for one in measured} - {""}
+    return media.pop() if len(media) == 1 else ""
+
+
+@lru_cache(maxsize=1)
+def _media() -> Mapping[str, str]:
+    """Quantity -> medium, for those that only meters of one medium report."""
+    media: dict[str, set[str]] = {}
+    for profile in load_catalogue().profiles.values():
+        for name in profile.quantities:
+            media.setdefault(name, set()).add(profile.medium)
+    return {name: one for name, (one, *others) in media.items() if not others}

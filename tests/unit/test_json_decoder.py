@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.decode.json_decoder import LARGEST_PAYLOAD_BYTES, decode_json
+from connectors.decode.json_decoder import decode_json
 from connectors.decode.mapping import JsonMapping, load_mappings, parse_mapping
 from connectors.decode.readings import Address, Carries
+from connectors.decode.trust import LARGEST_PAYLOAD_BYTES
 from flexmeter.commands.decode import quality_names
 from schemas.errors import Reason, Rejected
 from schemas.faults import Faults
@@ -100,7 +101,7 @@ JSON = st.recursive(
 KEYS = ["time", "seq", "energy", "power", "voltage", "alarms", "units", "event", "detail"]
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(KEYS), JSON), st.sampled_from(list(Carries)))
 def test_any_document_is_decoded_or_rejected(document: dict[str, Any], carries: Carries) -> None:
     address = Address("case", "malmo_household", "m1", carries)
