@@ -32,6 +32,7 @@ from connectors.decode.json_text import parse_json, said
 from connectors.decode.mapping import EventFields, JsonMapping, Path, QuantityField, TimeBy, TimeFormat
 from connectors.decode.readings import Address, Carries, Decoded, MeterEvent, Reading
 from connectors.decode.trust import EPOCH, MILLISECOND, YEAR_2200_MS, checked_time, time_quality, value_quality
+from schemas.catalogue import load_catalogue
 from schemas.errors import Reason, Rejected
 from schemas.quality import Quality
 from schemas.units import to_base
@@ -101,7 +102,8 @@ def _reading(
     sequence = _sequence(entry, document, mapping.sequence)
     values = _values(entry, mapping)
     events = tuple(_alarms(entry, meter, at, quality, mapping.events))
-    return Reading(meter, at, sequence, quality | value_quality(mapping.profile, values), values), events
+    quantities = load_catalogue().profiles[mapping.profile].quantities
+    return Reading(meter, at, sequence, quality | value_quality(quantities, values), values), events
 
 
 def _meter(entry: Any, document: Any, meter: str, path: Path | None) -> str:

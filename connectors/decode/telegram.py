@@ -7,12 +7,13 @@ wants.
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from connectors.decode.readings import Reading
+from connectors.decode.readings import Address, Decoded, MeterEvent, Reading
 from connectors.decode.trust import checked_time, time_quality, value_quality
 from schemas.catalogue import Profile, load_catalogue
+from schemas.events import load_events
 from schemas.quality import Quality
 
 
@@ -63,6 +64,12 @@ class Telegram:
 Keys = Callable[[str], Iterable[bytes]]
 """A meter's identity to the keys that may decrypt its telegrams, the newest first; none = it has no key."""
 
+
+def no_keys(meter: str) -> Iterable[bytes]:
+    """No meter has a key."""
+    return ()
+
+
 DecodeTelegrams = Callable[[bytes, Keys], tuple[Telegram, ...]]
 """Payload to what it says; raises Rejected, and nothing else whatever the bytes."""
 
@@ -83,15 +90,49 @@ def reading(telegram: Telegram, profile: Profile, received_at: int) -> Reading:
     values = telegram.values
     row = tuple(values.get(name, math.nan) for name in profile.quantities)
     at, quality = timed(telegram, received_at)
-    return Reading(telegram.meter, at, telegram.sequence, quality | value_quality(profile.name, row), row)
+    return Reading(telegram.meter, at, telegram.sequence, quality | value_quality(profile.quantities, row), row)
+
+
+def decode_rows(
+    payload: bytes, address: Address, received_at: int, decode: DecodeTelegrams, keys: Keys, profile: Profile
+) -> Decoded:
+    """The rows of a profile that a payload's telegrams make, and the events that their conditions are.
+
+    The address says whose a telegram is that does not name its meter.
+
+    Raises:
+        Rejected: what the decoder finds, or `Reason.TIME`.
+
+    """
+    readings, events = [], []
+    for telegram in decode(payload, keys):
+        if not telegram.meter:
+            telegram = replace(telegram, meter=address.meter)
+        if telegram.measured:
+            readings.append(reading(telegram, profile, received_at))
+        at, quality = timed(telegram, received_at)
+        kinds = [condition for condition in telegram.status if condition in load_events()]
+        events += [MeterEvent(telegram.meter, at, quality, kind, "") for kind in kinds]
+    return Decoded(tuple(readings), tuple(events))
 
 
 def timed(telegram: Telegram, received_at: int) -> tuple[int, int]:
-    """Event time, ms UTC, and the Quality bits of what it is worth."""
-    at = received_at + telegram.relative_ms if telegram.at is None else telegram.at
-    checked_time(at, f"{at} ms")
-    stood_in = int(Quality.TIME_BY_BRIDGE) if telegram.at is None else 0
-    return at, stood_in | time_quality(at, received_at)
+    """Event time, ms UTC, and the Quality bits of what it is worth.
+
+    Raises:
+        Rejected: `Reason.TIME`, for a time at which no meter can have measured.
+
+    """
+    at, quality = stated_time(telegram, received_at)
+    return checked_time(at, f"{at} ms"), quality
+
+
+def stated_time(telegram: Telegram, received_at: int) -> tuple[int, int]:
+    """The same, however absurd the time that the meter states."""
+    if telegram.at is not None:
+        return telegram.at, time_quality(telegram.at, received_at)
+    at = received_at + telegram.relative_ms
+    return at, int(Quality.TIME_BY_BRIDGE) | time_quality(at, received_at)
 
 
 def medium_of(measured: Iterable[Measured]) -> str:

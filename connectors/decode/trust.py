@@ -49,20 +49,19 @@ def time_quality(at: int, received_at: int) -> int:
     return _FUTURE if at > received_at + FUTURE_TOLERANCE_MS else 0
 
 
-def value_quality(profile: str, values: Sequence[float]) -> int:
-    """Quality.OUT_OF_RANGE if a value is implausible; values in the order of the profile's quantities, NaN passes.
+def value_quality(quantities: tuple[str, ...], values: Sequence[float]) -> int:
+    """Quality.OUT_OF_RANGE if the value of a quantity is implausible; NaN, not measured, passes.
 
-    >>> value_quality("nilm_meter", (2.0, 230.0, 460.0, float("nan"))), value_quality("nilm_meter", (2.0, 2e4, 0, 0))
+    >>> value_quality(("voltage_v", "current_a"), (230.0, float("nan"))), value_quality(("voltage_v",), (20_000.0,))
     (0, 8)
     """
-    for value, (minimum, maximum) in zip(values, _ranges(profile), strict=True):
+    for value, (minimum, maximum) in zip(values, _ranges(quantities), strict=True):
         if value < minimum or value > maximum:
             return _OUT_OF_RANGE
     return 0
 
 
 @lru_cache
-def _ranges(profile: str) -> tuple[tuple[float, float], ...]:
-    catalogue = load_catalogue()
-    quantities = (catalogue.quantities[name] for name in catalogue.profiles[profile].quantities)
-    return tuple((quantity.minimum, quantity.maximum) for quantity in quantities)
+def _ranges(quantities: tuple[str, ...]) -> tuple[tuple[float, float], ...]:
+    catalogue = load_catalogue().quantities
+    return tuple((catalogue[name].minimum, catalogue[name].maximum) for name in quantities)

@@ -13,7 +13,7 @@ from connectors.decode.mapping import JsonMapping, load_mappings
 from connectors.decode.readings import Address, Carries
 from connectors.mqtt import publish
 from connectors.topic_template import TopicTemplate
-from flexmeter.commands.decode import quality_names
+from flexmeter.answers import quality_names
 from flexmeter.compose import compose_event, compose_reading
 from flexmeter.follow import Follower, Found, Sought
 from flexmeter.role import named, topology_option, topology_or_exit

@@ -12,9 +12,9 @@ def test_a_file() -> None:
     result = CliRunner().invoke(command, ["--profile", "district_heat", str(CASES / "heat_reading" / "payload")])
     assert result.exit_code == 0
     (line,) = result.stdout.splitlines()
-    (reading,) = json.loads(line)["readings"]
-    assert reading["values"]["heat_energy_wh"] == 123_456_789.0
-    assert reading["quality"] == ["time_by_gateway"]
+    answer = json.loads(line)
+    assert answer["quantities"]["heat_energy_wh"] == 123_456_789.0
+    assert answer["quality"] == ["time_by_gateway"]
 
 
 def test_one_answer_for_each_line_and_exit_code_1_for_a_rejection() -> None:
@@ -29,9 +29,9 @@ def test_one_answer_for_each_line_and_exit_code_1_for_a_rejection() -> None:
 def test_an_event() -> None:
     payload = (CASES / "household_last_gasp" / "payload").read_bytes()
     result = CliRunner().invoke(command, ["--profile", "malmo_household", "--event", "--meter", "m7", "-"], payload)
-    assert json.loads(result.stdout)["events"] == [
-        {"meter": "m7", "at": 1_795_507_200_000, "quality": [], "kind": "last_gasp", "detail": "reserve 4.1 V"}
-    ]
+    answer = json.loads(result.stdout)
+    assert (answer["meter"], answer["time"], answer["status"]) == ("m7", "2026-11-24T08:00:00.000Z", ["last_gasp"])
+    assert (answer["quantities"], answer["detail"]) == ({}, "reserve 4.1 V")
 
 
 def test_a_profile_without_mapping() -> None:

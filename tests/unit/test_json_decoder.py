@@ -17,7 +17,7 @@ from connectors.decode.json_decoder import decode_json
 from connectors.decode.mapping import JsonMapping, load_mappings, parse_mapping
 from connectors.decode.readings import Address, Carries
 from connectors.decode.trust import LARGEST_PAYLOAD_BYTES
-from flexmeter.commands.decode import quality_names
+from flexmeter.answers import quality_names
 from schemas.errors import Reason, Rejected
 from schemas.faults import Faults
 
