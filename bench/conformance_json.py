@@ -46,7 +46,7 @@ def _utc_ms(text: str) -> int:
 
 
 def _shelly_ms(message: Any) -> int:
-    return round(message["params"]["ts"] * 1000)
+    return round(float(message["params"]["ts"]) * 1000)
 
 
 def _tasmota(energy: Any) -> Mapping[str, float]:
@@ -100,7 +100,7 @@ KINDS: tuple[Kind, ...] = (
             "active_energy_import_wh": m["1-0:1.8.0"]["value"],
             "active_power_import_w": m["1-0:1.7.0"]["value"],
         },
-        lambda m: m["1-0:1.8.0"]["time"] * 1000,
+        lambda m: int(m["1-0:1.8.0"]["time"]) * 1000,
     ),
     Kind("shelly_3em", lambda m: "em:0" in m.get("params", {}), lambda m: _shelly_em(m["params"]["em:0"]), _shelly_ms),
     Kind(
