@@ -13,6 +13,7 @@ from functools import lru_cache
 from connectors.decode.readings import Address, Decoded, MeterEvent, Reading
 from connectors.decode.trust import checked_time, time_quality, value_quality
 from schemas.catalogue import Profile, load_catalogue
+from schemas.errors import Reason, Rejected
 from schemas.events import load_events
 from schemas.quality import Quality
 
@@ -98,21 +99,25 @@ def decode_rows(
 ) -> Decoded:
     """The rows of a profile that a payload's telegrams make, and the events that their conditions are.
 
-    The address says whose a telegram is that does not name its meter.
+    The address says whose a telegram is that does not name its meter. Telegrams that have nothing for the profile are
+    passed over.
 
     Raises:
-        Rejected: what the decoder finds, or `Reason.TIME`.
+        Rejected: what the decoder finds; time; `Reason.FIELD` where nothing of the payload is for the profile.
 
     """
-    readings, events = [], []
+    readings: list[Reading] = []
+    events: list[MeterEvent] = []
     for telegram in decode(payload, keys):
         if not telegram.meter:
             telegram = replace(telegram, meter=address.meter)
-        if telegram.measured:
+        if not telegram.values.keys().isdisjoint(profile.quantities):
             readings.append(reading(telegram, profile, received_at))
-        at, quality = timed(telegram, received_at)
         kinds = [condition for condition in telegram.status if condition in load_events()]
+        at, quality = timed(telegram, received_at) if kinds else (0, 0)
         events += [MeterEvent(telegram.meter, at, quality, kind, "") for kind in kinds]
+    if not readings and not events:
+        raise Rejected(Reason.FIELD, f"none of the quantities of {profile.name} is there")
     return Decoded(tuple(readings), tuple(events))
 
 
