@@ -20,12 +20,14 @@ What is bad and what is merely doubtful:
     more than 5 min ahead of the bridge          kept, Quality.FUTURE
     outside the catalogue's range                kept, Quality.OUT_OF_RANGE
 
-A payload is taken whole or rejected whole: a reading that comes with an unknown alarm waits in the dead letters.
+A payload is taken whole or rejected whole: a reading that comes with an unknown alarm waits in the dead letters. But
+in a list of readings, those that have none of the mapped quantities are passed over if others have.
 """
 
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
+from itertools import chain
 from typing import Any, Final
 
 from connectors.decode.json_text import parse_json, said
@@ -73,12 +75,15 @@ def decode_json(payload: bytes, address: Address, received_at: int, mapping: Jso
     document = parse_json(payload)
     if address.carries is Carries.EVENT:
         return Decoded((), (_event(document, address, received_at, mapping),))
-    if mapping.readings is None:
-        reading, events = _reading(document, document, address.meter, received_at, mapping)
-        return Decoded((reading,), events)
-    entries = _entries(document, address, mapping.readings)
+    one_only = ((address.meter, document),)
+    entries = one_only if mapping.readings is None else _entries(document, address, mapping.readings)
     told = [_reading(entry, document, meter, received_at, mapping) for meter, entry in entries]
-    return Decoded(tuple(reading for reading, _ in told), tuple(event for _, events in told for event in events))
+    measured = [one for one in told if one is not None]
+    if told and not measured:
+        raise Rejected(Reason.FIELD, f"none of the quantities of {mapping.profile} is there")
+    return Decoded(
+        tuple(reading for reading, _ in measured), tuple(chain.from_iterable(alarms for _, alarms in measured))
+    )
 
 
 def _entries(document: Any, address: Address, path: Path) -> Iterable[tuple[str, Any]]:
@@ -95,12 +100,14 @@ def _entries(document: Any, address: Address, path: Path) -> Iterable[tuple[str,
 
 def _reading(
     entry: Any, document: Any, meter: str, received_at: int, mapping: JsonMapping
-) -> tuple[Reading, tuple[MeterEvent, ...]]:
-    """One reading of the payload, and the events that came with it."""
+) -> tuple[Reading, tuple[MeterEvent, ...]] | None:
+    """One reading of the payload, and the events that came with it; None of what measures nothing for the profile."""
     meter = _meter(entry, document, meter, mapping.meter)
+    values = _values(entry, mapping)
+    if values is None:
+        return None
     at, quality = _time(entry, document, received_at, mapping)
     sequence = _sequence(entry, document, mapping.sequence)
-    values = _values(entry, mapping)
     events = tuple(_alarms(entry, meter, at, quality, mapping.events))
     quantities = load_catalogue().profiles[mapping.profile].quantities
     return Reading(meter, at, sequence, quality | value_quality(quantities, values), values), events
@@ -130,7 +137,8 @@ def _time(entry: Any, document: Any, received_at: int, mapping: JsonMapping) -> 
         at = _from_text(written, field.zone)
     else:
         is_text = mapping.text_numbers and type(written) is str
-        at = _from_number(_number(written, field.path) if is_text else written, field.format)
+        number = _number(written, field.path, Reason.TIME) if is_text else written
+        at = _from_number(number, field.format)
     checked_time(at, written)
     return at, time_quality(at, received_at) | (_TIME_BY_GATEWAY if field.by is TimeBy.GATEWAY else 0)
 
@@ -161,8 +169,8 @@ def _sequence(entry: Any, document: Any, path: Path | None) -> int:
     return written
 
 
-def _values(document: dict[str, Any], mapping: JsonMapping) -> tuple[float, ...]:
-    """The row in the profile's order."""
+def _values(document: dict[str, Any], mapping: JsonMapping) -> tuple[float, ...] | None:
+    """The row in the profile's order; None where nothing of it is there."""
     values: list[float] = []
     absent = 0
     for field in mapping.quantities:
@@ -173,7 +181,7 @@ def _values(document: dict[str, Any], mapping: JsonMapping) -> tuple[float, ...]
         written = _find(document, field.path)
         kind = type(written)
         if kind is str and mapping.text_numbers:
-            written = _number(written, field.path)
+            written = _number(written, field.path, Reason.VALUE)
         elif kind is not float and kind is not int:
             if written is _ABSENT:
                 absent += 1
@@ -181,9 +189,7 @@ def _values(document: dict[str, Any], mapping: JsonMapping) -> tuple[float, ...]
             values.append(_NAN)
             continue
         values.append(_in_base_unit(document, written, field))
-    if absent == len(values):
-        raise Rejected(Reason.FIELD, f"none of the quantities of {mapping.profile} is there")
-    return tuple(values)
+    return None if absent == len(values) else tuple(values)
 
 
 def _check_absent(written: Any, field: QuantityField) -> None:
@@ -195,9 +201,9 @@ def _check_absent(written: Any, field: QuantityField) -> None:
     raise Rejected(Reason.VALUE, f"{_pointer(field.path)} is {said(written)}, expected a number or null")
 
 
-def _number(written: str, path: Path) -> float:
+def _number(written: str, path: Path, reason: Reason) -> float:
     if not _DECIMAL.fullmatch(written):
-        raise Rejected(Reason.VALUE, f"{_pointer(path)} is {said(written)}, expected a number as text")
+        raise Rejected(reason, f"{_pointer(path)} is {said(written)}, expected a number as text")
     return float(written)
 
 
