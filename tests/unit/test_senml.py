@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.decode.readings import Address, Carries
-from connectors.decode.senml import MOST_RECORDS, decode_senml
+from connectors.decode.senml import decode_senml
+from connectors.decode.senml_pack import MOST_RECORDS
 from connectors.decode.senml_units import UNITS
 from connectors.decode.telegram import Telegram, no_keys
 from connectors.registry import DECODERS
