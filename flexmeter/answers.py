@@ -13,7 +13,7 @@ import orjson
 
 from connectors.decode.readings import Decoded
 from connectors.decode.telegram import Telegram, stated_time
-from connectors.decode.trust import EPOCH, MILLISECOND, value_quality
+from connectors.decode.trust import EPOCH, MILLISECOND, plausible, value_quality
 from schemas.catalogue import Profile
 from schemas.errors import Reason, Rejected
 from schemas.quality import Quality
@@ -62,7 +62,7 @@ def of_telegrams(telegrams: Iterable[Telegram], received_at: int) -> Iterator[An
     for telegram in telegrams:
         at, quality = stated_time(telegram, received_at)
         values = telegram.values
-        quality |= value_quality(tuple(values), tuple(values.values()))
+        quality |= value_quality(plausible(tuple(values)), tuple(values.values()))
         told = _answer(telegram.meter, telegram.medium, at, quality, telegram.sequence, telegram.status, values)
         told["other"] = [
             {

@@ -25,16 +25,14 @@ in a list of readings, those that have none of the mapped quantities are passed 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
-from itertools import chain
 from typing import Any, Final
 
 from connectors.decode.json_text import parse_json, said
 from connectors.decode.mapping import EventFields, JsonMapping, Path, QuantityField, TimeBy, TimeFormat
 from connectors.decode.readings import Address, Carries, Decoded, MeterEvent, Reading
 from connectors.decode.trust import EPOCH, MILLISECOND, YEAR_2200_MS, checked_time, time_quality, value_quality
-from schemas.catalogue import load_catalogue
 from schemas.errors import Reason, Rejected
 from schemas.quality import Quality
 from schemas.units import to_base
@@ -53,6 +51,9 @@ class _Absent:
 
 
 _ABSENT: Final = _Absent()
+
+Told = tuple[Reading, Sequence[MeterEvent]]
+"""A reading and the events that came with it."""
 
 # Plain ints: an IntFlag's operators would cost more than all the rest of a row.
 _TIME_BY_BRIDGE, _TIME_BY_GATEWAY = int(Quality.TIME_BY_BRIDGE), int(Quality.TIME_BY_GATEWAY)
@@ -75,15 +76,27 @@ def decode_json(payload: bytes, address: Address, received_at: int, mapping: Jso
     document = parse_json(payload)
     if address.carries is Carries.EVENT:
         return Decoded((), (_event(document, address, received_at, mapping),))
-    one_only = ((address.meter, document),)
-    entries = one_only if mapping.readings is None else _entries(document, address, mapping.readings)
+    if mapping.readings is None:
+        told = _reading(document, document, address.meter, received_at, mapping)
+        if told is None:
+            raise _nothing(mapping)
+        return Decoded((told[0],), tuple(told[1]))
+    return _several(document, address, mapping.readings, received_at, mapping)
+
+
+def _several(document: Any, address: Address, path: Path, received_at: int, mapping: JsonMapping) -> Decoded:
+    """What a list of readings says."""
+    entries = _entries(document, address, path)
     told = [_reading(entry, document, meter, received_at, mapping) for meter, entry in entries]
     measured = [one for one in told if one is not None]
     if told and not measured:
-        raise Rejected(Reason.FIELD, f"none of the quantities of {mapping.profile} is there")
-    return Decoded(
-        tuple(reading for reading, _ in measured), tuple(chain.from_iterable(alarms for _, alarms in measured))
-    )
+        raise _nothing(mapping)
+    events = (event for _, alarms in measured for event in alarms)
+    return Decoded(tuple(reading for reading, _ in measured), tuple(events))
+
+
+def _nothing(mapping: JsonMapping) -> Rejected:
+    return Rejected(Reason.FIELD, f"none of the quantities of {mapping.profile} is there")
 
 
 def _entries(document: Any, address: Address, path: Path) -> Iterable[tuple[str, Any]]:
@@ -98,9 +111,7 @@ def _entries(document: Any, address: Address, path: Path) -> Iterable[tuple[str,
     return ((address.meter, entry) for entry in entries)
 
 
-def _reading(
-    entry: Any, document: Any, meter: str, received_at: int, mapping: JsonMapping
-) -> tuple[Reading, tuple[MeterEvent, ...]] | None:
+def _reading(entry: Any, document: Any, meter: str, received_at: int, mapping: JsonMapping) -> Told | None:
     """One reading of the payload, and the events that came with it; None of what measures nothing for the profile."""
     meter = _meter(entry, document, meter, mapping.meter)
     values = _values(entry, mapping)
@@ -108,9 +119,8 @@ def _reading(
         return None
     at, quality = _time(entry, document, received_at, mapping)
     sequence = _sequence(entry, document, mapping.sequence)
-    events = tuple(_alarms(entry, meter, at, quality, mapping.events))
-    quantities = load_catalogue().profiles[mapping.profile].quantities
-    return Reading(meter, at, sequence, quality | value_quality(quantities, values), values), events
+    alarms = _alarms(entry, meter, at, quality, mapping.events)
+    return Reading(meter, at, sequence, quality | value_quality(mapping.ranges, values), values), alarms
 
 
 def _meter(entry: Any, document: Any, meter: str, path: Path | None) -> str:
@@ -180,15 +190,14 @@ def _values(document: dict[str, Any], mapping: JsonMapping) -> tuple[float, ...]
             continue
         written = _find(document, field.path)
         kind = type(written)
-        if kind is str and mapping.text_numbers:
-            written = _number(written, field.path, Reason.VALUE)
-        elif kind is not float and kind is not int:
-            if written is _ABSENT:
-                absent += 1
+        if kind is float or kind is int:
+            values.append(_in_base_unit(document, written, field))
+        elif kind is str and mapping.text_numbers:
+            values.append(_in_base_unit(document, _number(written, field.path, Reason.VALUE), field))
+        else:
             _check_absent(written, field)
+            absent += written is _ABSENT
             values.append(_NAN)
-            continue
-        values.append(_in_base_unit(document, written, field))
     return None if absent == len(values) else tuple(values)
 
 
@@ -241,15 +250,14 @@ def _event(document: Any, address: Address, received_at: int, mapping: JsonMappi
 
 def _alarms(
     document: dict[str, Any], meter: str, at: int, quality: int, fields: EventFields | None
-) -> Iterator[MeterEvent]:
+) -> Sequence[MeterEvent]:
     """The events that came along with a reading."""
     alarms = None if fields is None or fields.alarms_path is None else _find(document, fields.alarms_path)
     if fields is None or alarms is None or alarms is _ABSENT:
-        return
+        return ()
     if type(alarms) is not list:
         raise Rejected(Reason.VALUE, f"{_pointer(fields.alarms_path)} is {said(alarms)}, expected a list of codes")
-    for code in alarms:
-        yield MeterEvent(meter, at, quality, _kind(code, fields), "")
+    return [MeterEvent(meter, at, quality, _kind(code, fields), "") for code in alarms]
 
 
 def _kind(code: Any, fields: EventFields) -> str:

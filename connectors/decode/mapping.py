@@ -33,6 +33,7 @@ from functools import lru_cache, partial
 from importlib.resources import files
 from types import MappingProxyType
 
+from connectors.decode.trust import Ranges, plausible
 from schemas.catalogue import Quantity, load_catalogue
 from schemas.errors import Rejected
 from schemas.events import load_events
@@ -96,6 +97,7 @@ class JsonMapping:
     """One profile's layout. `quantities` has an entry for each of the profile's, None where the payload lacks it."""
 
     profile: str
+    ranges: Ranges
     readings: Path | None
     """Where the list of readings stands; () = it is the payload itself, None = a payload is one reading."""
     meter: Path | None
@@ -151,6 +153,7 @@ def parse_pointer(text: str) -> Path:
 def _mapping(document: Document, profile: str, root: Section) -> JsonMapping:
     return JsonMapping(
         profile=profile,
+        ranges=plausible(load_catalogue().profiles[profile].quantities),
         readings=root.one("readings", partial(_readings, document)) if "readings" in root.names() else None,
         meter=root.one("meter", partial(_pointed, document, "meter")) if "meter" in root.names() else None,
         time=root.one("time", partial(_time, document)) if "time" in root.names() else None,

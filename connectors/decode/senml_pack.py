@@ -30,6 +30,7 @@ _TYPES: Mapping[str, frozenset[type]] = {
     "vb": frozenset({bool}),
     "vd": frozenset({str, bytes}),
 }
+_VALUES = frozenset({"v", "vs", "vb", "vd"})
 _CBOR_LABELS: Mapping[int, str] = dict(enumerate(("n", "u", "v", "vs", "vb", "s", "t", "ut", "vd"))) | dict(
     enumerate(("bs", "bv", "bu", "bt", "bn", "bver"), -6)
 )
@@ -151,7 +152,7 @@ def _fields(document: Any, base: dict[str, Any]) -> dict[str, Any]:
             continue
         if type(value) not in types:
             raise Rejected(Reason.VALUE, f"{label} is of type {type(value).__name__}")
-        if types is _NUMBER:
+        if types is _NUMBER and (type(value) is not float or value - value):  # NaN, too, for infinity and NaN
             value = finite(label, value)
         if label == "bver":
             _check_version(value, base)
@@ -173,7 +174,7 @@ def _check_version(version: int, base: Mapping[str, Any]) -> None:
 
 
 def _value(fields: Mapping[str, Any], base: Mapping[str, Any]) -> float | str | bool | bytes | None:
-    values = [label for label in ("v", "vs", "vb", "vd") if label in fields]
+    values = [label for label in fields if label in _VALUES]
     if len(values) > 1:
         raise Rejected(Reason.FIELD, f"{' and '.join(values)} in one record")
     if not values or values == ["v"]:

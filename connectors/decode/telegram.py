@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from connectors.decode.readings import Address, Decoded, MeterEvent, Reading
-from connectors.decode.trust import checked_time, time_quality, value_quality
+from connectors.decode.trust import checked_time, plausible, time_quality, value_quality
 from schemas.catalogue import Profile, load_catalogue
 from schemas.errors import Reason, Rejected
 from schemas.events import load_events
@@ -91,7 +91,9 @@ def reading(telegram: Telegram, profile: Profile, received_at: int) -> Reading:
     values = telegram.values
     row = tuple(values.get(name, math.nan) for name in profile.quantities)
     at, quality = timed(telegram, received_at)
-    return Reading(telegram.meter, at, telegram.sequence, quality | value_quality(profile.quantities, row), row)
+    return Reading(
+        telegram.meter, at, telegram.sequence, quality | value_quality(plausible(profile.quantities), row), row
+    )
 
 
 def decode_rows(

@@ -22,6 +22,9 @@ MILLISECOND = timedelta(milliseconds=1)
 YEAR_2000_MS = (datetime(2000, 1, 1, tzinfo=UTC) - EPOCH) // MILLISECOND
 YEAR_2200_MS = (datetime(2200, 1, 1, tzinfo=UTC) - EPOCH) // MILLISECOND
 
+Ranges = tuple[tuple[float, ...], tuple[float, ...]]
+"""Least and greatest plausible values, in the order of some quantities."""
+
 # Plain ints: an IntFlag's operators would cost more than all the rest of a row.
 _FUTURE, _OUT_OF_RANGE = int(Quality.FUTURE), int(Quality.OUT_OF_RANGE)
 
@@ -49,19 +52,21 @@ def time_quality(at: int, received_at: int) -> int:
     return _FUTURE if at > received_at + FUTURE_TOLERANCE_MS else 0
 
 
-def value_quality(quantities: tuple[str, ...], values: Sequence[float]) -> int:
-    """Quality.OUT_OF_RANGE if the value of a quantity is implausible; NaN, not measured, passes.
+def value_quality(ranges: Ranges, values: Sequence[float]) -> int:
+    """Quality.OUT_OF_RANGE if a value is implausible; NaN, not measured, passes.
 
-    >>> value_quality(("voltage_v", "current_a"), (230.0, float("nan"))), value_quality(("voltage_v",), (20_000.0,))
+    >>> ranges = plausible(("voltage_v", "current_a"))
+    >>> value_quality(ranges, (230.0, float("nan"))), value_quality(ranges, (20_000.0, 1.0))
     (0, 8)
     """
-    for value, (minimum, maximum) in zip(values, _ranges(quantities), strict=True):
+    for value, minimum, maximum in zip(values, *ranges, strict=True):
         if value < minimum or value > maximum:
             return _OUT_OF_RANGE
     return 0
 
 
 @lru_cache
-def _ranges(quantities: tuple[str, ...]) -> tuple[tuple[float, float], ...]:
-    catalogue = load_catalogue().quantities
-    return tuple((catalogue[name].minimum, catalogue[name].maximum) for name in quantities)
+def plausible(quantities: tuple[str, ...]) -> Ranges:
+    """The catalogue's plausible ranges of these quantities."""
+    known = [load_catalogue().quantities[name] for name in quantities]
+    return tuple(quantity.minimum for quantity in known), tuple(quantity.maximum for quantity in known)
