@@ -27,7 +27,7 @@ def payloads(content: bytes, may_be_text: bool, by_line: bool) -> Iterator[tuple
     """The telegrams of a file, one a line, with the number of their line.
 
     Where telegrams may be text, a file that is one JSON document (or nothing at all) is one telegram, over however many
-    lines it goes; not so with `by_line`.
+    lines it goes, and so is one that begins with a slash, as P1 does; not so with `by_line`.
 
     >>> list(payloads(b'2F2F\\n{"a": 1}', True, False)), list(payloads(b'[\\n]', True, False))
     ([(1, b'2F2F'), (2, b'{"a": 1}')], [(1, b'[\\n]')])
@@ -75,9 +75,20 @@ def of_telegrams(telegrams: Iterable[Telegram], received_at: int) -> Iterator[An
             for one in telegram.measured
             if not one.quantity or one.which or isinstance(one.value, str)
         ]
-        if telegram.relative_ms:
-            told["relative_s"] = telegram.relative_ms / 1000
-        yield told
+        yield told | _only_where_known(telegram)
+
+
+def _only_where_known(telegram: Telegram) -> Answer:
+    """Keys that an answer has only where the telegram says so."""
+    known = {
+        "relative_s": telegram.relative_ms / 1000,
+        "local_time": telegram.local_time,
+        "device": telegram.device,
+        "version": None if telegram.version < 0 else telegram.version,
+        "security": telegram.security,
+        "key_holder": telegram.key_holder,
+    }
+    return {key: value for key, value in known.items() if value or (key == "version" and value == 0)}
 
 
 def of_rows(decoded: Decoded, profile: Profile) -> Iterator[Answer]:
@@ -133,6 +144,8 @@ def _iso(at: int) -> str:
 
 
 def _is_document(content: bytes) -> bool:
+    if content.lstrip().startswith(b"/"):
+        return True
     try:
         return isinstance(orjson.loads(content), (list, dict))
     except orjson.JSONDecodeError:

@@ -141,4 +141,5 @@ def _plain(value: float | str | bool | bytes) -> float | str:
 
 def _telegram(meter: str, at: int | None, relative_ms: int, group: _Group) -> Telegram:
     measured = tuple(group.measured)
-    return Telegram(meter, medium_of(measured), at, group.sequence, tuple(group.status), measured, relative_ms)
+    medium, status = medium_of(measured), tuple(group.status)
+    return Telegram(meter, medium, at, group.sequence, status, measured, relative_ms=relative_ms)

@@ -41,7 +41,8 @@ class Telegram:
     meter: str
     """Identity as the protocol's standard writes it."""
     medium: str
-    """One of the catalogue's media; empty where neither the telegram nor what it measures says."""
+    """One of the catalogue's media; the standard's word for what the catalogue does not have; empty where neither the
+    telegram nor what it measures says."""
     at: int | None
     """The meter's own time, ms UTC; None where it states none, or one relative to the telegram's arrival."""
     sequence: int
@@ -49,6 +50,16 @@ class Telegram:
     status: tuple[str, ...]
     """Conditions that the meter reports, in the standard's words, snake_case; empty = nothing special."""
     measured: tuple[Measured, ...]
+    local_time: str = ""
+    """The meter's own time, ISO 8601, where its standard states no offset from UTC."""
+    device: str = ""
+    """The kind of device, in the standard's words, snake_case; empty where the standard has none."""
+    version: int = -1
+    """The manufacturer's number of the device's generation; -1 where it states none."""
+    security: str = ""
+    """How it was protected, as the decoder proved with a key; empty = it could have been anyone's."""
+    key_holder: str = ""
+    """The identity for which `Keys` gave the key, where that is not `meter`: DLMS' system title."""
     relative_ms: int = 0
     """Without `at`: when it was measured, counted from the telegram's arrival; before it = negative."""
 
@@ -63,7 +74,11 @@ class Telegram:
 
 
 Keys = Callable[[str], Iterable[bytes]]
-"""A meter's identity to the keys that may decrypt its telegrams, the newest first; none = it has no key."""
+"""A meter's identity to the keys that may decrypt its telegrams, the newest first; none = it has no key.
+
+For DLMS the identity is the system title in upper-case hex, and a key the encryption key, or the encryption key with
+the authentication key behind it (dlms/security.py).
+"""
 
 
 def no_keys(meter: str) -> Iterable[bytes]:
