@@ -3,9 +3,11 @@
 Seeds are the published telegrams of FLEXMETER_DATA where they are there, and the golden cases of tests/cases.
 """
 
+import json
 import random
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +18,16 @@ from bench import conformance_json, conformance_senml
 from bench.fuzz_mutate import reshaped
 from connectors.decode.json_decoder import decode_json
 from connectors.decode.readings import Address, Carries
-from connectors.decode.telegram import Keys, no_keys
+from connectors.decode.telegram import DecodeTelegrams, Keys
 from connectors.registry import TELEGRAMS
+from schemas.errors import Rejected
 
 CASES = Path(__file__).parents[1] / "tests" / "cases"
 RECEIVED_AT = 1_795_507_200_000
+
+
+Published = tuple[bytes, Sequence[bytes]]
+"""A telegram and its keys, if it has any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +48,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """What a protocol brings besides its golden cases."""
+    """What a protocol brings besides its golden cases, and the keys of those."""
 
-    payloads: Callable[[Path], Iterator[bytes]]
-    keys: Keys = no_keys
-    is_guarded: Callable[[bytes], bool] = lambda payload: False
+    payloads: Callable[[Path], Iterable[Published]] = lambda data: ()
+    is_guarded: Callable[[bytes, Keys], bool] = lambda payload, keys: False
     repair: Callable[[bytes], bytes] | None = None
     reshape: Callable[[bytes, random.Random], bytes] | None = None
 
 
-def _senml(data: Path) -> Iterator[bytes]:
-    return (payload for _, payload in conformance_senml.packs(data))
+def _senml(data: Path) -> Iterable[Published]:
+    return ((payload, ()) for _, payload in conformance_senml.packs(data))
 
 
 def _reshape_senml(payload: bytes, chance: random.Random) -> bytes:
@@ -63,7 +69,7 @@ def _reshape_senml(payload: bytes, chance: random.Random) -> bytes:
 SEEDS: Mapping[str, Seeds] = {
     "senml": Seeds(_senml, reshape=_reshape_senml),
 }
-"""protocol of the registry -> its published telegrams, keys and checksums; one that is missing has its golden cases."""
+"""protocol of the registry -> what it brings; one that is missing has its golden cases."""
 
 
 def targets(data: Path) -> Mapping[str, Callable[[], Target]]:
@@ -73,15 +79,42 @@ def targets(data: Path) -> Mapping[str, Callable[[], Target]]:
 
 
 def _telegrams(protocol: str, data: Path) -> Target:
-    seeds = SEEDS.get(protocol, Seeds(lambda data: iter(())))
-    published = tuple(seeds.payloads(data)) if (data / "protocol").is_dir() else ()
+    seeds, decode = SEEDS.get(protocol, Seeds()), TELEGRAMS[protocol]
+    published = list(seeds.payloads(data)) if (data / "protocol").is_dir() else []
+    keys = _keys(protocol, published)
     return Target(
-        decode=lambda payload: TELEGRAMS[protocol](payload, seeds.keys),
-        seeds=(*published, *_golden(protocol)),
-        is_guarded=seeds.is_guarded,
+        decode=lambda payload: decode(payload, keys),
+        seeds=(*(payload for payload, _ in published), *_golden(protocol)),
+        is_guarded=lambda payload: seeds.is_guarded(payload, keys),
         repair=seeds.repair,
         reshape=seeds.reshape,
     )
+
+
+def _keys(protocol: str, published: Iterable[Published]) -> Keys:
+    """The keys that golden cases state, and those of published telegrams, of whoever the decoder then asks for."""
+    known: dict[str, list[bytes]] = {}
+    for file in sorted((CASES / protocol).glob("*/expected.json")):
+        case = json.loads(file.read_text("utf-8"))
+        for holder, keys in case.get("told", case).get("keys", {}).items():
+            known.setdefault(holder, []).extend(map(bytes.fromhex, keys))
+    for payload, keys_of_it in published:
+        for holder in _asked(TELEGRAMS[protocol], payload) if keys_of_it else ():
+            known.setdefault(holder, []).extend(keys_of_it)
+    return lambda holder: known.get(holder, ())
+
+
+def _asked(decode: DecodeTelegrams, payload: bytes) -> list[str]:
+    """Whose keys a decoder asks for."""
+    holders: list[str] = []
+
+    def note(holder: str) -> Iterable[bytes]:
+        holders.append(holder)
+        return ()
+
+    with suppress(Rejected):
+        decode(payload, note)
+    return holders
 
 
 def _json(data: Path) -> Target:
@@ -104,9 +137,11 @@ def _reshape_json(payload: bytes, chance: random.Random) -> bytes:
 
 
 def _golden(protocol: str) -> Iterator[bytes]:
+    """The payloads of the golden cases: files of bytes, of text, or of hexadecimal digits with # before comments."""
     folder = CASES / protocol
     for file in sorted(folder.rglob("*")) if folder.is_dir() else ():
         if file.suffix == ".hex":
-            yield bytes.fromhex(file.read_text("ascii"))
-        elif file.stem == "payload":
+            lines = file.read_text("utf-8").splitlines()
+            yield bytes.fromhex("".join(line for line in lines if not line.startswith("#")))
+        elif file.stem in ("payload", "telegram"):
             yield file.read_bytes()

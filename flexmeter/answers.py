@@ -80,15 +80,15 @@ def of_telegrams(telegrams: Iterable[Telegram], received_at: int) -> Iterator[An
 
 def _only_where_known(telegram: Telegram) -> Answer:
     """Keys that an answer has only where the telegram says so."""
-    known = {
-        "relative_s": telegram.relative_ms / 1000,
-        "local_time": telegram.local_time,
-        "device": telegram.device,
+    told = {
+        "relative_s": telegram.relative_ms / 1000 or None,
+        "local_time": telegram.local_time or None,
+        "device": telegram.device or None,
         "version": None if telegram.version < 0 else telegram.version,
-        "security": telegram.security,
-        "key_holder": telegram.key_holder,
+        "security": telegram.security or None,
+        "key_holder": telegram.key_holder or None,
     }
-    return {key: value for key, value in known.items() if value or (key == "version" and value == 0)}
+    return {key: value for key, value in told.items() if value is not None}
 
 
 def of_rows(decoded: Decoded, profile: Profile) -> Iterator[Answer]:

@@ -25,6 +25,7 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from connectors.decode.senml_names import By, Name, parse_name
 from connectors.decode.senml_pack import Record, finite, parse_pack, resolve
@@ -57,8 +58,8 @@ class _Group:
     sequence: int
 
 
-def decode_senml(payload: bytes, keys: Keys) -> tuple[Telegram, ...]:
-    """Read one pack; keys are not asked for: SenML is protected by what carries it.
+def decode_senml(payload: bytes, keys: Keys, *, zone: tzinfo | None = None) -> tuple[Telegram, ...]:
+    """Read one pack. Keys are not asked for: SenML is protected by what carries it; nor a zone: its times are UTC.
 
     Raises:
         Rejected: see the table at the top of this module.

@@ -8,7 +8,9 @@ wants.
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 from functools import lru_cache
+from typing import Protocol
 
 from connectors.decode.readings import Address, Decoded, MeterEvent, Reading
 from connectors.decode.trust import checked_time, plausible, time_quality, value_quality
@@ -86,8 +88,15 @@ def no_keys(meter: str) -> Iterable[bytes]:
     return ()
 
 
-DecodeTelegrams = Callable[[bytes, Keys], tuple[Telegram, ...]]
-"""Payload to what it says; raises Rejected, and nothing else whatever the bytes."""
+class DecodeTelegrams(Protocol):
+    """Payload to what it says; raises Rejected, and nothing else whatever the bytes.
+
+    `zone` is where the meter's clock runs, for times that do not state their offset from UTC: without it such a
+    telegram has `local_time` and no `at`.
+    """
+
+    def __call__(self, payload: bytes, keys: Keys, *, zone: tzinfo | None = None) -> tuple[Telegram, ...]:
+        """Read one payload."""
 
 
 def reading(telegram: Telegram, profile: Profile, received_at: int) -> Reading:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import BinaryIO
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 import orjson
@@ -34,10 +35,24 @@ class Key(click.ParamType):
             self.fail("a key is an even number of hexadecimal digits", param, ctx)
 
 
+class Zone(click.ParamType):
+    """A time zone of the IANA database."""
+
+    name = "zone"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> ZoneInfo:
+        """The zone of that name."""
+        try:
+            return ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            self.fail(f"there is no time zone {value!r}; write one such as Europe/Stockholm", param, ctx)
+
+
 @click.command()
 @click.option("--protocol", type=click.Choice(["json", *TELEGRAMS]), default="json", show_default=True)
 @click.option("--profile", "profile_name", help="Which mapping reads JSON: the meter's profile.")
 @click.option("--key", "keys", type=Key(), multiple=True, help="A key of the meter's; more than once = all are tried.")
+@click.option("--zone", type=Zone(), help="Where the meter's clock runs, if telegrams do not say: Europe/Stockholm.")
 @click.option("--meter", default="example", show_default=True, help="The meter, where JSON does not name it.")
 @click.option("--event", is_flag=True, help="The JSON came under an address for events, not readings.")
 @click.option("--lines", is_flag=True, help="One telegram a line, also where the file is one JSON document.")
@@ -46,6 +61,7 @@ def command(
     protocol: str,
     profile_name: str | None,
     keys: tuple[bytes, ...],
+    zone: ZoneInfo | None,
     meter: str,
     event: bool,
     lines: bool,
@@ -63,7 +79,7 @@ def command(
         carries = Carries.EVENT if event else Carries.READING
         answers: Answers = partial(_mapped, mapping, Address("", mapping.profile, meter, carries))
     else:
-        answers = partial(_described, TELEGRAMS[protocol], keys)
+        answers = partial(_described, TELEGRAMS[protocol], keys, zone)
     if not _print(file.read(), answers, protocol in TEXT_PROTOCOLS, lines):
         raise SystemExit(1)
 
@@ -85,8 +101,10 @@ def _mapped(mapping: JsonMapping, address: Address, payload: bytes) -> Iterable[
     return of_rows(decode_json(payload, address, _now_ms(), mapping), load_catalogue().profiles[mapping.profile])
 
 
-def _described(decode: DecodeTelegrams, keys: tuple[bytes, ...], payload: bytes) -> Iterable[Answer]:
-    return of_telegrams(decode(payload, lambda meter: keys), _now_ms())
+def _described(
+    decode: DecodeTelegrams, keys: tuple[bytes, ...], zone: ZoneInfo | None, payload: bytes
+) -> Iterable[Answer]:
+    return of_telegrams(decode(payload, lambda meter: keys, zone=zone), _now_ms())
 
 
 def _now_ms() -> int:

@@ -83,6 +83,12 @@ def test_json_needs_a_profile() -> None:
     assert "--profile" in result.stderr
 
 
+def test_a_zone_must_be_known() -> None:
+    result = CliRunner().invoke(command, ["--protocol", "senml", "--zone", "Europe/Malmo", "-"], input=b"[]")
+    assert result.exit_code == 2
+    assert "Europe/Malmo" in result.stderr
+
+
 def test_a_key_is_hexadecimal() -> None:
     result = CliRunner().invoke(command, ["--protocol", "senml", "--key", "00F", "-"], input=b"[]")
     assert result.exit_code == 2
