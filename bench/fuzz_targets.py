@@ -26,6 +26,9 @@ CASES = Path(__file__).parents[1] / "tests" / "cases"
 RECEIVED_AT = 1_795_507_200_000
 
 
+Decode = Callable[[bytes], Sequence[object]]
+"""Payload to the telegrams in it."""
+
 Published = tuple[bytes, Sequence[bytes]]
 """A telegram and its keys, if it has any."""
 
@@ -34,14 +37,15 @@ Published = tuple[bytes, Sequence[bytes]]
 class Target:
     """A decoder and its seeds.
 
-    `decode` raises Rejected and nothing else. A telegram that `is_guarded` has a checksum or tag: one with a bit
-    flipped, or cut short, must be rejected or decode to the same. `repair` mends the checksum of a mutated telegram, so
-    that what lies behind it is reached too. `reshape` changes what the telegram says, and keeps to its format.
+    `decode` raises Rejected and nothing else. `guard` gives, for a telegram with a checksum or tag, the decoder that
+    insists on it: with a bit flipped or cut short, such a telegram must be rejected or say nothing new. `repair` mends
+    the checksum of a mutated telegram, so that what lies behind it is reached too. `reshape` changes what the telegram
+    says, and keeps to its format.
     """
 
-    decode: Callable[[bytes], object]
+    decode: Decode
     seeds: tuple[bytes, ...]
-    is_guarded: Callable[[bytes], bool] = lambda payload: False
+    guard: Callable[[bytes], Decode | None] = lambda payload: None
     repair: Callable[[bytes], bytes] | None = None
     reshape: Callable[[bytes, random.Random], bytes] | None = None
 
@@ -51,7 +55,7 @@ class Seeds:
     """What a protocol brings besides its golden cases, and the keys of those."""
 
     payloads: Callable[[Path], Iterable[Published]] = lambda data: ()
-    is_guarded: Callable[[bytes, Keys], bool] = lambda payload, keys: False
+    guard: Callable[[bytes, Keys], Decode | None] = lambda payload, keys: None
     repair: Callable[[bytes], bytes] | None = None
     reshape: Callable[[bytes, random.Random], bytes] | None = None
 
@@ -85,7 +89,7 @@ def _telegrams(protocol: str, data: Path) -> Target:
     return Target(
         decode=lambda payload: decode(payload, keys),
         seeds=(*(payload for payload, _ in published), *_golden(protocol)),
-        is_guarded=lambda payload: seeds.is_guarded(payload, keys),
+        guard=lambda payload: seeds.guard(payload, keys),
         repair=seeds.repair,
         reshape=seeds.reshape,
     )
@@ -123,10 +127,11 @@ def _json(data: Path) -> Target:
     published = [orjson.dumps(message) for _, message in conformance_json.messages(data)]
     payloads = [*published, *_golden("json")]
 
-    def decode(payload: bytes) -> object:
+    def decode(payload: bytes) -> Sequence[object]:
         mapping = layouts[payload[0] % len(layouts)] if payload else layouts[0]
         carries = Carries.EVENT if payload[:1] > b"\xc0" else Carries.READING
-        return decode_json(payload[1:], Address("fuzz", mapping.profile, "m1", carries), RECEIVED_AT, mapping)
+        told = decode_json(payload[1:], Address("fuzz", mapping.profile, "m1", carries), RECEIVED_AT, mapping)
+        return told.readings or told.events
 
     seeds = tuple(bytes([zlib.crc32(one) + i & 0xFF]) + one for one in payloads for i in range(len(layouts)))
     return Target(decode, seeds, reshape=_reshape_json)

@@ -11,7 +11,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -54,30 +54,33 @@ class Findings:
     crashes: list[str] = field(default_factory=list)
     slow: list[str] = field(default_factory=list)
     silent: list[str] = field(default_factory=list)
-    """Damaged in a format with a checksum, taken all the same, and not equal."""
+    """Damaged where there is a checksum or tag, and taken all the same for something else."""
+
+
+Decode = Callable[[bytes], Sequence[object]]
 
 
 class Trial:
     """Feeds a decoder and keeps count."""
 
-    def __init__(self, protocol: str, decode: Callable[[bytes], object], rejected: type[Exception]) -> None:
+    def __init__(self, protocol: str, decode: Decode, rejected: type[Exception]) -> None:
         self.findings = Findings(protocol, atheris is not None)
         self._decode = decode
         self._rejected = rejected
 
-    def feed(self, payload: bytes) -> object:
-        """What the decoder makes of it; None where it rejects, or fails, which is noted."""
+    def feed(self, payload: bytes, decode: Decode | None = None) -> Sequence[object] | None:
+        """What the decoder, or another one, makes of it; None where it rejects, or fails, which is noted."""
+        decode = decode or self._decode
         findings = self.findings
         findings.inputs += 1
         began = time.process_time_ns()
+        told: Sequence[object] | None = None
         try:
-            told = self._decode(payload)
+            told = decode(payload)
             findings.decoded += 1
         except self._rejected:
-            told = None
             findings.rejected += 1
         except Exception as error:
-            told = None
             _keep(findings.crashes, f"{type(error).__name__}: {error}", payload)
         took_ms = (time.process_time_ns() - began) / 1e6
         if took_ms > findings.slowest_ms:
@@ -95,15 +98,15 @@ class Trial:
         if took_ms > SLOW_S * 1000:
             _keep(self.findings.slow, f"{took_ms:.0f} ms", payload)
 
-    def damage(self, payload: bytes) -> None:
-        """A telegram with a checksum, damaged in every simple way."""
-        whole = self.feed(payload)
-        if whole is None:
-            return
+    def damage(self, payload: bytes, decode: Decode) -> None:
+        """A telegram with a checksum, damaged in every simple way: nothing may come of it that was not there before.
+
+        A payload of several telegrams that is cut between them is a whole one.
+        """
+        whole = self.feed(payload, decode) or ()
         for broken in islice(damaged(payload), _MOST_DAMAGED):
             self.findings.damaged += 1
-            told = self.feed(broken)
-            if told is not None and told != whole:
+            if any(told not in whole for told in self.feed(broken, decode) or ()):
                 _keep(self.findings.silent, "another reading of a damaged telegram", broken)
 
 
@@ -128,8 +131,8 @@ def run(protocol: str, seconds: float, seed: int, data: Path, done: Callable[[Fi
     trial.findings.seeds = len(target.seeds)
     for payload in target.seeds:
         trial.feed(payload)
-        if target.is_guarded(payload):
-            trial.damage(payload)
+        if guarded := target.guard(payload):
+            trial.damage(payload, guarded)
     chance = random.Random(seed)
     whole = [one for one in target.seeds if target.reshape and _reshaped(one, target.reshape, chance)] or [b""]
     clock = _Clock(began, seconds, trial.findings, done)

@@ -15,16 +15,16 @@ from connectors.registry import TELEGRAMS
 from schemas.errors import Reason, Rejected
 
 
-def summed(payload: bytes) -> int:
-    """A telegram with a sum in its last byte; its decoder has faults that a fuzzer should find."""
+def summed(payload: bytes) -> tuple[int, ...]:
+    """A telegram with a sum in its last byte."""
     if len(payload) < 2 or sum(payload[:-1]) & 0xFF != payload[-1]:
         raise Rejected(Reason.MALFORMED, "sum")
-    return payload[0]
+    return (payload[0],)
 
 
 def test_a_decoder_without_faults() -> None:
     trial = Trial("summed", summed, Rejected)
-    trial.damage(b"\x01\x02\x03")
+    trial.damage(b"\x01\x02\x03", summed)
     found = trial.findings
     assert (found.crashes, found.slow, found.silent) == ([], [], [])
     assert found.damaged == 3 + 24
@@ -32,20 +32,33 @@ def test_a_decoder_without_faults() -> None:
 
 
 def test_a_number_that_differs_after_damage_is_a_finding() -> None:
-    trial = Trial("careless", lambda payload: payload[:1], Rejected)
-    trial.damage(b"\x01\x02")
-    assert [text.partition(": ")[2] for text in trial.findings.silent][:2] == ["", "0002"]
+    trial = Trial("careless", summed, Rejected)
+    trial.damage(b"\x01\x02", lambda payload: payload[:1])
+    assert [text.partition(": ")[2] for text in trial.findings.silent][:2] == ["0002", "0302"]
+
+
+def doubled(payload: bytes) -> list[bytes]:
+    """Telegrams of two bytes, which must be equal."""
+    parts = [payload[begin : begin + 2] for begin in range(0, len(payload), 2)]
+    return [part for part in parts if len(part) == 2 and part[0] == part[1]]
+
+
+def test_telegrams_that_are_left_of_several_are_none() -> None:
+    trial = Trial("doubled", doubled, Rejected)
+    trial.damage(b"\x05\x05\x09\x09", doubled)
+    assert trial.findings.damaged == 4 + 32
+    assert trial.findings.silent == []
 
 
 def test_anything_raised_but_rejected_is_a_finding() -> None:
-    trial = Trial("crashing", lambda payload: 1 // payload[0], Rejected)
+    trial = Trial("crashing", lambda payload: (1 // payload[0],), Rejected)
     for _ in range(MOST_KEPT + 5):
         trial.feed(b"\x00")
     assert trial.findings.crashes == ["ZeroDivisionError: integer division or modulo by zero: 00"] * MOST_KEPT
 
 
 def test_an_input_that_takes_long_is_a_finding() -> None:
-    trial = Trial("slow", lambda payload: sum(range(30_000_000)) if payload else 0, Rejected)
+    trial = Trial("slow", lambda payload: (sum(range(30_000_000)) if payload else 0,), Rejected)
     for payload in (b"", b"\x01"):
         trial.feed(payload)
     (text,) = trial.findings.slow
