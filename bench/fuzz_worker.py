@@ -103,7 +103,9 @@ class Trial:
 
         A payload of several telegrams that is cut between them is a whole one.
         """
-        whole = self.feed(payload, decode) or ()
+        whole = self.feed(payload, decode)
+        if whole is None:  # one of the seeds that are broken already: damage may mend it
+            return
         for broken in islice(damaged(payload), _MOST_DAMAGED):
             self.findings.damaged += 1
             if any(told not in whole for told in self.feed(broken, decode) or ()):

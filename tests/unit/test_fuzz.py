@@ -50,6 +50,12 @@ def test_telegrams_that_are_left_of_several_are_none() -> None:
     assert trial.findings.silent == []
 
 
+def test_damage_that_mends_a_broken_seed_is_none() -> None:
+    trial = Trial("summed", summed, Rejected)
+    trial.damage(b"\x01\x03", summed)
+    assert (trial.findings.damaged, trial.findings.silent) == (0, [])
+
+
 def test_anything_raised_but_rejected_is_a_finding() -> None:
     trial = Trial("crashing", lambda payload: (1 // payload[0],), Rejected)
     for _ in range(MOST_KEPT + 5):
