@@ -81,7 +81,7 @@ def of_telegrams(telegrams: Iterable[Telegram], received_at: int) -> Iterator[An
 def _only_where_known(telegram: Telegram) -> Answer:
     """Keys that an answer has only where the telegram says so."""
     told = {
-        "relative_s": telegram.relative_ms / 1000 or None,
+        "relative_s": None if telegram.relative_ms is None else telegram.relative_ms / 1000,
         "local_time": telegram.local_time or None,
         "device": telegram.device or None,
         "version": None if telegram.version < 0 else telegram.version,

@@ -69,7 +69,7 @@ def decode_senml(payload: bytes, keys: Keys, *, zone: tzinfo | None = None) -> t
     >>> telegram.meter, telegram.medium, telegram.at, telegram.values
     ('LGZ1', 'electricity', 1795507200000, {'active_energy_import_wh': 1500.0, 'voltage_l1_v': 230.0})
     """
-    groups: dict[tuple[str, int | None, int], _Group] = {}
+    groups: dict[tuple[str, int | None, int | None], _Group] = {}
     for record in resolve(parse_pack(payload)):
         name = parse_name(record.base, record.name)
         key = (name.meter, record.at, record.relative_ms)
@@ -140,7 +140,7 @@ def _plain(value: float | str | bool | bytes) -> float | str:
     return urlsafe_b64encode(value).decode().rstrip("=") if isinstance(value, bytes) else value
 
 
-def _telegram(meter: str, at: int | None, relative_ms: int, group: _Group) -> Telegram:
+def _telegram(meter: str, at: int | None, relative_ms: int | None, group: _Group) -> Telegram:
     measured = tuple(group.measured)
     medium, status = medium_of(measured), tuple(group.status)
     return Telegram(meter, medium, at, group.sequence, status, measured, relative_ms=relative_ms)

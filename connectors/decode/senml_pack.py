@@ -46,7 +46,7 @@ class Record(NamedTuple):
     """Empty where none is stated."""
     at: int | None
     """ms UTC; None where the time is relative to now."""
-    relative_ms: int
+    relative_ms: int | None
     value: float | str | bool | bytes | None
     sum: float | None
 
@@ -194,10 +194,10 @@ def _plus(value: float | None, base: float | None) -> float | None:
     return finite("the value with its base", round(value + base, 9))
 
 
-def _time(seconds: float) -> tuple[int | None, int]:
+def _time(seconds: float) -> tuple[int | None, int | None]:
     """Time in ms UTC, or relative to now."""
     if seconds < _RELATIVE_BELOW_S:
         if seconds <= -_RELATIVE_BELOW_S:
             raise Rejected(Reason.TIME, f"{seconds:g} s before now is more than eight years ago")
         return None, round(seconds * 1000)
-    return checked_time(round(min(seconds * 1000, YEAR_2200_MS)), f"{seconds:.16g}"), 0
+    return checked_time(round(min(seconds * 1000, YEAR_2200_MS)), f"{seconds:.16g}"), None

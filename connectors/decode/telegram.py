@@ -62,8 +62,8 @@ class Telegram:
     """How it was protected, as the decoder proved with a key; empty = it could have been anyone's."""
     key_holder: str = ""
     """The identity for which `Keys` gave the key, where that is not `meter`: DLMS' system title."""
-    relative_ms: int = 0
-    """Without `at`: when it was measured, counted from the telegram's arrival; before it = negative."""
+    relative_ms: int | None = None
+    """Without `at`: when it was measured, where that is told from the telegram's arrival on; before it = negative."""
 
     @property
     def values(self) -> Mapping[str, float]:
@@ -162,7 +162,7 @@ def stated_time(telegram: Telegram, received_at: int) -> tuple[int, int]:
     """The same, however absurd the time that the meter states."""
     if telegram.at is not None:
         return telegram.at, time_quality(telegram.at, received_at)
-    at = received_at + telegram.relative_ms
+    at = received_at + (telegram.relative_ms or 0)
     return at, int(Quality.TIME_BY_BRIDGE) | time_quality(at, received_at)
 
 
