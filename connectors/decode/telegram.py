@@ -79,7 +79,7 @@ Keys = Callable[[str], Iterable[bytes]]
 """A meter's identity to the keys that may decrypt its telegrams, the newest first; none = it has no key.
 
 For DLMS the identity is the system title in upper-case hex, and a key the encryption key, or the encryption key with
-the authentication key behind it (dlms/security.py).
+the authentication key behind it; or they are two keys (dlms/security.py).
 """
 
 
