@@ -176,11 +176,16 @@ def medium_of(measured: Iterable[Measured]) -> str:
     return media.pop() if len(media) == 1 else ""
 
 
+_OBIS_MEDIA = {"1": "electricity", "4": "heat", "5": "cooling", "6": "heat", "7": "gas", "8": "water", "9": "water"}
+
+
 @lru_cache(maxsize=1)
 def _media() -> Mapping[str, str]:
-    """Quantity -> medium, for those that only meters of one medium report."""
-    media: dict[str, set[str]] = {}
+    """Quantity -> medium: by group A of its OBIS code or, without one, where only profiles of one medium report it."""
+    reported: dict[str, set[str]] = {}
     for profile in load_catalogue().profiles.values():
         for name in profile.quantities:
-            media.setdefault(name, set()).add(profile.medium)
-    return {name: one for name, (one, *others) in media.items() if not others}
+            reported.setdefault(name, set()).add(profile.medium)
+    media = {name: one for name, (one, *others) in reported.items() if not others}
+    coded = {one.name: _OBIS_MEDIA.get(one.obis[0], "") for one in load_catalogue().quantities.values() if one.obis}
+    return media | coded
