@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.decode.json_decoder import decode_json
+from connectors.decode.json_decoder import MOST_READINGS, decode_json
 from connectors.decode.mapping import JsonMapping, load_mappings, parse_mapping
 from connectors.decode.readings import Address, Carries
 from connectors.decode.trust import LARGEST_PAYLOAD_BYTES
@@ -146,3 +146,29 @@ events:
 def test_a_mapping_of_no_profile_is_a_fault() -> None:
     with pytest.raises(Faults, match="did you mean 'malmo_household'"):
         parse_mapping("malmo_houshold", "quantities: {}")
+
+
+def test_faults_of_what_hubs_need() -> None:
+    text = """\
+readings: {path: devices}
+meter: {pth: /id}
+time: {path: /t, offset: CET}
+text_numbers: perhaps
+quantities:
+  voltage_v: {path: /v}
+"""
+    with pytest.raises(Faults) as raised:
+        parse_mapping("home_hub", text)
+    report = str(raised.value).splitlines()
+    assert {line.split(":")[1] for line in report} == {"1", "2", "3", "4"}
+    for words in ("begin with a slash: /devices", "did you mean 'path'", "'CET' is no offset", "write true or false"):
+        assert words in str(raised.value)
+
+
+def test_too_many_readings() -> None:
+    hub = Address("hub", "home_hub", "", Carries.READING)
+    devices = [{"id": 1, "power": 1}] * MOST_READINGS
+    mapping = load_mappings()["home_hub"]
+    assert len(answer(json.dumps({"devices": devices}).encode(), hub, NOW, mapping)["readings"]) == MOST_READINGS
+    devices.append(devices[0])
+    assert answer(json.dumps({"devices": devices}).encode(), hub, NOW, mapping) == {"rejected": "too_large"}
