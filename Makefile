@@ -5,7 +5,7 @@ VENV := .venv/bin/python
 export PYTHON FLEXMETER_RUN FOR KILLS KAFKA_PORT MQTT_PORT PAGE_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint proof bench doctor clean install install-tests
+.PHONY: help run test lint proof conformance fuzz bench doctor clean install install-tests
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -25,10 +25,17 @@ lint: install-tests ## style, types, and who may import whom
 proof: install ## a week of recorded readings through everything, compared with independent arithmetic (KILLS=1: while parts die)
 	$(VENV) -m bench.proof
 
+conformance: install-tests ## every decoder on the published telegrams of FLEXMETER_DATA
+	$(VENV) -m bench.conformance
+
+fuzz: install-tests ## every decoder on broken and invented telegrams, for MINUTES=10 in all
+	$(VENV) -m bench.fuzz --minutes $(or $(MINUTES),10)
+
 bench: install-tests ## how fast the parts that must be fast are
 	$(VENV) -m bench.codec
 	$(VENV) -m bench.bridge
 	$(VENV) -m bench.sink
+	$(VENV) -m bench.decode
 
 doctor: ## what is there, what is missing, and the command that installs it
 	@if [ -x $(VENV) ]; then $(VENV) -m flexmeter doctor; else $(PYTHON) -m flexmeter.local.checkup; fi

@@ -161,7 +161,7 @@ class BridgeLoop:
 
     def _take(self, delivery: Delivery, now_ms: int) -> None:
         try:
-            place, decoded = self._intake.take(delivery.payload, delivery.address, now_ms)
+            taken = self._intake.take(delivery.payload, delivery.address, now_ms)
         except Rejected as rejected:
             self._reject(delivery, now_ms, rejected)
             return
@@ -169,10 +169,10 @@ class BridgeLoop:
             log.error("cannot go on: payload of %d bytes from %s", len(delivery.payload), delivery.address.text)
             raise
         delivery.payload = b""
-        delivery.waits_for = len(decoded.readings) + len(decoded.events)
-        for reading in decoded.readings:
+        delivery.waits_for = len(taken.readings) + len(taken.events)
+        for place, reading in taken.readings:
             self._packer.add_reading(place.readings_partition, place.device, reading, now_ms, delivery)
-        for event in decoded.events:
+        for place, event in taken.events:
             self._packer.add_event(place.events_partition, place.device, event, now_ms, delivery)
         if not delivery.waits_for:
             self._acknowledge([delivery])

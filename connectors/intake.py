@@ -1,9 +1,9 @@
 """Who may report, and where it belongs: the address against the register."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from connectors.decode.readings import Address, Decode, Decoded
+from connectors.decode.readings import Address, Decode, MeterEvent, Reading
 from schemas.errors import Reason, Rejected
 from schemas.faults import choose_one_of
 from schemas.partition import partition_of
@@ -17,6 +17,14 @@ class Place:
     device: Device
     readings_partition: int
     events_partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one payload said, of one meter or several."""
+
+    readings: Sequence[tuple[Place, Reading]]
+    events: Sequence[tuple[Place, MeterEvent]]
 
 
 class Intake:
@@ -35,22 +43,32 @@ class Intake:
         self._events_partitions = events_partitions
         self._places: dict[str, Place] = {}
 
-    def take(self, payload: bytes, address: Address, received_at: int) -> tuple[Place, Decoded]:
-        """The meter's place and what the payload says.
+    def take(self, payload: bytes, address: Address, received_at: int) -> Taken:
+        """What the payload says, each row with the place of its meter.
 
         Raises:
-            Rejected: unknown_profile, unknown_meter, wrong_profile in this order, then what the decoder finds.
+            Rejected: unknown_profile, unknown_meter, wrong_profile in this order, then what the decoder finds, then
+                unknown_meter and wrong_profile of meters that the payload names.
 
         """
         decode = self._decoders.get(address.profile)
         if decode is None:
             remedy = choose_one_of(address.profile, self._decoders)
             raise Rejected(Reason.UNKNOWN_PROFILE, f"nothing here decodes profile {address.profile!r}; {remedy}")
-        place = self._places.get(address.meter) or self._find(address.meter)
-        if place.device.profile != address.profile:
-            detail = f"{address.meter} is a {place.device.profile} in the register, not a {address.profile}"
+        if address.meter:
+            self._place(address.meter, address.profile)
+        decoded = decode(payload, address, received_at)
+        return Taken(
+            [(self._place(reading.meter, address.profile), reading) for reading in decoded.readings],
+            [(self._place(event.meter, address.profile), event) for event in decoded.events],
+        )
+
+    def _place(self, meter: str, profile: str) -> Place:
+        place = self._places.get(meter) or self._find(meter)
+        if place.device.profile != profile:
+            detail = f"{meter} is a {place.device.profile} in the register, not a {profile}"
             raise Rejected(Reason.WRONG_PROFILE, detail)
-        return place, decode(payload, address, received_at)
+        return place
 
     def _find(self, meter: str) -> Place:
         device = self._register.devices.get(meter)

@@ -4,13 +4,19 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from connectors.decode.dlms.decoder import decode_dlms
 from connectors.decode.json_decoder import decode_json
 from connectors.decode.mapping import load_mappings
+from connectors.decode.mbus import decode_mbus, decode_wmbus
+from connectors.decode.p1 import decode_p1
 from connectors.decode.readings import Decode
+from connectors.decode.senml import decode_senml
+from connectors.decode.telegram import DecodeTelegrams, Keys, decode_rows, no_keys
 from connectors.mqtt import MqttSource
 from connectors.rows import ROWS
 from connectors.source import Source
 from connectors.store import Store
+from schemas.catalogue import load_catalogue
 from schemas.topology import Bridge
 
 SOURCES: Mapping[str, Callable[[Bridge, str], Source]] = {
@@ -19,13 +25,35 @@ SOURCES: Mapping[str, Callable[[Bridge, str], Source]] = {
 """protocol -> what receives; the text is the instance, empty for the only one."""
 
 
+TELEGRAMS: Mapping[str, DecodeTelegrams] = {
+    "senml": decode_senml,
+    "mbus": decode_mbus,
+    "wmbus": decode_wmbus,
+    "dlms": decode_dlms,
+    "p1": decode_p1,
+}
+"""standard protocol -> what its payloads say of themselves."""
+
+TEXT_PROTOCOLS = frozenset({"json", "senml", "p1"})
+"""Those whose payloads may be text; all others are written as hexadecimal digits where text is needed."""
+
+
 def json_decoders() -> Mapping[str, Decode]:
     """A decoder for each profile that has a mapping."""
     return {profile: partial(decode_json, mapping=mapping) for profile, mapping in load_mappings().items()}
 
 
+def telegram_decoders(decode: DecodeTelegrams, keys: Keys = no_keys) -> Mapping[str, Decode]:
+    """A decoder for each profile, which takes from the telegrams of a standard protocol what the profile reports."""
+    return {
+        name: partial(decode_rows, decode=decode, keys=keys, profile=profile)
+        for name, profile in load_catalogue().profiles.items()
+    }
+
+
 DECODERS: Mapping[str, Callable[[], Mapping[str, Decode]]] = {
     "json": json_decoders,
+    **{protocol: partial(telegram_decoders, decode) for protocol, decode in TELEGRAMS.items()},
 }
 """decoder -> what makes its decoders, one for each profile."""
 

@@ -10,8 +10,8 @@ from connectors.decode.mapping import JsonMapping, Path, QuantityField, TimeForm
 from schemas.units import to_base
 
 
-def compose_reading(mapping: JsonMapping, values: Mapping[str, float], at: int) -> bytes:
-    """A reading at `at` (ms UTC) with values in the catalogue's units; what is not given is null.
+def compose_reading(mapping: JsonMapping, values: Mapping[str, float], at: int, meter: str = "example") -> bytes:
+    """A reading of `meter` at `at` (ms UTC) with values in the catalogue's units; what is not given is null.
 
     Raises:
         KeyError: a quantity that the mapping does not have.
@@ -22,15 +22,17 @@ def compose_reading(mapping: JsonMapping, values: Mapping[str, float], at: int) 
     """
     fields = {field.quantity.name: field for field in mapping.quantities if field is not None}
     stated = {name: _in_mapped_unit(value, fields[name]) for name, value in values.items()}
-    document: dict[str, Any] = {}
-    _put_time(document, mapping, at)
+    entry: dict[str, Any] = {}
+    if mapping.meter is not None:
+        _put(entry, mapping.meter, meter)
+    _put_time(entry, mapping, at)
     for name, field in fields.items():
-        _put(document, field.path, stated.get(name))
-    return orjson.dumps(_with_lists(document))
+        _put(entry, field.path, stated.get(name))
+    return orjson.dumps(_with_lists(entry if mapping.readings is None else _among_readings(entry, mapping, meter)))
 
 
-def compose_event(mapping: JsonMapping, kind: str, detail: str, at: int) -> bytes:
-    """An event at `at` (ms UTC).
+def compose_event(mapping: JsonMapping, kind: str, detail: str, at: int, meter: str = "example") -> bytes:
+    """An event of `meter` at `at` (ms UTC).
 
     Raises:
         KeyError: the mapping has no code for this kind.
@@ -41,6 +43,8 @@ def compose_event(mapping: JsonMapping, kind: str, detail: str, at: int) -> byte
     """
     codes = {kind: code for code, kind in mapping.events.codes.items()} if mapping.events else {}
     document: dict[str, Any] = {}
+    if mapping.meter is not None:
+        _put(document, mapping.meter, meter)
     _put_time(document, mapping, at)
     code = codes[kind]
     if mapping.events and mapping.events.path:
@@ -61,6 +65,13 @@ def _put_time(document: dict[str, Any], mapping: JsonMapping, at: int) -> None:
     iso = datetime.fromtimestamp(at / 1_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     written = {TimeFormat.ISO8601: iso, TimeFormat.EPOCH_S: at / 1_000, TimeFormat.EPOCH_MS: at}
     _put(document, mapping.time.path, written[mapping.time.format])
+
+
+def _among_readings(entry: dict[str, Any], mapping: JsonMapping, meter: str) -> dict[str, Any]:
+    """A payload of one reading: in a list, or under its meter's id where the reading does not hold that."""
+    document: dict[str, Any] = {}
+    _put(document, (*(mapping.readings or ()), "0" if mapping.meter else meter), entry)
+    return document
 
 
 def _put(document: dict[str, Any], path: Path, value: Any) -> None:

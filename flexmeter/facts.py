@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from flexmeter.commands.decode import quality_names
+from flexmeter.answers import quality_names
 from schemas.alert import Alert
 from schemas.blocks import (
     AggregateBlock,

@@ -1,6 +1,6 @@
 """The units that sources use, and how they lead to the catalogue's base units. Spelling counts: mW is not MW."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from schemas.catalogue import Quantity
@@ -64,6 +64,15 @@ def units_like(base: str) -> Mapping[str, float]:
     """
     offsets = _OFFSETS.get(base, {})
     return {unit: factor for unit, factor in _FACTORS[base].items() if unit not in offsets}
+
+
+def units_of(base: str) -> Collection[str]:
+    """Every unit that leads to a base unit.
+
+    >>> "K" in units_of("°C"), "W" in units_of("Wh")
+    (True, False)
+    """
+    return _FACTORS[base].keys()
 
 
 def to_base(value: float, unit: str, quantity: Quantity) -> float:

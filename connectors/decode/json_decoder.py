@@ -6,8 +6,10 @@ What is bad and what is merely doubtful:
     more than 1 MB                               Rejected too_large
     not UTF-8                                    Rejected encoding
     not JSON (RFC 8259: no NaN, no Infinity)     Rejected malformed
-    a required field, or the event code, absent  Rejected field
+    a required field, the event code, every
+    mapped quantity, or the meter's id absent    Rejected field
     text, boolean or list where a number belongs Rejected value
+    more than 5,000 readings in a payload        Rejected too_large
     a stated unit that is not of the quantity    Rejected unit
     a code that the mapping does not know        Rejected unknown_event
     a time unreadable, without offset from UTC,
@@ -18,29 +20,29 @@ What is bad and what is merely doubtful:
     more than 5 min ahead of the bridge          kept, Quality.FUTURE
     outside the catalogue's range                kept, Quality.OUT_OF_RANGE
 
-A payload is taken whole or rejected whole: a reading that comes with an unknown alarm waits in the dead letters.
+A payload is taken whole or rejected whole: a reading that comes with an unknown alarm waits in the dead letters. But
+in a list of readings, those that have none of the mapped quantities are passed over if others have.
 """
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
 from typing import Any, Final
 
-import orjson
-
-from connectors.decode.mapping import EventFields, JsonMapping, Path, QuantityField, TimeBy, TimeField, TimeFormat
+from connectors.decode.json_text import parse_json, said
+from connectors.decode.mapping import EventFields, JsonMapping, Path, QuantityField, TimeBy, TimeFormat
 from connectors.decode.readings import Address, Carries, Decoded, MeterEvent, Reading
+from connectors.decode.trust import EPOCH, MILLISECOND, YEAR_2200_MS, checked_time, time_quality, value_quality
 from schemas.errors import Reason, Rejected
 from schemas.quality import Quality
 from schemas.units import to_base
 
-LARGEST_PAYLOAD_BYTES = 1_000_000
 LONGEST_DETAIL = 200
-FUTURE_TOLERANCE_MS = 5 * 60_000
+LONGEST_ID = 255
+MOST_READINGS = 5_000
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
-_YEAR_2000_MS = (datetime(2000, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
-_YEAR_2200_MS = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+_DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
+
 _NAN = float("nan")
 
 
@@ -50,9 +52,11 @@ class _Absent:
 
 _ABSENT: Final = _Absent()
 
+Told = tuple[Reading, Sequence[MeterEvent]]
+"""A reading and the events that came with it."""
+
 # Plain ints: an IntFlag's operators would cost more than all the rest of a row.
 _TIME_BY_BRIDGE, _TIME_BY_GATEWAY = int(Quality.TIME_BY_BRIDGE), int(Quality.TIME_BY_GATEWAY)
-_FUTURE, _OUT_OF_RANGE = int(Quality.FUTURE), int(Quality.OUT_OF_RANGE)
 
 
 def decode_json(payload: bytes, address: Address, received_at: int, mapping: JsonMapping) -> Decoded:
@@ -69,96 +73,147 @@ def decode_json(payload: bytes, address: Address, received_at: int, mapping: Jso
     (81.3, 44.9, 1.25, 812.345, 52100.0, 61000.0, 123456000.0)
 
     """
-    document = _parse(payload)
-    at, quality = _time(document, received_at, mapping.time)
+    document = parse_json(payload)
     if address.carries is Carries.EVENT:
-        return Decoded((), (_event(document, address, at, quality, mapping),))
-    sequence = _sequence(document, mapping.sequence)
-    values, value_quality = _values(document, mapping)
-    events = tuple(_alarms(document, address, at, quality, mapping.events))
-    return Decoded((Reading(address.meter, at, sequence, quality | value_quality, values),), events)
+        return Decoded((), (_event(document, address, received_at, mapping),))
+    if mapping.readings is None:
+        told = _reading(document, document, address.meter, received_at, mapping)
+        if told is None:
+            raise _nothing(mapping)
+        return Decoded((told[0],), tuple(told[1]))
+    return _several(document, address, mapping.readings, received_at, mapping)
 
 
-def _parse(payload: bytes) -> dict[str, Any]:
-    if len(payload) > LARGEST_PAYLOAD_BYTES:
-        raise Rejected(Reason.TOO_LARGE, f"{len(payload)} bytes; at most {LARGEST_PAYLOAD_BYTES} are read")
-    try:
-        document = orjson.loads(payload)
-    except orjson.JSONDecodeError as error:
-        raise _unreadable(payload, error) from None
-    if type(document) is not dict:
-        raise Rejected(Reason.FIELD, f"the payload is {_said(document)}, expected an object")
-    return document
+def _several(document: Any, address: Address, path: Path, received_at: int, mapping: JsonMapping) -> Decoded:
+    """What a list of readings says."""
+    entries = _entries(document, address, path)
+    told = [_reading(entry, document, meter, received_at, mapping) for meter, entry in entries]
+    measured = [one for one in told if one is not None]
+    if told and not measured:
+        raise _nothing(mapping)
+    events = (event for _, alarms in measured for event in alarms)
+    return Decoded(tuple(reading for reading, _ in measured), tuple(events))
 
 
-def _unreadable(payload: bytes, error: orjson.JSONDecodeError) -> Rejected:
-    if not payload.strip():
-        return Rejected(Reason.EMPTY, f"{len(payload)} bytes, none of them other than white space")
-    try:
-        payload.decode("utf-8")
-    except UnicodeDecodeError as fault:
-        return Rejected(Reason.ENCODING, f"not UTF-8: {fault.reason} at byte {fault.start}")
-    return Rejected(Reason.MALFORMED, f"not JSON: {error}")
+def _nothing(mapping: JsonMapping) -> Rejected:
+    return Rejected(Reason.FIELD, f"none of the quantities of {mapping.profile} is there")
 
 
-def _time(document: dict[str, Any], received_at: int, field: TimeField | None) -> tuple[int, int]:
+def _entries(document: Any, address: Address, path: Path) -> Iterable[tuple[str, Any]]:
+    """The readings of a payload, each with the id under which it stands, or the address's where it stands in a list."""
+    entries = _find(document, path)
+    if type(entries) is not list and type(entries) is not dict:
+        raise Rejected(Reason.FIELD, f"{_pointer(path) or 'the payload'} is {_shown(entries)}, expected readings")
+    if len(entries) > MOST_READINGS:
+        raise Rejected(Reason.TOO_LARGE, f"{len(entries)} readings; at most {MOST_READINGS} are read")
+    if type(entries) is dict:
+        return ((_id(key, path), entry) for key, entry in entries.items())
+    return ((address.meter, entry) for entry in entries)
+
+
+def _reading(entry: Any, document: Any, meter: str, received_at: int, mapping: JsonMapping) -> Told | None:
+    """One reading of the payload, and the events that came with it; None of what measures nothing for the profile."""
+    meter = _meter(entry, document, meter, mapping.meter)
+    values = _values(entry, mapping)
+    if values is None:
+        return None
+    at, quality = _time(entry, document, received_at, mapping)
+    sequence = _sequence(entry, document, mapping.sequence)
+    alarms = _alarms(entry, meter, at, quality, mapping.events)
+    return Reading(meter, at, sequence, quality | value_quality(mapping.ranges, values), values), alarms
+
+
+def _meter(entry: Any, document: Any, meter: str, path: Path | None) -> str:
+    """Whose reading or event it is: `meter`, unless the payload says it."""
+    if type(entry) is not dict:
+        raise Rejected(Reason.FIELD, f"expected an object, found {said(entry)}")
+    return meter if path is None else _id(_find_out(entry, document, path), path)
+
+
+def _id(written: Any, path: Path) -> str:
+    meter = str(written) if type(written) is int else written
+    if type(meter) is not str or not 0 < len(meter) <= LONGEST_ID:
+        raise Rejected(Reason.FIELD, f"{_pointer(path)} is {_shown(written)}, expected the id of a meter")
+    return meter
+
+
+def _time(entry: Any, document: Any, received_at: int, mapping: JsonMapping) -> tuple[int, int]:
     """Event time and what it is worth."""
-    written = None if field is None else _find(document, field.path)
+    field = mapping.time
+    written = None if field is None else _find_out(entry, document, field.path)
     if field is None or written is None or written is _ABSENT:
         return received_at, _TIME_BY_BRIDGE
-    at = _from_text(written) if field.format is TimeFormat.ISO8601 else _from_number(written, field.format)
-    if not _YEAR_2000_MS <= at < _YEAR_2200_MS:
-        raise Rejected(Reason.TIME, f"{_said(written)} lies before 2000 or after 2199")
-    quality = _TIME_BY_GATEWAY if field.by is TimeBy.GATEWAY else 0
-    return at, quality | _FUTURE if at > received_at + FUTURE_TOLERANCE_MS else quality
+    if field.format is TimeFormat.ISO8601:
+        at = _from_text(written, field.zone)
+    else:
+        is_text = mapping.text_numbers and type(written) is str
+        number = _number(written, field.path, Reason.TIME) if is_text else written
+        at = _from_number(number, field.format)
+    checked_time(at, written)
+    return at, time_quality(at, received_at) | (_TIME_BY_GATEWAY if field.by is TimeBy.GATEWAY else 0)
 
 
-def _from_text(written: Any) -> int:
+def _from_text(written: Any, zone: timezone | None) -> int:
     try:
         moment = datetime.fromisoformat(written)
-        return (moment - _EPOCH) // _MILLISECOND
+        if zone is not None and moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone)
+        return (moment - EPOCH) // MILLISECOND
     except (TypeError, ValueError, OverflowError):  # TypeError: not text, or without an offset from UTC
-        raise Rejected(Reason.TIME, f"{_said(written)} is not an ISO 8601 time with its offset from UTC") from None
+        raise Rejected(Reason.TIME, f"{said(written)} is not an ISO 8601 time with its offset from UTC") from None
 
 
 def _from_number(written: Any, format_: TimeFormat) -> int:
     if type(written) is not int and type(written) is not float:
-        raise Rejected(Reason.TIME, f"{_said(written)} is not a number ({format_})")
+        raise Rejected(Reason.TIME, f"{said(written)} is not a number ({format_})")
     milliseconds = written * 1000 if format_ is TimeFormat.EPOCH_S else written
-    return round(max(0, min(milliseconds, _YEAR_2200_MS)))
+    return round(max(0, min(milliseconds, YEAR_2200_MS)))
 
 
-def _sequence(document: dict[str, Any], path: Path | None) -> int:
-    written = None if path is None else _find(document, path)
+def _sequence(entry: Any, document: Any, path: Path | None) -> int:
+    written = None if path is None else _find_out(entry, document, path)
     if written is None or written is _ABSENT:
         return -1
     if type(written) is not int or not 0 <= written < 1 << 63:
-        raise Rejected(Reason.VALUE, f"{_pointer(path)} is {_said(written)}, expected a counter from 0")
+        raise Rejected(Reason.VALUE, f"{_pointer(path)} is {said(written)}, expected a counter from 0")
     return written
 
 
-def _values(document: dict[str, Any], mapping: JsonMapping) -> tuple[tuple[float, ...], int]:
-    """The row in the profile's order, and Quality.OUT_OF_RANGE where a value is implausible."""
+def _values(document: dict[str, Any], mapping: JsonMapping) -> tuple[float, ...] | None:
+    """The row in the profile's order; None where nothing of it is there."""
     values: list[float] = []
-    quality = 0
+    absent = 0
     for field in mapping.quantities:
         if field is None:
+            absent += 1
             values.append(_NAN)
             continue
         written = _find(document, field.path)
         kind = type(written)
         if kind is float or kind is int:
-            value = _in_base_unit(document, written, field)
-            if not field.quantity.minimum <= value <= field.quantity.maximum:
-                quality = _OUT_OF_RANGE
-            values.append(value)
-        elif written is None or (written is _ABSENT and not field.required):
-            values.append(_NAN)
-        elif written is _ABSENT:
-            raise Rejected(Reason.FIELD, f"{_pointer(field.path)} is absent")
+            values.append(_in_base_unit(document, written, field))
+        elif kind is str and mapping.text_numbers:
+            values.append(_in_base_unit(document, _number(written, field.path, Reason.VALUE), field))
         else:
-            raise Rejected(Reason.VALUE, f"{_pointer(field.path)} is {_said(written)}, expected a number or null")
-    return tuple(values), quality
+            _check_absent(written, field)
+            absent += written is _ABSENT
+            values.append(_NAN)
+    return None if absent == len(values) else tuple(values)
+
+
+def _check_absent(written: Any, field: QuantityField) -> None:
+    """What is not a number must be null, or absent where it may be."""
+    if written is None or (written is _ABSENT and not field.required):
+        return
+    if written is _ABSENT:
+        raise Rejected(Reason.FIELD, f"{_pointer(field.path)} is absent")
+    raise Rejected(Reason.VALUE, f"{_pointer(field.path)} is {said(written)}, expected a number or null")
+
+
+def _number(written: str, path: Path, reason: Reason) -> float:
+    if not _DECIMAL.fullmatch(written):
+        raise Rejected(reason, f"{_pointer(path)} is {said(written)}, expected a number as text")
+    return float(written)
 
 
 def _in_base_unit(document: dict[str, Any], written: float, field: QuantityField) -> float:
@@ -170,11 +225,13 @@ def _in_base_unit(document: dict[str, Any], written: float, field: QuantityField
     if unit == field.quantity.unit:
         return float(written)
     if type(unit) is not str:
-        raise Rejected(Reason.UNIT, f"{field.quantity.name} is in {_said(unit)}, expected text such as {field.unit!r}")
+        raise Rejected(Reason.UNIT, f"{field.quantity.name} is in {said(unit)}, expected text such as {field.unit!r}")
     return to_base(written, unit, field.quantity)
 
 
-def _event(document: dict[str, Any], address: Address, at: int, quality: int, mapping: JsonMapping) -> MeterEvent:
+def _event(document: Any, address: Address, received_at: int, mapping: JsonMapping) -> MeterEvent:
+    meter = _meter(document, document, address.meter, mapping.meter)
+    at, quality = _time(document, document, received_at, mapping)
     fields = mapping.events
     if fields is None or fields.path is None:
         raise Rejected(Reason.UNKNOWN_EVENT, f"the mapping of {mapping.profile} knows no events")
@@ -188,26 +245,25 @@ def _event(document: dict[str, Any], address: Address, at: int, quality: int, ma
         raise Rejected(
             Reason.VALUE, f"{_pointer(fields.detail_path)} is not text of at most {LONGEST_DETAIL} characters"
         )
-    return MeterEvent(address.meter, at, quality, _kind(code, fields), detail)
+    return MeterEvent(meter, at, quality, _kind(code, fields), detail)
 
 
 def _alarms(
-    document: dict[str, Any], address: Address, at: int, quality: int, fields: EventFields | None
-) -> Iterator[MeterEvent]:
+    document: dict[str, Any], meter: str, at: int, quality: int, fields: EventFields | None
+) -> Sequence[MeterEvent]:
     """The events that came along with a reading."""
     alarms = None if fields is None or fields.alarms_path is None else _find(document, fields.alarms_path)
     if fields is None or alarms is None or alarms is _ABSENT:
-        return
+        return ()
     if type(alarms) is not list:
-        raise Rejected(Reason.VALUE, f"{_pointer(fields.alarms_path)} is {_said(alarms)}, expected a list of codes")
-    for code in alarms:
-        yield MeterEvent(address.meter, at, quality, _kind(code, fields), "")
+        raise Rejected(Reason.VALUE, f"{_pointer(fields.alarms_path)} is {said(alarms)}, expected a list of codes")
+    return [MeterEvent(meter, at, quality, _kind(code, fields), "") for code in alarms]
 
 
 def _kind(code: Any, fields: EventFields) -> str:
     kind = fields.codes.get(str(code)) if type(code) is str or type(code) is int else None
     if kind is None:
-        raise Rejected(Reason.UNKNOWN_EVENT, f"event code {_said(code)} is not in the mapping")
+        raise Rejected(Reason.UNKNOWN_EVENT, f"event code {said(code)} is not in the mapping")
     return kind
 
 
@@ -223,19 +279,21 @@ def _find(document: Any, path: Path) -> Any:
         elif found is None or found is _ABSENT:
             return found
         else:
-            raise Rejected(Reason.FIELD, f"{_pointer(path)} is absent: {_said(found)} stands in its way")
+            raise Rejected(Reason.FIELD, f"{_pointer(path)} is absent: {said(found)} stands in its way")
     return found
+
+
+def _find_out(entry: Any, document: Any, path: Path) -> Any:
+    """What stands at the path in the reading or, where nothing does, in the payload around it."""
+    found = _find(entry, path)
+    if found is _ABSENT and entry is not document and type(document) is dict:
+        return _find(document, path)
+    return found
+
+
+def _shown(found: Any) -> str:
+    return "absent" if found is _ABSENT else said(found)
 
 
 def _pointer(path: Path | None) -> str:
     return "".join(f"/{step}" for step in path or ())
-
-
-def _said(value: Any) -> str:
-    """A JSON value in words short enough for a report."""
-    if isinstance(value, dict):
-        return "an object"
-    if isinstance(value, list):
-        return "a list"
-    text = orjson.dumps(value).decode()
-    return text if len(text) <= 40 else f"{text[:37]}..."

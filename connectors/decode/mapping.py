@@ -1,10 +1,15 @@
 """How one profile's JSON is laid out: `mappings/<profile>.yaml`, read and checked once.
 
+readings: {path: /devices}       a list of readings, or an object of readings by the ids of their meters; without path:
+                                 the payload itself; left out where a payload is one reading
+meter: {path: /id}               whose reading it is; left out where the address, or the key of a reading, says that
 time:                            left out where the payloads have no time
   path: /time                    a JSON pointer (RFC 6901): "/channels/0/value" leads into a list
   format: iso8601                or epoch_s, epoch_ms
   by: meter                      or gateway: whose clock it is
+  offset: "+01:00"               from UTC, of ISO times that do not state it; left out: such a time is rejected
 sequence: {path: /seq}           the device's own counter; may be left out
+text_numbers: true               numbers may come as text: "230.1"; may be left out
 quantities:                      catalogue name ->
   active_energy_import_wh:
     path: /energy/consumed
@@ -16,15 +21,19 @@ events:                          may be left out
   detail_path: /detail           the device's own words; may be left out
   alarms_path: /alarms           a list of codes that comes with readings; may be left out
   codes: {LAST_GASP: last_gasp}  the device's code -> kind of schemas.events
+
+Paths lead from the reading; those to meter, time and sequence, where nothing is there, from the whole payload.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from enum import StrEnum
 from functools import lru_cache, partial
 from importlib.resources import files
 from types import MappingProxyType
 
+from connectors.decode.trust import Ranges, plausible
 from schemas.catalogue import Quantity, load_catalogue
 from schemas.errors import Rejected
 from schemas.events import load_events
@@ -58,6 +67,8 @@ class TimeField:
     path: Path
     format: TimeFormat
     by: TimeBy
+    zone: timezone | None
+    """The offset from UTC of texts that state none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +97,13 @@ class JsonMapping:
     """One profile's layout. `quantities` has an entry for each of the profile's, None where the payload lacks it."""
 
     profile: str
+    ranges: Ranges
+    readings: Path | None
+    """Where the list of readings stands; () = it is the payload itself, None = a payload is one reading."""
+    meter: Path | None
     time: TimeField | None
     sequence: Path | None
+    text_numbers: bool
     quantities: tuple[QuantityField | None, ...]
     events: EventFields | None
 
@@ -96,8 +112,8 @@ class JsonMapping:
 def load_mappings() -> Mapping[str, JsonMapping]:
     """Every mapping that is part of this package, by profile; raises Faults with all faults of all files.
 
-    >>> sorted(load_mappings())
-    ['district_heat', 'malmo_household', 'malmo_substation']
+    >>> load_mappings()["district_heat"].quantities[0].path
+    ('temperature', 'forward')
     """
     faults: list[Fault] = []
     mappings: dict[str, JsonMapping] = {}
@@ -137,21 +153,41 @@ def parse_pointer(text: str) -> Path:
 def _mapping(document: Document, profile: str, root: Section) -> JsonMapping:
     return JsonMapping(
         profile=profile,
+        ranges=plausible(load_catalogue().profiles[profile].quantities),
+        readings=root.one("readings", partial(_readings, document)) if "readings" in root.names() else None,
+        meter=root.one("meter", partial(_pointed, document, "meter")) if "meter" in root.names() else None,
         time=root.one("time", partial(_time, document)) if "time" in root.names() else None,
-        sequence=root.one("sequence", partial(_sequence, document)) if "sequence" in root.names() else None,
+        sequence=root.one("sequence", partial(_pointed, document, "sequence")) if "sequence" in root.names() else None,
+        text_numbers=root.flag("text_numbers", False),
         quantities=root.one("quantities", partial(_quantities, document, profile)),
         events=root.one("events", partial(_events, document)) if "events" in root.names() else None,
     )
 
 
-def _sequence(document: Document, section: Section) -> Path:
-    return _path(document, section, ("sequence",))
+def _readings(document: Document, section: Section) -> Path:
+    return _optional_path(document, section, ("readings",), "path") or ()
+
+
+def _pointed(document: Document, name: str, section: Section) -> Path:
+    return _path(document, section, (name,))
 
 
 def _time(document: Document, section: Section) -> TimeField:
     written = _choice(document, ("time", "format"), section.text("format", TimeFormat.ISO8601), [*map(str, TimeFormat)])
     by = _choice(document, ("time", "by"), section.text("by", TimeBy.METER), [*map(str, TimeBy)])
-    return TimeField(_path(document, section, ("time",)), TimeFormat(written), TimeBy(by))
+    zone = _zone(document, section.text("offset", "")) if "offset" in section.names() else None
+    return TimeField(_path(document, section, ("time",)), TimeFormat(written), TimeBy(by), zone)
+
+
+def _zone(document: Document, offset: str) -> timezone | None:
+    try:
+        zone = datetime.strptime(offset, "%z").tzinfo
+    except ValueError:
+        zone = None
+    if not isinstance(zone, timezone):
+        document.findings.append(Finding(("time", "offset"), f"{offset!r} is no offset", 'write "+01:00" in quotes'))
+        return None
+    return zone
 
 
 def _quantities(document: Document, profile: str, section: Section) -> tuple[QuantityField | None, ...]:

@@ -47,14 +47,14 @@ class Line(NamedTuple):
         return self.code[2], self.code[3], self.code[4]
 
 
-def telegrams_of(lines: Sequence[Line], winter_offset_h: int, sender: Sender) -> Iterator[Telegram]:
+def telegrams_of(lines: Sequence[Line], winter: timedelta, sender: Sender) -> Iterator[Telegram]:
     """The meter's telegram, and one for each meter behind it."""
     channels: dict[int, list[Line]] = {}
     for line in lines:
         channels.setdefault(role(line.code).device_channel, []).append(line)
     own = channels.pop(0, [])
     behind = {number: device for number, device in channels.items() if _identity(device, _DEVICE_IDENTITIES)}
-    moment = next((_moment(line.values[0], winter_offset_h) for line in own if role(line.code).is_clock), NO_MOMENT)
+    moment = next((_moment(line.values[0], winter) for line in own if role(line.code).is_clock), NO_MOMENT)
     said = list(_measured(own))
     for number, device in channels.items():
         if number not in behind:
@@ -62,7 +62,7 @@ def telegrams_of(lines: Sequence[Line], winter_offset_h: int, sender: Sender) ->
     said += _totals(own)
     yield sender.telegram(_identity(own, _IDENTITIES), medium_of(line.code for line in own), moment, tuple(said))
     for device in behind.values():
-        yield _device_telegram(device, winter_offset_h, sender)
+        yield _device_telegram(device, winter, sender)
 
 
 def _measured(lines: Sequence[Line], channel: str = "") -> Iterator[Measured]:
@@ -110,7 +110,7 @@ def _totals(lines: Sequence[Line]) -> Iterator[Measured]:
             yield Measured(found[0].quantity, round(sum(parts), 9), found[0].unit, description)
 
 
-def _device_telegram(lines: Sequence[Line], winter_offset_h: int, sender: Sender) -> Telegram:
+def _device_telegram(lines: Sequence[Line], winter: timedelta, sender: Sender) -> Telegram:
     """The telegram of a meter behind: its value has the time at which it was read."""
     kind = next((line.values[0] for line in lines if line.group == _DEVICE_TYPE), "")
     code = _device_code(kind)
@@ -118,7 +118,7 @@ def _device_telegram(lines: Sequence[Line], winter_offset_h: int, sender: Sender
     found = []
     for line in lines:
         if line.group[:2] in _DEVICE_VALUES and len(line.values) > 1:
-            moment = _moment(line.values[0], winter_offset_h)
+            moment = _moment(line.values[0], winter)
             found.append(_device_value(line, code))
         elif (one := _value(line, "")) is not None:
             found.append(one)
@@ -139,7 +139,7 @@ def _device_value(line: Line, code: bytes | None) -> Measured:
     return measured(code or line.code, float(number), unit)
 
 
-def _moment(text: str, winter_offset_h: int) -> Moment:
+def _moment(text: str, winter: timedelta) -> Moment:
     """YYMMDDhhmmss with W for winter or S for summer time; without either, nobody knows UTC."""
     match = _TIME.fullmatch(text)
     try:
@@ -150,7 +150,7 @@ def _moment(text: str, winter_offset_h: int) -> Moment:
         raise Rejected(Reason.TIME, f"{text[:40]!r} is no time YYMMDDhhmmss with W or S")
     if not match[2]:
         return Moment(None, local.isoformat(), (TIME_WITHOUT_OFFSET,))
-    offset = timedelta(hours=winter_offset_h + (match[2] == "S"))
+    offset = winter + timedelta(hours=match[2] == "S")
     return Moment((local - offset - _EPOCH) // _MILLISECOND, "", ())
 
 

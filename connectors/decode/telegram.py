@@ -7,10 +7,16 @@ wants.
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from functools import lru_cache
+from typing import Protocol
 
-from connectors.decode.readings import Reading
-from schemas.catalogue import Profile
+from connectors.decode.readings import Address, Decoded, MeterEvent, Reading
+from connectors.decode.trust import checked_time, plausible, time_quality, value_quality
+from schemas.catalogue import Profile, load_catalogue
+from schemas.errors import Reason, Rejected
+from schemas.events import load_events
 from schemas.quality import Quality
 
 
@@ -40,7 +46,7 @@ class Telegram:
     """One of the catalogue's media; the standard's word for what the catalogue does not have; empty where neither the
     telegram nor what it measures says."""
     at: int | None
-    """The meter's own time, ms UTC; None where it states none."""
+    """The meter's own time, ms UTC; None where it states none, or one relative to the telegram's arrival."""
     sequence: int
     """The meter's own counter; -1 where it has none."""
     status: tuple[str, ...]
@@ -56,6 +62,8 @@ class Telegram:
     """How it was protected, as the decoder proved with a key; empty = it could have been anyone's."""
     key_holder: str = ""
     """The identity for which `Keys` gave the key, where that is not `meter`: DLMS' system title."""
+    relative_ms: int | None = None
+    """Without `at`: when it was measured, where that is told from the telegram's arrival on; before it = negative."""
 
     @property
     def values(self) -> Mapping[str, float]:
@@ -74,12 +82,28 @@ For DLMS the identity is the system title in upper-case hex, and a key the encry
 the authentication key behind it; or they are two keys (dlms/security.py).
 """
 
-DecodeTelegrams = Callable[[bytes, Keys], tuple[Telegram, ...]]
-"""Payload to what it says; raises Rejected, and nothing else whatever the bytes."""
+
+def no_keys(meter: str) -> Iterable[bytes]:
+    """No meter has a key."""
+    return ()
+
+
+class DecodeTelegrams(Protocol):
+    """Payload to what it says; raises Rejected, and nothing else whatever the bytes.
+
+    `zone` is where the meter's clock runs, for times that do not state their offset from UTC: without it such a
+    telegram has `local_time` and no `at`.
+    """
+
+    def __call__(self, payload: bytes, keys: Keys, *, zone: tzinfo | None = None) -> tuple[Telegram, ...]:
+        """Read one payload."""
 
 
 def reading(telegram: Telegram, profile: Profile, received_at: int) -> Reading:
     """The row that a profile makes of a telegram: quantities that it does not hold are NaN, others are left out.
+
+    Raises:
+        Rejected: `Reason.TIME`, for a time at which no meter can have measured.
 
     >>> from schemas.catalogue import load_catalogue
     >>> measured = (Measured("water_volume_m3", 12.5, "m3"), Measured("water_volume_m3", 11.0, "m3", which="storage 1"))
@@ -89,6 +113,79 @@ def reading(telegram: Telegram, profile: Profile, received_at: int) -> Reading:
     (1795507200000, 7, 'TIME_BY_BRIDGE', 12.5)
     """
     values = telegram.values
-    at, quality = (received_at, Quality.TIME_BY_BRIDGE) if telegram.at is None else (telegram.at, Quality(0))
     row = tuple(values.get(name, math.nan) for name in profile.quantities)
-    return Reading(telegram.meter, at, telegram.sequence, int(quality), row)
+    at, quality = timed(telegram, received_at)
+    return Reading(
+        telegram.meter, at, telegram.sequence, quality | value_quality(plausible(profile.quantities), row), row
+    )
+
+
+def decode_rows(
+    payload: bytes, address: Address, received_at: int, decode: DecodeTelegrams, keys: Keys, profile: Profile
+) -> Decoded:
+    """The rows of a profile that a payload's telegrams make, and the events that their conditions are.
+
+    The address says whose a telegram is that does not name its meter. Telegrams that have nothing for the profile are
+    passed over.
+
+    Raises:
+        Rejected: what the decoder finds; time; `Reason.FIELD` where nothing of the payload is for the profile.
+
+    """
+    readings: list[Reading] = []
+    events: list[MeterEvent] = []
+    for telegram in decode(payload, keys):
+        if not telegram.meter:
+            telegram = replace(telegram, meter=address.meter)
+        if not telegram.values.keys().isdisjoint(profile.quantities):
+            readings.append(reading(telegram, profile, received_at))
+        kinds = [condition for condition in telegram.status if condition in load_events()]
+        at, quality = timed(telegram, received_at) if kinds else (0, 0)
+        events += [MeterEvent(telegram.meter, at, quality, kind, "") for kind in kinds]
+    if not readings and not events:
+        raise Rejected(Reason.FIELD, f"none of the quantities of {profile.name} is there")
+    return Decoded(tuple(readings), tuple(events))
+
+
+def timed(telegram: Telegram, received_at: int) -> tuple[int, int]:
+    """Event time, ms UTC, and the Quality bits of what it is worth.
+
+    Raises:
+        Rejected: `Reason.TIME`, for a time at which no meter can have measured.
+
+    """
+    at, quality = stated_time(telegram, received_at)
+    return checked_time(at, f"{at} ms"), quality
+
+
+def stated_time(telegram: Telegram, received_at: int) -> tuple[int, int]:
+    """The same, however absurd the time that the meter states."""
+    if telegram.at is not None:
+        return telegram.at, time_quality(telegram.at, received_at)
+    at = received_at + (telegram.relative_ms or 0)
+    return at, int(Quality.TIME_BY_BRIDGE) | time_quality(at, received_at)
+
+
+def medium_of(measured: Iterable[Measured]) -> str:
+    """The medium of which the measured quantities are; empty where they are of none, or of several.
+
+    >>> medium_of([Measured("water_volume_m3", 1.0, "m3")]), medium_of([Measured("", 1.0, "lx")])
+    ('water', '')
+    """
+    media = {_media().get(one.quantity, "") for one in measured} - {""}
+    return media.pop() if len(media) == 1 else ""
+
+
+_OBIS_MEDIA = {"1": "electricity", "4": "heat", "5": "cooling", "6": "heat", "7": "gas", "8": "water", "9": "water"}
+
+
+@lru_cache(maxsize=1)
+def _media() -> Mapping[str, str]:
+    """Quantity -> medium: by group A of its OBIS code or, without one, where only profiles of one medium report it."""
+    reported: dict[str, set[str]] = {}
+    for profile in load_catalogue().profiles.values():
+        for name in profile.quantities:
+            reported.setdefault(name, set()).add(profile.medium)
+    media = {name: one for name, (one, *others) in reported.items() if not others}
+    coded = {one.name: _OBIS_MEDIA.get(one.obis[0], "") for one in load_catalogue().quantities.values() if one.obis}
+    return media | coded

@@ -1,86 +1,111 @@
 """`flexmeter decode`: what a payload says, without any broker."""
 
-import math
 import time
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import BinaryIO
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 import orjson
 
 from connectors.decode.json_decoder import decode_json
-from connectors.decode.mapping import load_mappings
-from connectors.decode.readings import Address, Carries, Decoded
+from connectors.decode.mapping import JsonMapping, load_mappings
+from connectors.decode.readings import Address, Carries
+from connectors.decode.telegram import DecodeTelegrams
+from connectors.registry import TELEGRAMS, TEXT_PROTOCOLS
+from flexmeter.answers import Answer, of_rejection, of_rows, of_telegrams, payload_of, payloads
 from flexmeter.role import named
 from schemas.catalogue import load_catalogue
 from schemas.errors import Rejected
-from schemas.quality import Quality
+
+Answers = Callable[[bytes], Iterable[Answer]]
+
+
+class Key(click.ParamType):
+    """A key in hexadecimal digits."""
+
+    name = "hex"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        """Bytes of the digits."""
+        try:
+            return bytes.fromhex(value)
+        except ValueError:
+            self.fail("a key is an even number of hexadecimal digits", param, ctx)
+
+
+class Zone(click.ParamType):
+    """A time zone of the IANA database."""
+
+    name = "zone"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> ZoneInfo:
+        """The zone of that name."""
+        try:
+            return ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            self.fail(f"there is no time zone {value!r}; write one such as Europe/Stockholm", param, ctx)
 
 
 @click.command()
-@click.option("--profile", "profile_name", required=True, help="Which mapping reads it: the meter's profile.")
-@click.option("--meter", default="example", show_default=True, help="The id of the meter that sent it.")
-@click.option("--event", is_flag=True, help="The payload came under an address for events, not readings.")
-@click.option("--lines", is_flag=True, help="Each line of the file is a payload, not the file as a whole.")
+@click.option("--protocol", type=click.Choice(["json", *TELEGRAMS]), default="json", show_default=True)
+@click.option("--profile", "profile_name", help="Which mapping reads JSON: the meter's profile.")
+@click.option("--key", "keys", type=Key(), multiple=True, help="A key of the meter's; more than once = all are tried.")
+@click.option("--zone", type=Zone(), help="Where the meter's clock runs, if telegrams do not say: Europe/Stockholm.")
+@click.option("--meter", default="example", show_default=True, help="The meter, where JSON does not name it.")
+@click.option("--event", is_flag=True, help="The JSON came under an address for events, not readings.")
+@click.option("--lines", is_flag=True, help="One telegram a line, also where the file is one JSON document.")
 @click.argument("file", type=click.File("rb"))
-def command(profile_name: str, meter: str, event: bool, lines: bool, file: BinaryIO) -> None:
-    """Print one JSON line for each payload in FILE (- for stdin): its readings and events, or why it is rejected.
+def command(
+    protocol: str,
+    profile_name: str | None,
+    keys: tuple[bytes, ...],
+    zone: ZoneInfo | None,
+    meter: str,
+    event: bool,
+    lines: bool,
+    file: BinaryIO,
+) -> None:
+    """Print what the telegrams in FILE (- for stdin) say, one JSON line for each, or why they are rejected.
 
-    Exit code 1 if any was rejected.
+    One telegram a line, in hexadecimal digits or, where the protocol is text, as it is. Exit code 1 if any was
+    rejected. docs/decoding.md describes the output.
     """
-    mapping = named(load_mappings(), profile_name, "mapping for the profile")
-    address = Address(f"{profile_name}/{meter}", profile_name, meter, Carries.EVENT if event else Carries.READING)
-    rejected_any = False
-    for payload in _payloads(file.read(), lines):
-        try:
-            answer = described(decode_json(payload, address, time.time_ns() // 1_000_000, mapping), profile_name)
-        except Rejected as rejected:
-            answer = {"rejected": rejected.reason, "detail": rejected.detail}
-            rejected_any = True
-        click.echo(orjson.dumps(answer).decode())
-    if rejected_any:
+    if protocol == "json":
+        if profile_name is None:
+            raise click.UsageError(f"--profile says which mapping reads JSON: {', '.join(load_mappings())}")
+        mapping = named(load_mappings(), profile_name, "mapping for the profile")
+        carries = Carries.EVENT if event else Carries.READING
+        answers: Answers = partial(_mapped, mapping, Address("", mapping.profile, meter, carries))
+    else:
+        answers = partial(_described, TELEGRAMS[protocol], keys, zone)
+    if not _print(file.read(), answers, protocol in TEXT_PROTOCOLS, lines):
         raise SystemExit(1)
 
 
-def _payloads(content: bytes, lines: bool) -> Iterator[bytes]:
-    if lines:
-        yield from content.splitlines()
-    else:
-        yield content
+def _print(content: bytes, answers: Answers, may_be_text: bool, by_line: bool) -> bool:
+    """Print the answers; whether no telegram was rejected."""
+    all_taken = True
+    for line, written in payloads(content, may_be_text, by_line):
+        try:
+            told = list(answers(payload_of(written, may_be_text)))
+        except Rejected as rejected:
+            told, all_taken = [of_rejection(rejected)], False
+        for answer in told:
+            click.echo(orjson.dumps({"line": line, **answer}).decode())
+    return all_taken
 
 
-def described(decoded: Decoded, profile: str) -> dict[str, Any]:
-    """What was decoded, with names for everything; null = not measured."""
-    names = load_catalogue().profiles[profile].quantities
-    readings = [
-        {
-            "meter": reading.meter,
-            "at": reading.at,
-            "sequence": reading.sequence,
-            "quality": quality_names(reading.quality),
-            "values": {
-                name: None if math.isnan(value) else value for name, value in zip(names, reading.values, strict=True)
-            },
-        }
-        for reading in decoded.readings
-    ]
-    events = [
-        {
-            "meter": event.meter,
-            "at": event.at,
-            "quality": quality_names(event.quality),
-            "kind": event.kind,
-            "detail": event.detail,
-        }
-        for event in decoded.events
-    ]
-    return {"readings": readings, "events": events}
+def _mapped(mapping: JsonMapping, address: Address, payload: bytes) -> Iterable[Answer]:
+    return of_rows(decode_json(payload, address, _now_ms(), mapping), load_catalogue().profiles[mapping.profile])
 
 
-def quality_names(bits: int) -> list[str]:
-    """The set bits by name.
+def _described(
+    decode: DecodeTelegrams, keys: tuple[bytes, ...], zone: ZoneInfo | None, payload: bytes
+) -> Iterable[Answer]:
+    return of_telegrams(decode(payload, lambda meter: keys, zone=zone), _now_ms())
 
-    >>> quality_names(6)
-    ['time_by_bridge', 'future']
-    """
-    return [str(flag.name).lower() for flag in Quality if flag & bits]
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -13,7 +13,7 @@ from connectors.decode.mapping import JsonMapping, load_mappings
 from connectors.decode.readings import Address, Carries
 from connectors.mqtt import publish
 from connectors.topic_template import TopicTemplate
-from flexmeter.commands.decode import quality_names
+from flexmeter.answers import quality_names
 from flexmeter.compose import compose_event, compose_reading
 from flexmeter.follow import Follower, Found, Sought
 from flexmeter.role import named, topology_option, topology_or_exit
@@ -54,7 +54,7 @@ def command(
     carries = Carries.EVENT if event_kind else Carries.READING
     address = _address(bridge, profile, meter, carries)
     mapping = load_mappings().get(profile)
-    payload = _payload(mapping, profile, values, event_kind, detail)
+    payload = _payload(mapping, address, values, event_kind, detail)
     try:
         with Follower(topology, bridge) as follower:
             publish(bridge, address.text, payload)
@@ -90,20 +90,20 @@ def _address(bridge: Bridge, profile: str, meter: str, carries: Carries) -> Addr
 
 
 def _payload(
-    mapping: JsonMapping | None, profile: str, values: Iterable[str], event_kind: str | None, detail: str
+    mapping: JsonMapping | None, address: Address, values: Iterable[str], event_kind: str | None, detail: str
 ) -> bytes:
     if not values and event_kind is None:
         return sys.stdin.buffer.read()
     if mapping is None:
-        remedy = choose_one_of(profile, load_mappings())
-        raise click.UsageError(f"no mapping for profile {profile!r}; {remedy}; or give a payload on stdin")
+        remedy = choose_one_of(address.profile, load_mappings())
+        raise click.UsageError(f"no mapping for profile {address.profile!r}; {remedy}; or give a payload on stdin")
     now = time.time_ns() // 1_000_000
     if event_kind is not None:
         kinds = mapping.events.codes.values() if mapping.events else ()
         if event_kind not in kinds:
-            raise click.UsageError(f"{profile} has no event {event_kind!r}; {choose_one_of(event_kind, kinds)}")
-        return compose_event(mapping, event_kind, detail, now)
-    return compose_reading(mapping, dict(_value(mapping, value) for value in values), now)
+            raise click.UsageError(f"{mapping.profile} has no event {event_kind!r}; {choose_one_of(event_kind, kinds)}")
+        return compose_event(mapping, event_kind, detail, now, address.meter)
+    return compose_reading(mapping, dict(_value(mapping, value) for value in values), now, address.meter)
 
 
 def _value(mapping: JsonMapping, text: str) -> tuple[str, float]:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.decode.json_decoder import LARGEST_PAYLOAD_BYTES, decode_json
+from connectors.decode.json_decoder import MOST_READINGS, decode_json
 from connectors.decode.mapping import JsonMapping, load_mappings, parse_mapping
 from connectors.decode.readings import Address, Carries
-from flexmeter.commands.decode import quality_names
+from connectors.decode.trust import LARGEST_PAYLOAD_BYTES
+from flexmeter.answers import quality_names
 from schemas.errors import Reason, Rejected
 from schemas.faults import Faults
 
@@ -31,10 +32,10 @@ def answer(payload: bytes, address: Address, received_at: int, mapping: JsonMapp
     except Rejected as rejected:
         assert rejected.detail
         return {"rejected": rejected.reason.value}
-    assert {row.meter for row in (*decoded.readings, *decoded.events)} == {address.meter}
     return {
         "readings": [
             {
+                **whose(reading.meter, address),
                 "at": reading.at,
                 "sequence": reading.sequence,
                 "quality": quality_names(reading.quality),
@@ -43,10 +44,21 @@ def answer(payload: bytes, address: Address, received_at: int, mapping: JsonMapp
             for reading in decoded.readings
         ],
         "events": [
-            {"at": event.at, "quality": quality_names(event.quality), "kind": event.kind, "detail": event.detail}
+            {
+                **whose(event.meter, address),
+                "at": event.at,
+                "quality": quality_names(event.quality),
+                "kind": event.kind,
+                "detail": event.detail,
+            }
             for event in decoded.events
         ],
     }
+
+
+def whose(meter: str, address: Address) -> dict[str, str]:
+    """The meter is told where the payload names another than the address does."""
+    return {} if meter == address.meter else {"meter": meter}
 
 
 @pytest.mark.parametrize("case", sorted(CASES.iterdir()), ids=lambda case: case.name)
@@ -100,7 +112,7 @@ JSON = st.recursive(
 KEYS = ["time", "seq", "energy", "power", "voltage", "alarms", "units", "event", "detail"]
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(KEYS), JSON), st.sampled_from(list(Carries)))
 def test_any_document_is_decoded_or_rejected(document: dict[str, Any], carries: Carries) -> None:
     address = Address("case", "malmo_household", "m1", carries)
@@ -134,3 +146,29 @@ events:
 def test_a_mapping_of_no_profile_is_a_fault() -> None:
     with pytest.raises(Faults, match="did you mean 'malmo_household'"):
         parse_mapping("malmo_houshold", "quantities: {}")
+
+
+def test_faults_of_what_hubs_need() -> None:
+    text = """\
+readings: {path: devices}
+meter: {pth: /id}
+time: {path: /t, offset: CET}
+text_numbers: perhaps
+quantities:
+  voltage_v: {path: /v}
+"""
+    with pytest.raises(Faults) as raised:
+        parse_mapping("home_hub", text)
+    report = str(raised.value).splitlines()
+    assert {line.split(":")[1] for line in report} == {"1", "2", "3", "4"}
+    for words in ("begin with a slash: /devices", "did you mean 'path'", "'CET' is no offset", "write true or false"):
+        assert words in str(raised.value)
+
+
+def test_too_many_readings() -> None:
+    hub = Address("hub", "home_hub", "", Carries.READING)
+    devices = [{"id": 1, "power": 1}] * MOST_READINGS
+    mapping = load_mappings()["home_hub"]
+    assert len(answer(json.dumps({"devices": devices}).encode(), hub, NOW, mapping)["readings"]) == MOST_READINGS
+    devices.append(devices[0])
+    assert answer(json.dumps({"devices": devices}).encode(), hub, NOW, mapping) == {"rejected": "too_large"}

@@ -1,0 +1,236 @@
+"""One decoder under fire, in a process of its own: `python -m bench.fuzz_worker PROTOCOL SECONDS SEED`.
+
+Guided by the coverage of connectors.decode where atheris (libFuzzer) is installed, else by chance alone. Prints one
+line of JSON at the end.
+"""
+
+import json
+import os
+import random
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from bench.fuzz_mutate import damaged, enlarged, mutated
+
+try:
+    import atheris
+except ImportError:  # no wheel for this machine
+    atheris = None
+
+LONGEST_INPUT = 4096
+LARGEST_INPUT = 900_000
+"""Of those few that are made to find what takes long."""
+SLOW_S = 0.1
+MOST_GROWN_BLOCKS = 200_000
+"""What caches and the interpreter itself may add after the first fifth of the time."""
+MOST_KEPT = 20
+_LOOK_EVERY = 512
+_MOST_DAMAGED = 200_000
+
+
+@dataclass(slots=True)
+class Findings:
+    """What came of it. Each list holds at most 20 texts: what happened, and the input in hexadecimal digits."""
+
+    protocol: str
+    guided: bool
+    seeds: int = 0
+    inputs: int = 0
+    decoded: int = 0
+    rejected: int = 0
+    damaged: int = 0
+    seconds: float = 0.0
+    slowest_ms: float = 0.0
+    grown_blocks: int = 0
+    rss_mb: float = 0.0
+    crashes: list[str] = field(default_factory=list)
+    slow: list[str] = field(default_factory=list)
+    silent: list[str] = field(default_factory=list)
+    """Damaged where there is a checksum or tag, and taken all the same for something else."""
+
+
+Decode = Callable[[bytes], Sequence[object]]
+
+
+class Trial:
+    """Feeds a decoder and keeps count."""
+
+    def __init__(self, protocol: str, decode: Decode, rejected: type[Exception]) -> None:
+        self.findings = Findings(protocol, atheris is not None)
+        self._decode = decode
+        self._rejected = rejected
+
+    def feed(self, payload: bytes, decode: Decode | None = None) -> Sequence[object] | None:
+        """What the decoder, or another one, makes of it; None where it rejects, or fails, which is noted."""
+        decode = decode or self._decode
+        findings = self.findings
+        findings.inputs += 1
+        began = time.process_time_ns()
+        told: Sequence[object] | None = None
+        try:
+            told = decode(payload)
+            findings.decoded += 1
+        except self._rejected:
+            findings.rejected += 1
+        except Exception as error:
+            _keep(findings.crashes, f"{type(error).__name__}: {error}", payload)
+        took_ms = (time.process_time_ns() - began) / 1e6
+        if took_ms > findings.slowest_ms:
+            self._look_again(payload, took_ms)
+        return told
+
+    def _look_again(self, payload: bytes, took_ms: float) -> None:
+        """The least of three counts: what else the process did in between is none of the decoder's."""
+        for _ in range(2):
+            began = time.process_time_ns()
+            with suppress(Exception):  # counted the first time
+                self._decode(payload)
+            took_ms = min(took_ms, (time.process_time_ns() - began) / 1e6)
+        self.findings.slowest_ms = max(self.findings.slowest_ms, round(took_ms, 3))
+        if took_ms > SLOW_S * 1000:
+            _keep(self.findings.slow, f"{took_ms:.0f} ms", payload)
+
+    def damage(self, payload: bytes, decode: Decode) -> None:
+        """A telegram with a checksum, damaged in every simple way: nothing may come of it that was not there before.
+
+        A payload of several telegrams that is cut between them is a whole one.
+        """
+        whole = self.feed(payload, decode)
+        if whole is None:  # one of the seeds that are broken already: damage may mend it
+            return
+        for broken in islice(damaged(payload), _MOST_DAMAGED):
+            self.findings.damaged += 1
+            if any(told not in whole for told in self.feed(broken, decode) or ()):
+                _keep(self.findings.silent, "another reading of a damaged telegram", broken)
+
+
+def _keep(texts: list[str], what: str, payload: bytes) -> None:
+    if len(texts) < MOST_KEPT:
+        texts.append(f"{what}: {payload.hex()}")
+
+
+def _imports() -> Any:
+    """What the decoders are imported under, so that their coverage is seen."""
+    return atheris.instrument_imports(include=["connectors.decode"]) if atheris else nullcontext()
+
+
+def run(protocol: str, seconds: float, seed: int, data: Path, done: Callable[[Findings], None]) -> None:
+    """Fuzz one protocol for about `seconds`, then call `done`, which may be called from within the fuzzer."""
+    with _imports():
+        from bench.fuzz_targets import targets
+        from schemas.errors import Rejected
+    target = targets(data)[protocol]()
+    trial = Trial(protocol, target.decode, Rejected)
+    began = time.monotonic()
+    trial.findings.seeds = len(target.seeds)
+    for payload in target.seeds:
+        trial.feed(payload)
+        if guarded := target.guard(payload):
+            trial.damage(payload, guarded)
+    chance = random.Random(seed)
+    whole = [one for one in target.seeds if target.reshape and _reshaped(one, target.reshape, chance)] or [b""]
+    clock = _Clock(began, seconds, trial.findings, done)
+
+    def change(payload: bytes) -> bytes:
+        if target.reshape and chance.random() < 0.5:
+            return _reshaped(payload, target.reshape, chance) or _reshaped(chance.choice(whole), target.reshape, chance)
+        changed = mutated(payload, chance, target.seeds, LONGEST_INPUT)
+        return target.repair(changed) if target.repair and chance.random() < 0.5 else changed
+
+    while target.seeds and time.monotonic() < began + seconds / 20:
+        trial.feed(enlarged(change(chance.choice(target.seeds)), chance, LARGEST_INPUT))
+    if atheris:
+        _guided(trial, target.seeds, seed, change, chance, clock)
+    else:
+        for payload in _by_chance(target.seeds, change, chance):
+            trial.feed(payload)
+            if clock.is_over():
+                return
+
+
+def _reshaped(payload: bytes, reshape: Callable[[bytes, random.Random], bytes], chance: random.Random) -> bytes:
+    """Empty where the payload is too broken to be read."""
+    try:
+        return reshape(payload, chance)
+    except Exception:
+        return b""
+
+
+class _Clock:
+    """Looks at the time now and then; at the end it tells."""
+
+    def __init__(self, began: float, seconds: float, findings: Findings, done: Callable[[Findings], None]) -> None:
+        self._began, self._seconds, self._findings, self._done = began, seconds, findings, done
+        self._blocks_before = 0
+
+    def is_over(self) -> bool:
+        """Whether the time is up; `done` has been called then."""
+        if self._findings.inputs % _LOOK_EVERY:
+            return False
+        passed = time.monotonic() - self._began
+        if not self._blocks_before and passed > self._seconds / 5:
+            self._blocks_before = sys.getallocatedblocks()
+        if passed < self._seconds:
+            return False
+        findings = self._findings
+        findings.seconds = round(passed, 1)
+        findings.grown_blocks = sys.getallocatedblocks() - (self._blocks_before or sys.getallocatedblocks())
+        findings.rss_mb = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+        self._done(findings)
+        return True
+
+
+def _by_chance(seeds: tuple[bytes, ...], change: Callable[[bytes], bytes], chance: random.Random) -> Iterator[bytes]:
+    while True:
+        yield change(chance.choice(seeds))
+
+
+def _guided(
+    trial: Trial,
+    seeds: tuple[bytes, ...],
+    seed: int,
+    change: Callable[[bytes], bytes],
+    chance: random.Random,
+    clock: _Clock,
+) -> None:
+    """Let libFuzzer choose; it never returns, so the clock's `done` ends the process."""
+
+    def mutate(payload: bytes, most_bytes: int, _seed: int) -> bytes:
+        if chance.random() < 0.5:
+            return change(payload)[:most_bytes]
+        mixed: bytes = atheris.Mutate(payload, most_bytes)
+        return mixed
+
+    def one(payload: bytes) -> None:
+        trial.feed(payload)
+        clock.is_over()
+
+    with tempfile.TemporaryDirectory() as folder:
+        for number, payload in enumerate(seeds):
+            (Path(folder) / f"{number:05}").write_bytes(payload)
+        settings = [f"-max_len={LONGEST_INPUT}", f"-seed={seed}", "-len_control=0", "-verbosity=0", "-rss_limit_mb=0"]
+        atheris.Setup(["fuzz", *settings, folder], one, custom_mutator=mutate)
+        atheris.Fuzz()
+
+
+def main() -> None:
+    """Fuzz what the arguments say, print the findings as one line of JSON."""
+    protocol, seconds, seed, data = sys.argv[1:5]
+
+    def tell(findings: Findings) -> None:
+        os.write(1, json.dumps(asdict(findings)).encode() + b"\n")
+        os._exit(0)  # libFuzzer cannot be left in any other way
+
+    run(protocol, float(seconds), int(seed), Path(data), tell)
+
+
+if __name__ == "__main__":
+    main()
