@@ -166,8 +166,8 @@ class Operator:
     """Record types of its results."""
 
     def dtype(self, quantities: Sequence[Quantity]) -> np.dtype[Any]:
-        """The state of one meter with these quantities. A new meter starts as zeros."""
-        raise NotImplementedError
+        """The state of one meter with these quantities; none for an operator of parts. A new meter starts as zeros."""
+        return np.dtype([])
 
     def part_dtype(self) -> np.dtype[Any]:
         """The state of one part of a load. A new part starts as zeros."""

@@ -90,7 +90,9 @@ def _thaw_table(table: MeterTable, saved: dict[str, Any], body: memoryview, offs
                     f"the saved state of {name} for profile {table.profile!r} has another layout: raise the operator's "
                     "version and rebuild it as a stream of its own"
                 )
-            table.columns[name] = np.frombuffer(body[offset : offset + size], dtype).copy()
+            table.columns[name] = (
+                np.frombuffer(body[offset : offset + size], dtype).copy() if size else np.zeros(n, dtype)
+            )
         offset += size
     for name, column in table.columns.items():
         if len(column) < n:
@@ -122,6 +124,6 @@ def _itemsize(layout: Any) -> int:
     """Bytes of one item of a layout; structured dtypes here are packed."""
     if isinstance(layout, str):
         return np.dtype(layout).itemsize
-    if isinstance(layout[-1], list) and all(isinstance(n, int) for n in layout[-1]):
+    if layout and isinstance(layout[-1], list) and all(isinstance(n, int) for n in layout[-1]):
         return int(np.prod(layout[-1])) * _itemsize(layout[0])
     return sum(_itemsize(field) for _, field in layout)

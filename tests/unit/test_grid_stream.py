@@ -1,0 +1,43 @@
+"""Operators of meters and operators of parts in one stream, as topology.yaml has them in `grid`."""
+
+import numpy as np
+
+from schemas.blocks import Beat, PartialLoadBlock, Record
+from schemas.catalogue import load_catalogue
+from streams.registry import OPERATORS
+from streams.shard import Shard
+from streams.snapshot import freeze, thaw
+from tests.streams_log import BEGIN, SOURCE, events
+
+NAMES = ("last_gasp", "substation_balance")
+
+
+def grid() -> Shard:
+    return Shard("grid", 0, {name: OPERATORS[name] for name in NAMES}, load_catalogue(), 250)
+
+
+def part(minute: int) -> PartialLoadBlock:
+    one = np.ones(1, np.int64)
+    return PartialLoadBlock(1, 0, "S1", ["F1"], BEGIN + one * minute * 60_000, one, one, one)
+
+
+def log() -> list[Record]:
+    gasps = [events([(f"m{i}", BEGIN + i, "last_gasp")]) for i in range(20)]
+    beats = [Beat(SOURCE, BEGIN + i * 1_000) for i in range(20)]
+    return [record for i in range(20) for record in (gasps[i], part(i), beats[i])]
+
+
+def told(shard: Shard, records: list[Record]) -> list[str]:
+    return [repr(result) for record in records for result in shard.take(record) or []]
+
+
+def test_saved_and_loaded_between_any_two_records_of_both_kinds() -> None:
+    whole = told(grid(), log())
+    assert sum("Alert" in result for result in whole) == sum("LoadBlock" in result for result in whole) > 10
+    shard, found = grid(), []
+    for record in log():
+        found += told(shard, [record])
+        if shard.cursor == shard.next_offset:
+            saved, shard = freeze(shard), grid()
+            thaw(saved, shard)
+    assert found == whole
