@@ -4,12 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from flexmeter.local import clickhouse as local_clickhouse
 from flexmeter.local import kafka as local_kafka
 from flexmeter.local import mosquitto as local_mosquitto
 from flexmeter.local.part import running
 from flexmeter.local.ports import HOST, free_port
+
+# No test asserts a time: the machine may be busy.
+settings.register_profile("flexmeter", deadline=None)
+settings.load_profile("flexmeter")
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,9 @@ def grid() -> Shard:
     return Shard("grid", 0, {name: OPERATORS[name] for name in NAMES}, load_catalogue(), 250)
 
 
-def part(minute: int) -> PartialLoadBlock:
+def part(quarter: int) -> PartialLoadBlock:
     one = np.ones(1, np.int64)
-    return PartialLoadBlock(1, 0, "S1", ["F1"], BEGIN + one * minute * 60_000, one, one, one)
+    return PartialLoadBlock(1, 0, "S1", ["F1"], BEGIN + one * quarter * 900_000, one, one, one)
 
 
 def log() -> list[Record]:
