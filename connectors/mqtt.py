@@ -5,7 +5,7 @@ broker keeps for a day under a stable client id. Acknowledgements leave in the o
 (MQTT 5, 4.6.0-2); those of an older connection are never sent, for a new one uses the packet identifiers again.
 Retained messages are not asked for (3.8.3.1, retain handling 2): they are state of unknown age, not readings.
 
-Runs in its caller's thread on paho's `loop_read`, `loop_write` and `loop_misc`.
+Runs in its caller's thread on paho's `loop_read`, `loop_write` and `loop_misc` (mqtt_client.py).
 """
 
 import logging
@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -28,6 +29,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from connectors.decode.readings import Address
 from connectors.mqtt_client import BufferedClient
 from connectors.source import Delivery
 from connectors.topic_template import TopicTemplate, address_of
@@ -40,6 +42,8 @@ log = logging.getLogger("connectors.mqtt")
 RECEIVE_MAXIMUM = 8_192
 """How many messages may be under way unacknowledged: what arrives at full speed in twice the linger."""
 
+_KNOWN_TOPICS = 131_072
+"""Topics whose meaning is remembered: there is one for each meter."""
 _SESSION_EXPIRY_S = 24 * 3_600
 _KEEPALIVE_S = 30
 _CONNECT_TIMEOUT_S = 3.0
@@ -93,6 +97,7 @@ class MqttSource:
             remedy = "write it as malmo/{profile}/{meter}/reading, the url as mqtt://host:port"
             raise Faults("topology", [Fault(0, f"bridge {bridge.name}: {error}", remedy)]) from error
         self._group = f"$share/flexmeter-{bridge.name}/" if instance else ""
+        self._address_of = lru_cache(_KNOWN_TOPICS)(self._new_address)
         self._arrived: list[MqttDelivery] = []
         self._unacknowledged: deque[MqttDelivery] = deque()
         self._connected = False
@@ -115,7 +120,7 @@ class MqttSource:
         assert isinstance(delivery, MqttDelivery)
         delivery.acknowledged = True
         while self._unacknowledged and self._unacknowledged[0].acknowledged:
-            self._client.ack(self._unacknowledged.popleft().packet_id, 1)
+            self._client.acknowledge(self._unacknowledged.popleft().packet_id)
 
     def close(self) -> None:
         """See Source. The session stays, and what comes meanwhile waits in it."""
@@ -146,7 +151,7 @@ class MqttSource:
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
+        client.take = self._take
         return client
 
     def _connect(self) -> None:
@@ -233,14 +238,16 @@ class MqttSource:
         self._fault = self._fault or f"connection lost: {reason}"
         self._unacknowledged.clear()
 
-    def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+    def _new_address(self, topic: bytes) -> Address:
         try:
-            topic = message.topic
+            return address_of(topic.decode(), self._templates)
         except UnicodeDecodeError:  # a broker must not let it pass (MQTT 5, 1.5.4-1)
-            topic = "(topic is not UTF-8)"
-        delivery = MqttDelivery(bytes(message.payload), address_of(topic, self._templates), packet_id=message.mid)
+            return address_of("(topic is not UTF-8)", self._templates)
+
+    def _take(self, topic: bytes, payload: bytes, packet_id: int) -> None:
+        delivery = MqttDelivery(payload, self._address_of(topic), packet_id=packet_id)
         self._arrived.append(delivery)
-        if message.qos:
+        if packet_id:
             self._unacknowledged.append(delivery)
 
 

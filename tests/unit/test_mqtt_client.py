@@ -81,3 +81,55 @@ def test_closing_writes_the_rest_and_forgets_what_was_read(line: tuple[BufferedC
     client._sock_close()
     assert theirs.recv(10) == b"bye"
     assert not client.has_read_ahead and not client.has_held_back
+
+
+def publish_packet(topic: bytes, payload: bytes, qos: int, packet_id: int, properties: bytes = b"") -> bytes:
+    """A PUBLISH of MQTT 5, 3.3."""
+    body = len(topic).to_bytes(2, "big") + topic + (packet_id.to_bytes(2, "big") if qos else b"")
+    body += bytes([len(properties)]) + properties + payload
+    length = len(body)
+    head = bytes([0x30 | qos << 1])
+    while True:
+        head += bytes([length & 0x7F | (0x80 if length > 127 else 0)])
+        length >>= 7
+        if not length:
+            return head + body
+
+
+def read_all(client: BufferedClient) -> list[tuple[bytes, bytes, int]]:
+    taken: list[tuple[bytes, bytes, int]] = []
+    client._protocol = paho.MQTTv5
+    client.take = lambda *message: taken.append(message)
+    while client.loop_read() == 0 and client.has_read_ahead:
+        pass
+    return taken
+
+
+@pytest.mark.parametrize("properties", [b"", b"\x02\x00\x00\x00\x09", b"\x26\x00\x01k\x00\x01v"])
+@pytest.mark.parametrize("qos", [0, 1])
+@pytest.mark.parametrize("size", [0, 5, 20_000])
+def test_messages_are_taken_apart(
+    line: tuple[BufferedClient, socket.socket], qos: int, size: int, properties: bytes
+) -> None:
+    client, theirs = line
+    payload = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    theirs.sendall(publish_packet(b"a/b", payload, qos, 513, properties) + publish_packet(b"c", b"", 1, 7))
+    assert read_all(client) == [(b"a/b", payload, 513 * qos), (b"c", b"", 7)]
+
+
+@pytest.mark.parametrize("packet", [b"\x32\x05\x00\x01a\x00\x07", b"\x32\x06\x00\x01a\x00\x07\x05", b"\x30\x00"])
+def test_a_message_that_is_cut_off_ends_the_connection(
+    line: tuple[BufferedClient, socket.socket], packet: bytes
+) -> None:
+    client, theirs = line
+    theirs.sendall(packet)
+    assert read_all(client) == []
+    assert client.socket() is None
+
+
+def test_acknowledgements_are_those_of_mqtt_5(line: tuple[BufferedClient, socket.socket]) -> None:
+    client, theirs = line
+    client.acknowledge(513)
+    client.acknowledge(7)
+    client.flush()
+    assert theirs.recv(100) == b"\x40\x02\x02\x01\x40\x02\x00\x07"
