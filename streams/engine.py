@@ -40,8 +40,8 @@ from streams.state_topic import StateWriter
 
 log = logging.getLogger(__name__)
 
-MOST_IN_FLIGHT = 2_000
-"""Sends of one partition that may wait for Kafka; then its records wait too."""
+MOST_IN_FLIGHT_BYTES = 16_000_000
+"""Results of one partition that may wait for Kafka; then its records wait too."""
 CAUGHT_UP_S = 5.0
 """A replay that needs no longer than this for what came in the meantime has caught up."""
 LOST_TAIL_S = 3.0
@@ -173,11 +173,9 @@ class Engine:
         sent = await producer.send(
             record.topic, record.value, record.key, record.partition, headers=list(record.headers)
         )
-        held.in_flight.add(sent)
-        sent.add_done_callback(held.in_flight.discard)
         sent.add_done_callback(_must_have_been_sent)
-        while len(held.in_flight) >= MOST_IN_FLIGHT:
-            await asyncio.wait(held.in_flight, return_when=asyncio.FIRST_COMPLETED)
+        held.sent(sent, len(record.value))
+        await held.room(MOST_IN_FLIGHT_BYTES)
 
     async def _producing(self) -> AIOKafkaProducer:
         if self._producer is None:

@@ -20,6 +20,22 @@ class Held:
     saved_offset: int
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     saving: asyncio.Lock = field(default_factory=asyncio.Lock)
-    in_flight: set[asyncio.Future[object]] = field(default_factory=set)
+    in_flight: dict[asyncio.Future[object], int] = field(default_factory=dict)
+    """Sends that Kafka has not confirmed yet, and their bytes."""
     last_taken: float = field(default_factory=time.monotonic)
     last_seek: float = 0.0
+    bytes_in_flight: int = 0
+
+    def sent(self, record: asyncio.Future[object], size: int) -> None:
+        """Remember a send until it is done."""
+        self.in_flight[record] = size
+        self.bytes_in_flight += size
+        record.add_done_callback(self._done)
+
+    async def room(self, most_bytes: int) -> None:
+        """Wait until less than that is on its way: a slow Kafka makes the records wait, not the memory grow."""
+        while self.bytes_in_flight >= most_bytes:
+            await asyncio.wait(self.in_flight, return_when=asyncio.FIRST_COMPLETED)
+
+    def _done(self, record: asyncio.Future[object]) -> None:
+        self.bytes_in_flight -= self.in_flight.pop(record)
