@@ -5,6 +5,7 @@ second, as lines of JSON on stdout. Only the standard library: peers import it i
 import json
 import os
 import resource
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -39,5 +40,5 @@ def _tell(readings: Callable[[], int]) -> None:
     while True:
         used = resource.getrusage(resource.RUSAGE_SELF)
         line = {"readings": readings(), "cpu_s": used.ru_utime + used.ru_stime, "at_s": time.monotonic()}
-        print(json.dumps(line), flush=True)
+        print(json.dumps(line), file=sys.__stdout__, flush=True)  # Faust takes sys.stdout for its log
         time.sleep(EVERY_S)

@@ -41,7 +41,7 @@ app = faust.App(
     topic_disable_leader=True,
     web_enabled=False,
     stream_wait_empty=False,
-    stream_buffer_maxsize=16_384,
+    stream_buffer_maxsize=16_384 if FORM == "records" else 64,
     producer_linger=0.05,
     producer_max_batch_size=1_000_000,
     broker_max_poll_records=2_000,
@@ -102,7 +102,7 @@ def main() -> None:
     """Run the worker."""
     tell(lambda: Tally.readings)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    faust.Worker(app, loglevel="WARNING", quiet=True).execute_from_commandline()
+    faust.Worker(app, loglevel="ERROR", quiet=True).execute_from_commandline()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,90 @@
+"""Whether a contestant's means are right: a few meters for some minutes, held against the direct computation."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any, cast
+
+from fastavro import parse_schema, schemaless_reader
+
+from bench.engine_topics import read_topic
+from bench.workload import MEAN_SCHEMA, QUANTITIES, READING_SCHEMA
+from schemas.blocks import AggregateBlock, ReadingBlock
+from schemas.codec import decode
+from schemas.versions import current
+
+METERS, MINUTES = 60, 8
+OPEN_MINUTES = 3
+"""The last minutes may be open still: the lateness and the row that closes a window are ahead."""
+WITHIN_S = 90.0
+PRECISION = 1e-9
+
+Means = dict[tuple[str, int], tuple[float, ...]]
+"""By meter and start of the minute, ms UTC."""
+
+
+def write_schemas(folder: Path) -> None:
+    """The schemas as files, for programs that are not ours."""
+    folder.mkdir(parents=True, exist_ok=True)
+    block = current()["ReadingBlock"]
+    for schema in (READING_SCHEMA, MEAN_SCHEMA, block.schema()):
+        (folder / f"{schema['name']}.avsc").write_text(json.dumps(schema))
+    (folder / "ids.json").write_text(json.dumps({"ReadingBlock": block.id}))
+
+
+def means_of(payload: bytes) -> Iterator[tuple[tuple[str, int], tuple[float, ...]]]:
+    """The means in one record of an output topic: a peer's MinuteMean, or a block of ours."""
+    if payload[1:5] == (1_002).to_bytes(4, "big"):
+        record = cast(dict[str, Any], schemaless_reader(BytesIO(payload[5:]), parse_schema(MEAN_SCHEMA), None))
+        yield (record["meter"], record["start"]), tuple(record[name] for name in QUANTITIES)
+        return
+    block = decode(payload)
+    if isinstance(block, ReadingBlock):
+        for row, (meter, at) in enumerate(zip(block.row_meter, block.at, strict=True)):
+            yield (block.meters[meter], int(at)), tuple(block.rows_by_column()[:, row].tolist())
+    elif isinstance(block, AggregateBlock) and block.windows == ["1min"]:
+        yield from _aggregates(block)
+
+
+def _aggregates(block: AggregateBlock) -> Iterator[tuple[tuple[str, int], tuple[float, ...]]]:
+    """Those of one quantity each, NaN in the other places."""
+    for row, meter in enumerate(block.row_meter):
+        values = [math.nan] * len(QUANTITIES)
+        values[QUANTITIES.index(block.quantities[block.row_quantity[row]])] = float(block.mean[row])
+        yield (block.meters[meter], int(block.start[row])), tuple(values)
+
+
+def merged(old: tuple[float, ...] | None, new: tuple[float, ...]) -> tuple[float, ...]:
+    """What is known of a minute, when more of it comes: what is said last counts."""
+    return new if old is None else tuple(b if not math.isnan(b) else a for a, b in zip(old, new, strict=True))
+
+
+def faults(found: Means, expected: Mapping[tuple[str, int], tuple[float, ...]]) -> list[str]:
+    """What differs, in words. Minutes that are expected must all be there; more of them must be right too."""
+    missing = [f"{key} is missing" for key in expected if key not in found]
+    wrong = [
+        f"{key}: {found[key]} instead of {means}"
+        for key, means in expected.items()
+        if key in found
+        and not all(math.isclose(a, b, rel_tol=PRECISION) for a, b in zip(found[key], means, strict=True))
+    ]
+    return missing + wrong
+
+
+def await_agreement(bootstrap: str, output: str, expected: Means, still_runs: Callable[[], object]) -> list[str]:
+    """Read the output until it agrees with `expected`; what differs when the time is up."""
+    found: Means = {}
+    deadline = time.monotonic() + WITHIN_S
+    batches = read_topic(bootstrap, output)
+    for batch in batches:
+        for key, means in (mean for payload in batch for mean in means_of(payload)):
+            found[key] = merged(found.get(key), means)
+        if not batch:
+            still_runs()
+            if time.monotonic() > deadline or not faults(found, expected):
+                break
+    batches.close()
+    return faults(found, expected)
