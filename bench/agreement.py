@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from fastavro import parse_schema, schemaless_reader
 
+from bench.contestants import PARTITIONS
 from bench.engine_topics import read_topic
 from bench.workload import MEAN_SCHEMA, QUANTITIES, READING_SCHEMA
 from schemas.blocks import AggregateBlock, ReadingBlock
@@ -19,7 +20,7 @@ from schemas.versions import current
 METERS, MINUTES = 60, 8
 OPEN_MINUTES = 3
 """The last minutes may be open still: the lateness and the row that closes a window are ahead."""
-WITHIN_S = 90.0
+WITHIN_S = 60.0
 PRECISION = 1e-9
 
 Means = dict[tuple[str, int], tuple[float, ...]]
@@ -78,7 +79,7 @@ def await_agreement(bootstrap: str, output: str, expected: Means, still_runs: Ca
     """Read the output until it agrees with `expected`; what differs when the time is up."""
     found: Means = {}
     deadline = time.monotonic() + WITHIN_S
-    batches = read_topic(bootstrap, output)
+    batches = read_topic(bootstrap, output, PARTITIONS)
     for batch in batches:
         for key, means in (mean for payload in batch for mean in means_of(payload)):
             found[key] = merged(found.get(key), means)

@@ -13,8 +13,8 @@ ENVIRONMENTS = Path(__file__).parents[1] / ".parts" / "bench"
 PARTITIONS = 4
 """As topology.yaml has them."""
 
-Argv = Callable[[float], list[str]]
-"""The command, for a run of that many seconds."""
+Argv = Callable[[], list[str]]
+"""Makes the environment, if it is not there, and gives the command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def contestants() -> list[Contestant]:
     return [
         Contestant("flexmeter", "blocks", _flexmeter("minute_mean")),
         Contestant("flexmeter_rolling_load", "blocks", _flexmeter("rolling_load"), results="aggregates"),
-        Contestant("floor", "blocks", lambda _: [sys.executable, str(PEERS / "floor" / "floor.py")], results="none"),
+        Contestant("floor", "blocks", lambda: [sys.executable, str(PEERS / "floor" / "floor.py")], results="none"),
         *(
             Contestant(f"{peer}_{form}", form, _python(peer))
             for form in ("records", "blocks")
@@ -53,17 +53,15 @@ JVM_WARM_UP = 3_000_000
 
 
 def _flexmeter(operators: str) -> Argv:
-    """Saves at the product's interval, or once in each run where that is shorter."""
-    worker = [sys.executable, "-m", "bench.peers.flexmeter.worker", operators]
-    return lambda seconds: [*worker, str(min(30.0, seconds)), str(PARTITIONS)]
+    return lambda: [sys.executable, "-m", "bench.peers.flexmeter.worker", operators, str(PARTITIONS)]
 
 
 def _python(peer: str) -> Argv:
-    return lambda _: [str(python_environment(peer)), str(PEERS / peer / "minute_mean.py")]
+    return lambda: [str(python_environment(peer)), str(PEERS / peer / "minute_mean.py")]
 
 
 def _java(store: str) -> Argv:
-    return lambda _: [*java_program(), store]
+    return lambda: [*java_program(), store]
 
 
 def python_environment(peer: str) -> Path:

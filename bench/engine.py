@@ -10,6 +10,7 @@ what else the machine does matters little. The median of the rounds stands. The 
 for the next run. Exit code 1 where one is wrong or a goal is missed.
 """
 
+import secrets
 import shutil
 import statistics
 import sys
@@ -34,6 +35,7 @@ from schemas.versions import current
 METERS, BLOCK_ROWS = 100_000, 200
 MOST_PER_S = {"records": 350_000, "blocks": 600_000}
 """How long the topics are: for a run at this rate, with its warm-up. A quicker contestant is measured to their end."""
+SAVE_S = 30.0
 ROWS = {"records": 0, "blocks": BLOCK_ROWS}
 PACKAGES = ("faust-streaming", "aiokafka", "confluent-kafka", "fastavro", "numpy", "uvloop")
 
@@ -63,9 +65,15 @@ class Bench:
     bootstrap: str
     folder: Path
     seconds: float
+    token: str = field(default_factory=lambda: secrets.token_hex(3))
     runs: int = 0
     rounds: dict[str, list[Measured]] = field(default_factory=dict)
     wrong: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def save_s(self) -> float:
+        """How often state is saved: as often as this engine does, and at least once in each run."""
+        return min(SAVE_S, self.seconds)
 
     def check(self, contestant: Contestant) -> None:
         """Hold its results against the direct computation, on a topic of few meters."""
@@ -77,7 +85,7 @@ class Bench:
         expected = minute_means(City.of(given.meters, PARTITIONS), minutes - agreement.OPEN_MINUTES)
         try:
             output, env = self._place(contestant, given.topic)
-            with started(contestant, self.seconds, self.folder, env) as running:
+            with started(contestant, self.folder, env) as running:
                 found = [] if contestant.results == "none" else await_agreement(
                     self.bootstrap, output, expected, running.told
                 )
@@ -91,7 +99,7 @@ class Bench:
         """One round of one contestant; one that fails is out."""
         _, env = self._place(contestant, given.topic)
         try:
-            with started(contestant, self.seconds, self.folder, env) as running:
+            with started(contestant, self.folder, env) as running:
                 measured = watch(running, contestant, self.seconds, given.steps * given.meters)
         except Unavailable as error:
             self.wrong[contestant.name] = str(error)
@@ -110,7 +118,7 @@ class Bench:
     def _place(self, contestant: Contestant, topic: str) -> tuple[str, Mapping[str, str]]:
         """A name and topics that no run before had; what to tell the contestant."""
         self.runs += 1
-        name = f"run{self.runs}-{contestant.name.replace('_', '-')}"
+        name = f"{self.token}-{self.runs}-{contestant.name.replace('_', '-')}"
         output = f"{name}.means"
         make_topic(self.bootstrap, output, PARTITIONS, {})
         if contestant.name.startswith("flexmeter"):
@@ -121,6 +129,7 @@ class Bench:
             "BENCH_INPUT": topic,
             "BENCH_OUTPUT": output,
             "BENCH_NAME": name,
+            "BENCH_SAVE_S": str(self.save_s),
             "BENCH_BLOCK_ID": str(current()["ReadingBlock"].id),
             "BENCH_SCHEMAS": str((self.folder / "schemas").resolve()),
         }

@@ -65,7 +65,7 @@ class Running:
 
 
 @contextmanager
-def started(contestant: Contestant, seconds: float, folder: Path, env: Mapping[str, str]) -> Iterator[Running]:
+def started(contestant: Contestant, folder: Path, env: Mapping[str, str]) -> Iterator[Running]:
     """The contestant's process, ended on leaving; its folder is emptied before."""
     state = folder / "state"
     shutil.rmtree(state, ignore_errors=True)
@@ -73,7 +73,7 @@ def started(contestant: Contestant, seconds: float, folder: Path, env: Mapping[s
     log = folder / f"{contestant.name}.log"
     log.unlink(missing_ok=True)
     told = {"BENCH_FORM": contestant.form, "BENCH_FOLDER": str(state.resolve()), "PYTHONPATH": f"{PEERS}:."} | env
-    part = Part(contestant.name, contestant.argv(seconds), log, told)
+    part = Part(contestant.name, contestant.argv(), log, told)
     process = spawn(part)
     try:
         yield Running(part, process)

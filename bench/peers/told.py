@@ -20,6 +20,8 @@ NAME = os.environ["BENCH_NAME"]
 """A name that no other run has: for consumer groups, state topics and the like."""
 FOLDER = Path(os.environ["BENCH_FOLDER"])
 """For state on disk; empty."""
+SAVE_S = float(os.environ["BENCH_SAVE_S"])
+"""How often state is to be saved, seconds, where that can be set."""
 SCHEMAS = Path(os.environ["BENCH_SCHEMAS"])
 
 EVERY_S = 0.5

@@ -1,6 +1,6 @@
 """This engine as a contestant: `streams.engine` as `flexmeter worker` runs it, with the operators that it is told.
 
-    python -m bench.peers.flexmeter.worker OPERATOR[,OPERATOR] SAVE_INTERVAL_S PARTITIONS
+    python -m bench.peers.flexmeter.worker OPERATOR[,OPERATOR] PARTITIONS
 """
 
 import logging
@@ -37,11 +37,11 @@ def topology(bootstrap: str, name: str, input_: str, output: str, operators: tup
 def main() -> None:
     """Run until SIGTERM."""
     operators = tuple(sys.argv[1].split(","))
-    save_interval_s, partitions = float(sys.argv[2]), int(sys.argv[3])
+    partitions = int(sys.argv[2])
     logging.basicConfig(level=logging.WARNING)
     whole = topology(told.BOOTSTRAP, told.NAME, told.INPUT, told.OUTPUT, operators, partitions)
     known = OPERATORS | {MinuteMean.name: MinuteMean()}
-    settings = Settings(told.NAME, save_interval_s)
+    settings = Settings(told.NAME, told.SAVE_S)
     chosen = {name: known[name] for name in operators}
     engine = Engine(whole, whole.streams[told.NAME], chosen, load_catalogue(), settings)
     told.tell(lambda: sum(held.shard.counts.received for held in list(engine.held.values())))

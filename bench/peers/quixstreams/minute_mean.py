@@ -4,7 +4,7 @@ Records: a tumbling window with an aggregation, results when the window is final
 https://quix.io/docs/quix-streams/windowing.html.
 Blocks: a stateful function over the blocks, https://quix.io/docs/quix-streams/processing.html#using-state; windows go by
 the Kafka record's key and time, so rows of a block would have to go through Kafka again, one record each.
-Tuned by https://quix.io/docs/quix-streams/configuration.html: commits every 5 s (its default) and no logging; fetching and
+Tuned by https://quix.io/docs/quix-streams/configuration.html: commits as often as the others save, no logging; fetching and
 producing by librdkafka's settings for throughput.
 """
 
@@ -14,7 +14,7 @@ from quixstreams import Application
 from quixstreams.dataframe.windows.aggregations import Mean
 from quixstreams.models import Deserializer, Serializer
 from quixstreams.state import State
-from told import BOOTSTRAP, FOLDER, FORM, INPUT, NAME, OUTPUT, Tally, tell
+from told import BOOTSTRAP, FOLDER, FORM, INPUT, NAME, OUTPUT, SAVE_S, Tally, tell
 from wire import MEAN_ID, MINUTE_MS, QUANTITIES, is_block, reader, rows, writer
 
 
@@ -64,6 +64,7 @@ app = Application(
     consumer_group=NAME,
     auto_offset_reset="earliest",
     state_dir=FOLDER,
+    commit_interval=SAVE_S,
     loglevel="WARNING",
     consumer_extra_config={"fetch.wait.max.ms": 100},
     producer_extra_config={"linger.ms": 50, "compression.type": "lz4"},

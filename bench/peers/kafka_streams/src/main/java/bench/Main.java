@@ -151,7 +151,7 @@ public final class Main {
             StreamsConfig.REPLICATION_FACTOR_CONFIG, 1,
             StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1,
             StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, Long.getLong("cache", 256L << 20),
-            StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, Long.getLong("commit", 10_000L),
+            StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, Math.round(1_000 * Double.parseDouble(ENV.get("BENCH_SAVE_S"))),
             StreamsConfig.TOPOLOGY_OPTIMIZATION_CONFIG, StreamsConfig.OPTIMIZE));
         properties.putAll(Map.of(
             ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest",
