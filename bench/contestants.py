@@ -36,7 +36,7 @@ def contestants() -> list[Contestant]:
         Contestant("flexmeter_rolling_load", "blocks", _flexmeter("rolling_load"), results="aggregates"),
         Contestant("floor", "blocks", lambda: [sys.executable, str(PEERS / "floor" / "floor.py")], results="none"),
         *(
-            Contestant(f"{peer}_{form}", form, _python(peer))
+            Contestant(f"{peer}_{form}", form, _python(peer), 15.0 if peer == "bytewax" else 5.0)
             for form in ("records", "blocks")
             for peer in ("faust", "quixstreams", "bytewax")
         ),
@@ -61,7 +61,7 @@ def _python(peer: str) -> Argv:
 
 
 def _java(store: str) -> Argv:
-    return lambda: [*java_program(), store]
+    return lambda: [*java_program(), store, *__import__("os").environ.get("KS_VARIANT", "").split()]
 
 
 def python_environment(peer: str) -> Path:

@@ -35,7 +35,7 @@ from schemas.versions import current
 METERS, BLOCK_ROWS = 100_000, 200
 MOST_PER_S = {"records": 350_000, "blocks": 600_000}
 """How long the topics are: for a run at this rate, with its warm-up. A quicker contestant is measured to their end."""
-SAVE_S = 30.0
+SAVE_S, LEAST_SAVE_S = 30.0, 20.0
 ROWS = {"records": 0, "blocks": BLOCK_ROWS}
 PACKAGES = ("faust-streaming", "aiokafka", "confluent-kafka", "fastavro", "numpy", "uvloop")
 
@@ -72,8 +72,8 @@ class Bench:
 
     @property
     def save_s(self) -> float:
-        """How often state is saved: as often as this engine does, and at least once in each run."""
-        return min(SAVE_S, self.seconds)
+        """How often all save their state: as often as this engine, and in runs shorter than that once."""
+        return min(SAVE_S, max(LEAST_SAVE_S, self.seconds))
 
     def check(self, contestant: Contestant) -> None:
         """Hold its results against the direct computation, on a topic of few meters."""
@@ -86,8 +86,10 @@ class Bench:
         try:
             output, env = self._place(contestant, given.topic)
             with started(contestant, self.folder, env) as running:
-                found = [] if contestant.results == "none" else await_agreement(
-                    self.bootstrap, output, expected, running.told
+                found = (
+                    []
+                    if contestant.results == "none"
+                    else await_agreement(self.bootstrap, output, expected, running.told)
                 )
         except Unavailable as error:
             found = [str(error)]
@@ -213,7 +215,10 @@ def choose(only: str) -> list[Contestant]:
 @click.option("--only", default="", help="Names of contestants, with commas between; all if empty.")
 @click.option("--meters", default=METERS, show_default=True)
 @click.option(
-    "--folder", default=Path(".run/bench-engine"), type=click.Path(path_type=Path), help="Where the broker keeps its data."
+    "--folder",
+    default=Path(".run/bench-engine"),
+    type=click.Path(path_type=Path),
+    help="Where the broker keeps its data.",
 )
 @click.option("--fresh", is_flag=True, help="Write the topics anew.")
 @click.option("--results", default=RESULTS, type=click.Path(path_type=Path), help="Where figures and plot go.")

@@ -6,8 +6,8 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 OURS, RECORDS, BLOCKS = "#0b6e4f", "#8d99ae", "#d08c60"
 
@@ -25,6 +25,21 @@ def bars(found: Mapping[str, Mapping[str, float]], to: Path) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("readings per CPU-second (log scale); grey: a record a reading, brown: blocks, green: this engine")
     axes.margins(x=0.15)
+    _save(figure, to)
+
+
+def line(found: Mapping[int, Mapping[str, float]], to: Path) -> None:
+    """Readings per CPU-second by rows a block."""
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    rows = sorted(found)
+    axes.plot(rows, [found[row]["readings_per_cpu_s"] for row in rows], "o-", color=OURS)
+    for row in rows:
+        axes.annotate(f"{found[row]['readings_per_cpu_s']:,.0f}", (row, found[row]["readings_per_cpu_s"]), fontsize=8)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("rows a block")
+    axes.set_ylabel("readings per CPU-second")
+    axes.grid(alpha=0.3)
     _save(figure, to)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from bench.live_blocks import Bridges
 from bench.workload import City, Step, block_log, record_log, steps
 from flexmeter.local.kafka import kafka
 from flexmeter.local.part import running
@@ -38,17 +39,19 @@ def broker(folder: Path) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A topic of readings: `rows` a block, or records of one reading where that is 0."""
+    """A topic of readings: blocks of `rows`, or such as that many `bridges` make; if neither, a record a reading."""
 
     meters: int
     partitions: int
     readings: int
     rows: int
+    bridges: int = 0
 
     @property
     def topic(self) -> str:
         """Its name says what is in it."""
-        form = f"blocks-of-{self.rows}" if self.rows else "records"
+        blocks = f"blocks-of-{self.rows}" if self.rows else f"blocks-of-{self.bridges}-bridges"
+        form = blocks if self.rows or self.bridges else "records"
         return f"bench.{form}.{self.meters}-meters.{self.partitions}-partitions"
 
     @property
@@ -93,10 +96,13 @@ def provide(bootstrap: str, folder: Path, wanted: Input, say: Callable[[str], No
 def _write(bootstrap: str, wanted: Input) -> None:
     city = City.of(wanted.meters, wanted.partitions)
     producer = Producer({"bootstrap.servers": bootstrap, **_PRODUCER})
+    bridges = Bridges(city, wanted.bridges)
     source = steps(city)
     for _ in range(wanted.steps):
         step = next(source)
-        for partition in range(wanted.partitions):
+        for partition, payload in bridges.send(step) if wanted.bridges else ():
+            _send(producer, wanted.topic, partition, [payload], [str(partition).encode()], [int(step.at[0])])
+        for partition in range(0 if wanted.bridges else wanted.partitions):
             if wanted.rows:
                 _send(producer, wanted.topic, partition, *_blocks(city, step, partition, wanted.rows))
             else:

@@ -72,8 +72,8 @@ def started(contestant: Contestant, folder: Path, env: Mapping[str, str]) -> Ite
     state.mkdir(parents=True)
     log = folder / f"{contestant.name}.log"
     log.unlink(missing_ok=True)
-    told = {"BENCH_FORM": contestant.form, "BENCH_FOLDER": str(state.resolve()), "PYTHONPATH": f"{PEERS}:."} | env
-    part = Part(contestant.name, contestant.argv(), log, told)
+    told = {"BENCH_FORM": contestant.form, "BENCH_FOLDER": str(state.resolve()), "PYTHONPATH": f"{PEERS}:."}
+    part = Part(contestant.name, contestant.argv(), log, told | dict(env))
     process = spawn(part)
     try:
         yield Running(part, process)

@@ -1,9 +1,9 @@
 """The readings that every contestant of bench.engine gets: E350 meters of one city, each every 10 s.
 
-Meters report one after the other, evenly over the 10 s, as a city's do. The same readings are written in two forms, each
-meter's to the same partition: as the blocks that a bridge packs, with its beats; and as one Avro record a reading, for
-those who work on records. Both forms are in Confluent's wire format, and both are made by numpy, so that tens of millions
-are written in minutes. Event time runs as if live, without repeats or late rows.
+Meters report one after the other, evenly over the 10 s, as a city's do. The same readings are written in two forms,
+each meter's to the same partition: as the blocks that a bridge packs, with its beats; and as one Avro record a reading,
+for those who work on records. Both are in Confluent's wire format, and made by numpy, so that tens of millions are
+written in minutes. Event time runs as if live, without repeats or late rows.
 """
 
 from collections.abc import Iterator

@@ -10,7 +10,6 @@ from io import BytesIO
 from typing import Any
 
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
-
 from told import SCHEMAS
 
 HEADER = 5

@@ -1,9 +1,10 @@
 """Bytewax, used as its documentation shows: Kafka in and out, a fold over tumbling event-time windows, recovery on.
 
-Windows: https://docs.bytewax.io/stable/guide/concepts/windowing.html; recovery:
-https://docs.bytewax.io/stable/guide/concepts/recovery.html, with a snapshot as often as the others save.
-Tuned: large batches, so that a meter's rows come to its window together (`batch_size`, BATCH); values are folded as they come (`ordered=False`, right for a sum); the runtime is told not to wake up for windows
-by the wall clock (`to_system_utc`, as the documentation of EventClock says for other senses of time).
+Windows: https://docs.bytewax.io/stable/guide/concepts/windowing.html; recovery, with a snapshot as often as the others
+save: https://docs.bytewax.io/stable/guide/concepts/recovery.html.
+Tuned by the documentation of its classes: large batches, so that several rows of a meter come to its window together
+(KafkaSource: `batch_size`); values folded as they come, right for a sum (fold_window: `ordered`); no waking up for
+windows by the wall clock, since the topic is read faster than live (EventClock: `to_system_utc`).
 Blocks are decoded and flattened into the same windows.
 """
 

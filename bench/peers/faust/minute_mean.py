@@ -3,7 +3,7 @@
 Records: a windowed table, https://faust-streaming.github.io/faust/userguide/tables.html#windowing. A meter's minute is
 sent when the meter's next one begins: Faust's own `on_window_close` goes by the wall clock, so it would cut the windows
 of a topic that is read faster than live.
-Blocks: the rows are folded one by one into a plain table (a window belongs to the time of a Kafka record, not of a row).
+Blocks: the rows are folded one by one into a plain table (a window goes by the time of a Kafka record, not of a row).
 Tuned by https://faust-streaming.github.io/faust/userguide/settings.html: tables in memory, no wait for an empty stream,
 larger buffers, results lingering for a batch; and uvloop.
 """

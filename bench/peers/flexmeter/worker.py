@@ -1,13 +1,13 @@
 """This engine as a contestant: `streams.engine` as `flexmeter worker` runs it, with the operators that it is told.
 
-    python -m bench.peers.flexmeter.worker OPERATOR[,OPERATOR] PARTITIONS
+python -m bench.peers.flexmeter.worker OPERATOR[,OPERATOR] PARTITIONS
 """
 
 import logging
 import sys
 
-import told
 from bench.minute_mean import MinuteMean
+from bench.peers import told
 from schemas.catalogue import load_catalogue
 from schemas.topology_model import Kafka, Stream, Topic, Topology
 from streams.engine import Engine, Settings, run
@@ -16,7 +16,9 @@ from streams.registry import OPERATORS
 RESULTS = ("ReadingBlock", "AggregateBlock", "PresenceBlock")
 
 
-def topology(bootstrap: str, name: str, input_: str, output: str, operators: tuple[str, ...], partitions: int) -> Topology:
+def topology(
+    bootstrap: str, name: str, input_: str, output: str, operators: tuple[str, ...], partitions: int
+) -> Topology:
     """What this run is told as if by topology.yaml: one stream, and topics that no other run has."""
 
     def topic(topic_name: str, records: tuple[str, ...], compact: bool = False) -> Topic:

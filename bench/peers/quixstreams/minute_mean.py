@@ -2,10 +2,10 @@
 
 Records: a tumbling window with an aggregation, results when the window is final,
 https://quix.io/docs/quix-streams/windowing.html.
-Blocks: a stateful function over the blocks, https://quix.io/docs/quix-streams/processing.html#using-state; windows go by
-the Kafka record's key and time, so rows of a block would have to go through Kafka again, one record each.
-Tuned by https://quix.io/docs/quix-streams/configuration.html: commits as often as the others save, no logging; fetching and
-producing by librdkafka's settings for throughput.
+Blocks: a stateful function over the blocks, https://quix.io/docs/quix-streams/processing.html#using-state; windows go
+by the Kafka record's key and time, so rows of a block would have to go through Kafka again, one record each.
+Tuned by https://quix.io/docs/quix-streams/configuration.html: commits as often as the others save, no log; producing
+by librdkafka's settings for throughput.
 """
 
 from typing import Any
@@ -66,7 +66,6 @@ app = Application(
     state_dir=FOLDER,
     commit_interval=SAVE_S,
     loglevel="WARNING",
-    consumer_extra_config={"fetch.wait.max.ms": 100},
     producer_extra_config={"linger.ms": 50, "compression.type": "lz4"},
 )
 output = app.topic(OUTPUT, key_serializer="str", value_serializer=MinuteMean())
