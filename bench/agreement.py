@@ -20,7 +20,7 @@ from schemas.versions import current
 METERS, MINUTES = 60, 8
 OPEN_MINUTES = 3
 """The last minutes may be open still: the lateness and the row that closes a window are ahead."""
-WITHIN_S = 60.0
+WITHIN_S = 120.0
 PRECISION = 1e-9
 
 Means = dict[tuple[str, int], tuple[float, ...]]

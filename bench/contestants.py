@@ -61,7 +61,7 @@ def _python(peer: str) -> Argv:
 
 
 def _java(store: str) -> Argv:
-    return lambda: [*java_program(), store, *__import__("os").environ.get("KS_VARIANT", "").split()]
+    return lambda: [*java_program(), store]
 
 
 def python_environment(peer: str) -> Path:

@@ -146,14 +146,15 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def inputs(chosen: Sequence[Contestant], seconds: float, meters: int) -> dict[str, Input]:
-    """The topic of each form that somebody reads."""
+def inputs(chosen: Sequence[Contestant], seconds: float, meters: int, most: int) -> dict[str, Input]:
+    """The topic of each form that somebody reads; with `most`, not longer than that."""
     found = {}
     for form in sorted({contestant.form for contestant in chosen}):
         of_form = [contestant for contestant in chosen if contestant.form == form]
         warm_up_s = max(contestant.warm_up_s for contestant in of_form)
         warm_up = max(contestant.warm_up_readings for contestant in of_form)
-        found[form] = Input(meters, PARTITIONS, round(MOST_PER_S[form] * (seconds + warm_up_s)) + warm_up, ROWS[form])
+        readings = round(MOST_PER_S[form] * (seconds + warm_up_s)) + warm_up
+        found[form] = Input(meters, PARTITIONS, min(readings, most or readings), ROWS[form])
     return found
 
 
@@ -220,9 +221,12 @@ def choose(only: str) -> list[Contestant]:
     type=click.Path(path_type=Path),
     help="Where the broker keeps its data.",
 )
+@click.option("--readings", default=0, help="Most readings of a topic; as many as may be needed if 0.")
 @click.option("--fresh", is_flag=True, help="Write the topics anew.")
 @click.option("--results", default=RESULTS, type=click.Path(path_type=Path), help="Where figures and plot go.")
-def main(seconds: float, repeats: int, only: str, meters: int, folder: Path, fresh: bool, results: Path) -> None:
+def main(
+    seconds: float, repeats: int, only: str, meters: int, folder: Path, readings: int, fresh: bool, results: Path
+) -> None:
     """Measure, print, keep."""
     chosen = choose(only)
     if fresh:
@@ -235,7 +239,7 @@ def main(seconds: float, repeats: int, only: str, meters: int, folder: Path, fre
         for contestant in chosen:
             bench.check(contestant)
         right = [contestant for contestant in chosen if contestant.name not in bench.wrong]
-        given = inputs(right, seconds, meters)
+        given = inputs(right, seconds, meters, readings)
         for one in given.values():
             provide(bootstrap, folder, one, say)
         for number in range(repeats):

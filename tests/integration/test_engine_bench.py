@@ -32,4 +32,3 @@ def test_means_are_those_of_the_direct_computation(bench: Bench, name: str) -> N
 def test_who_writes_nothing_is_found(bench: Bench) -> None:
     bench.check(replace(KNOWN["flexmeter"], argv=lambda: [sys.executable, "-c", "print('ready')"]))
     assert "ended with 0" in bench.wrong["flexmeter"]
-

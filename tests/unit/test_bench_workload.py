@@ -38,7 +38,9 @@ Row = tuple[str, int, tuple[float, ...]]
 
 def rows_of(block: ReadingBlock) -> list[Row]:
     values = block.rows_by_column().T.tolist()
-    return [(block.meters[m], at, tuple(v)) for m, at, v in zip(block.row_meter, block.at.tolist(), values, strict=True)]
+    return [
+        (block.meters[m], at, tuple(v)) for m, at, v in zip(block.row_meter, block.at.tolist(), values, strict=True)
+    ]
 
 
 def of_records(payloads: list[bytes]) -> list[Row]:
