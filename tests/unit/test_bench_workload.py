@@ -79,7 +79,7 @@ def test_every_meter_reports_once_a_step_and_in_order() -> None:
     step = next(steps(CITY))
     rows = [row for partition in range(4) for row in of_records(record_log(CITY, step, partition))]
     assert sorted(meter for meter, _, _ in rows) == sorted(CITY.ids)
-    assert (np.diff(step.at) >= 0).all() and BEGIN_MS == step.at[0] and step.at[-1] < BEGIN_MS + STEP_MS
+    assert (np.diff(step.at) >= 0).all() and step.at[0] == BEGIN_MS and step.at[-1] < BEGIN_MS + STEP_MS
 
 
 def test_a_beat_follows_what_it_is_later_than() -> None:
