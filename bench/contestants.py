@@ -36,10 +36,13 @@ def contestants() -> list[Contestant]:
         Contestant("flexmeter_rolling_load", "blocks", _flexmeter("rolling_load"), results="aggregates"),
         Contestant("floor", "blocks", lambda: [sys.executable, str(PEERS / "floor" / "floor.py")], results="none"),
         *(
-            Contestant(f"{peer}_{form}", form, _python(peer), 15.0 if peer == "bytewax" else 5.0)
+            Contestant(f"{peer}_{form}", form, _python(peer))
             for form in ("records", "blocks")
-            for peer in ("faust", "quixstreams", "bytewax")
+            for peer in ("faust", "quixstreams")
         ),
+        Contestant("bytewax_records", "records", _python("bytewax", "10000")),
+        Contestant("bytewax_large_batches_records", "records", _python("bytewax", "100000"), 15.0),
+        Contestant("bytewax_blocks", "blocks", _python("bytewax", "1000")),
         *(
             Contestant(f"kafka_streams_{store}_{form}", form, _java(store), 10.0, JVM_WARM_UP)
             for form in ("records", "blocks")
@@ -56,8 +59,8 @@ def _flexmeter(operators: str) -> Argv:
     return lambda: [sys.executable, "-m", "bench.peers.flexmeter.worker", operators, str(PARTITIONS)]
 
 
-def _python(peer: str) -> Argv:
-    return lambda: [str(python_environment(peer)), str(PEERS / peer / "minute_mean.py")]
+def _python(peer: str, *arguments: str) -> Argv:
+    return lambda: [str(python_environment(peer)), str(PEERS / peer / "minute_mean.py"), *arguments]
 
 
 def _java(store: str) -> Argv:

@@ -51,7 +51,11 @@ class Goal:
 
 PYTHON = ("faust", "quixstreams", "bytewax")
 GOALS = (
-    Goal("the best Python peer used the usual way", 10.0, tuple(f"{name}_records" for name in PYTHON)),
+    Goal(
+        "the best Python peer used the usual way",
+        10.0,
+        (*(f"{name}_records" for name in PYTHON), "bytewax_large_batches_records"),
+    ),
     Goal("Kafka Streams used the usual way", 3.0, ("kafka_streams_memory_records", "kafka_streams_rocksdb_records")),
     Goal("the best Python peer given the same blocks", 1.0, tuple(f"{name}_blocks" for name in PYTHON)),
     Goal("the floor", 1.0, ("floor",)),

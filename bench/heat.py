@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from bench.contestants import PEERS, Contestant
@@ -103,7 +104,8 @@ def watch(running: Running, contestant: Contestant, seconds: float, topic_readin
 def between(told: list[Told], contestant: Contestant, seconds: float, topic_readings: int) -> Measured | None:
     """What was done after the warm-up, once the time is up or the topic at its end; None before that.
 
-    `told` is from the first reading on.
+    `told` is from the first reading on. Some work in bursts: the measurement begins where a reading is done, and ends
+    when the time is up.
 
     Raises:
         Unavailable: it hangs, or the topic was at its end before anything could be measured.
@@ -115,8 +117,9 @@ def between(told: list[Told], contestant: Contestant, seconds: float, topic_read
         for line in busy
         if line.at_s - told[0].at_s >= contestant.warm_up_s and line.readings >= contestant.warm_up_readings
     ]
-    timely = [line for line in warm if line.at_s <= warm[0].at_s + seconds]
-    if len(timely) > 1 and (at_end or told[-1].at_s >= timely[0].at_s + seconds):
+    moves = [line for before, line in pairwise(warm) if line.readings > before.readings]
+    timely = [line for line in warm if moves and 0 <= line.at_s - moves[0].at_s <= seconds]
+    if moves and timely[-1].readings > moves[0].readings and (at_end or told[-1].at_s >= moves[0].at_s + seconds):
         first, last = timely[0], timely[-1]
         return Measured(last.readings - first.readings, last.cpu_s - first.cpu_s, last.at_s - first.at_s)
     if at_end:

@@ -2,12 +2,13 @@
 
 Windows: https://docs.bytewax.io/stable/guide/concepts/windowing.html; recovery, with a snapshot as often as the others
 save: https://docs.bytewax.io/stable/guide/concepts/recovery.html.
-Tuned by the documentation of its classes: large batches, so that several rows of a meter come to its window together
+Tuned by the documentation of its classes: larger batches, argument 1, so that waking a key carries more rows
 (KafkaSource: `batch_size`); values folded as they come, right for a sum (fold_window: `ordered`); no waking up for
 windows by the wall clock, since the topic is read faster than live (EventClock: `to_system_utc`).
 Blocks are decoded and flattened into the same windows.
 """
 
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +22,7 @@ from told import BOOTSTRAP, FOLDER, FORM, INPUT, OUTPUT, SAVE_S, Tally, tell
 from wire import MEAN_ID, MINUTE_MS, QUANTITIES, is_block, reader, rows, writer
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-BATCH = 100_000 if FORM == "records" else 1_000
+BATCH = int(sys.argv[1])
 MINUTE = timedelta(minutes=1)
 Row = tuple[int, tuple[float, ...]]
 Sums = list[float]
