@@ -1,21 +1,18 @@
 """Whether a contestant's means are right: a few meters for some minutes, held against the direct computation."""
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
-from pathlib import Path
 from typing import Any, cast
 
 from fastavro import parse_schema, schemaless_reader
 
 from bench.contestants import PARTITIONS
 from bench.engine_topics import read_topic
-from bench.workload import MEAN_SCHEMA, QUANTITIES, READING_SCHEMA
+from bench.workload import MEAN_SCHEMA, QUANTITIES
 from schemas.blocks import AggregateBlock, ReadingBlock
 from schemas.codec import decode
-from schemas.versions import current
 
 METERS, MINUTES = 60, 8
 OPEN_MINUTES = 3
@@ -25,15 +22,6 @@ PRECISION = 1e-9
 
 Means = dict[tuple[str, int], tuple[float, ...]]
 """By meter and start of the minute, ms UTC."""
-
-
-def write_schemas(folder: Path) -> None:
-    """The schemas as files, for programs that are not ours."""
-    folder.mkdir(parents=True, exist_ok=True)
-    block = current()["ReadingBlock"]
-    for schema in (READING_SCHEMA, MEAN_SCHEMA, block.schema()):
-        (folder / f"{schema['name']}.avsc").write_text(json.dumps(schema))
-    (folder / "ids.json").write_text(json.dumps({"ReadingBlock": block.id}))
 
 
 def means_of(payload: bytes) -> Iterator[tuple[tuple[str, int], tuple[float, ...]]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.workload import write_schemas
 from schemas.errors import Unavailable
 
 PEERS = Path(__file__).parent / "peers"
@@ -90,14 +91,15 @@ def java_program() -> list[str]:
         Unavailable: no Maven, or it cannot build.
     """
     project, target = PEERS / "kafka_streams", ENVIRONMENTS / "kafka_streams"
-    sources = [project / "pom.xml", *sorted(project.rglob("*.java")), *sorted(project.rglob("*.avsc"))]
+    write_schemas(target / "schemas")
+    sources = [project / "pom.xml", *sorted(project.rglob("*.java")), *sorted((target / "schemas").glob("*.avsc"))]
     wanted = "".join(source.read_text("utf-8") for source in sources)
     stamp = target / "built"
     if not stamp.exists() or stamp.read_text("utf-8") != wanted:
         target.mkdir(parents=True, exist_ok=True)
         _run(["mvn", "-q", "-f", str(project / "pom.xml"), f"-Dbuild.folder={target}", "package"], target)
         stamp.write_text(wanted, "utf-8")
-    return ["java", "-Xms1g", "-Xmx2g", "-cp", f"{target}/maven/classes:{target}/libs/*", "bench.Main"]
+    return ["java", "-Xms1g", "-Xmx2g", "-XX:+UseParallelGC", "-cp", f"{target}/maven/classes:{target}/libs/*", "bench.Main"]
 
 
 def _run(argv: list[str], folder: Path) -> None:

@@ -22,13 +22,13 @@ from typing import Any
 import click
 
 from bench import agreement
-from bench.agreement import await_agreement, write_schemas
+from bench.agreement import await_agreement
 from bench.contestants import PARTITIONS, Contestant, contestants
 from bench.engine_plot import bars
 from bench.engine_topics import Input, broker, delete_topics, make_topic, provide
 from bench.heat import Measured, started, watch
 from bench.report import RESULTS, report
-from bench.workload import City, minute_means
+from bench.workload import City, minute_means, write_schemas
 from schemas.errors import Unavailable
 from schemas.versions import current
 

@@ -120,6 +120,7 @@ def _pack(closed: Minutes, meters: Meters, scale: Scale) -> ReadingBlock:
         received_at=int(closed.minute.max() + 1) * MINUTE_MS,
         meters=[meters.ids[i] for i in distinct],
         feeders=[meters.feeders[i] for i in distinct],
+        substations=[meters.substations[i] for i in distinct],
         intervals_ms=np.full(len(distinct), MINUTE_MS, np.int64),
         row_meter=row_meter.astype(np.int32),
         at=closed.minute * MINUTE_MS,

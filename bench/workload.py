@@ -6,8 +6,10 @@ for those who work on records. Both are in Confluent's wire format, and made by 
 written in minutes. Event time runs as if live, without repeats or late rows.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from schemas.catalogue import load_catalogue
 from schemas.codec import encode
 from schemas.partition import partition_of
 from schemas.varint import write_long
+from schemas.versions import current
 
 PROFILE = "malmo_household"
 QUANTITIES = load_catalogue().profiles[PROFILE].quantities
@@ -50,6 +53,15 @@ MEAN_SCHEMA: dict[str, Any] = {
         *({"name": name, "type": "double"} for name in QUANTITIES),
     ],
 }
+
+
+def write_schemas(folder: Path) -> None:
+    """The schemas as files, for programs that are not ours."""
+    folder.mkdir(parents=True, exist_ok=True)
+    block = current()["ReadingBlock"]
+    for schema in (READING_SCHEMA, MEAN_SCHEMA, block.schema()):
+        (folder / f"{schema['name']}.avsc").write_text(json.dumps(schema))
+    (folder / "ids.json").write_text(json.dumps({"ReadingBlock": block.id}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +136,7 @@ def _block(city: City, step: Step, members: Int64s) -> ReadingBlock:
         received_at=int(at[0]) + 40,
         meters=[city.ids[i] for i in members],
         feeders=[f"malmo-{i % 2 + 1}/feeder-{i % 12 + 1:02d}" for i in members],
+        substations=[f"malmo-{i % 2 + 1}" for i in members],
         intervals_ms=np.full(r, STEP_MS, np.int64),
         row_meter=np.arange(r, dtype=np.int32),
         at=at,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.agreement import write_schemas
 from bench.contestants import PEERS, contestants
 from bench.engine import Bench
+from bench.workload import write_schemas
 
 pytestmark = pytest.mark.integration
 

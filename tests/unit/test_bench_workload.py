@@ -1,20 +1,16 @@
 """The workload of bench.engine: both forms hold the same readings, and the direct computation is what it says."""
 
-import json
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from fastavro import parse_schema, schemaless_reader
 
-from bench.contestants import PEERS
 from bench.live_blocks import LINGER_MS, LOOK_MS, Bridges
 from bench.minute_mean import MinuteMean
 from bench.workload import (
     BEGIN_MS,
-    MEAN_SCHEMA,
     QUANTITIES,
     READING_ID,
     READING_SCHEMA,
@@ -29,7 +25,6 @@ from schemas.blocks import Beat, ReadingBlock
 from schemas.catalogue import load_catalogue
 from schemas.codec import decode
 from schemas.partition import partition_of
-from schemas.versions import current
 from streams.shard import Shard
 
 CITY = City.of(203, 4)
@@ -160,13 +155,6 @@ def test_minutes_that_newer_rows_overtake_are_not_lost() -> None:
                 found |= {(meter, at): means for meter, at, means in rows_of(result)}
     expected = minute_means(city, 48)
     assert {key: found[key] for key in expected} == {k: pytest.approx(v, rel=1e-12) for k, v in expected.items()}
-
-
-def test_the_schemas_of_the_java_peer_are_these() -> None:
-    folder: Path = PEERS / "kafka_streams" / "src" / "main" / "avro"
-    assert json.loads((folder / "Reading.avsc").read_text()) == READING_SCHEMA
-    assert json.loads((folder / "MinuteMean.avsc").read_text()) == MEAN_SCHEMA
-    assert json.loads((folder / "ReadingBlock.avsc").read_text()) == current()["ReadingBlock"].schema()
 
 
 def _shard(partition: int) -> Shard:

@@ -13,11 +13,9 @@ import org.apache.kafka.streams.KeyValue;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.kstream.Consumed;
-import org.apache.kafka.streams.kstream.EmitStrategy;
 import org.apache.kafka.streams.kstream.Grouped;
 import org.apache.kafka.streams.kstream.Materialized;
 import org.apache.kafka.streams.kstream.Produced;
-import org.apache.kafka.streams.kstream.Suppressed;
 import org.apache.kafka.streams.kstream.TimeWindows;
 import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
@@ -28,12 +26,12 @@ import org.apache.kafka.streams.state.Stores;
 /**
  * Kafka Streams, used as its documentation shows: argument 1 is the state store, memory or rocksdb.
  *
- * <p>Records: a windowed aggregation by the DSL with its final results,
- * https://kafka.apache.org/documentation/streams/developer-guide/dsl-api.html#window-final-results. Blocks: the
- * Processor API with a key-value store, since the DSL would send each row of a block through Kafka again,
- * https://kafka.apache.org/documentation/streams/developer-guide/processor-api.html.
+ * <p>Records: a windowed aggregation by the DSL, whose updates go out when the record cache is flushed,
+ * https://kafka.apache.org/documentation/streams/developer-guide/dsl-api.html#windowing (its final results by `suppress`
+ * would cost more). Blocks: the Processor API with a key-value store, since the DSL would send each row of a block
+ * through Kafka again, https://kafka.apache.org/documentation/streams/developer-guide/processor-api.html.
  * Tuned by https://kafka.apache.org/documentation/streams/developer-guide/config-streams.html and memory-mgmt.html: a
- * large record cache, so that the changelog gets each window once a commit; large polls, fetches and batches.
+ * large record cache, so that changelog and output get each window once a commit; large polls, fetches and batches.
  */
 public final class Main {
     private static final Duration MINUTE = Duration.ofMinutes(1);
@@ -44,10 +42,9 @@ public final class Main {
 
     public static void main(String[] arguments) {
         boolean inMemory = arguments[0].equals("memory");
-        boolean onClose = arguments.length > 1 && arguments[1].equals("on-close");
         var builder = new StreamsBuilder();
         if (ENV.get("BENCH_FORM").equals("records")) {
-            records(builder, inMemory, onClose);
+            records(builder, inMemory);
         } else {
             blocks(builder, inMemory);
         }
@@ -63,28 +60,22 @@ public final class Main {
         streams.start();
     }
 
-    private static void records(StreamsBuilder builder, boolean inMemory, boolean onClose) {
+    private static void records(StreamsBuilder builder, boolean inMemory) {
         var readings = Wire.serde(Reading.class, 1_001);
-        var windows = TimeWindows.ofSizeAndGrace(MINUTE, MINUTE);
         var retention = MINUTE.multipliedBy(2);
         var store = inMemory
             ? Stores.inMemoryWindowStore("minutes", retention, MINUTE, false)
             : Stores.persistentWindowStore("minutes", retention, MINUTE, false);
-        var grouped = builder
+        builder
             .stream(ENV.get("BENCH_INPUT"), Consumed.with(Serdes.String(), readings))
             .groupByKey(Grouped.with(Serdes.String(), readings))
-            .windowedBy(windows);
-        var materialized = Materialized.<String, Sums>as(store)
-            .withKeySerde(Serdes.String()).withValueSerde(Sums.serde()).withCachingEnabled();
-        var sums = (onClose ? grouped.emitStrategy(EmitStrategy.onWindowClose()) : grouped)
+            .windowedBy(TimeWindows.ofSizeAndGrace(MINUTE, MINUTE))
             .aggregate(Sums::new, (meter, reading, minute) -> {
                 READINGS.increment();
                 return minute.add(reading);
-            }, materialized);
-        var done = onClose
-            ? sums
-            : sums.suppress(Suppressed.untilWindowCloses(Suppressed.BufferConfig.unbounded()));
-        done.toStream()
+            }, Materialized.<String, Sums>as(store)
+                .withKeySerde(Serdes.String()).withValueSerde(Sums.serde()).withCachingEnabled())
+            .toStream()
             .map((key, minute) -> KeyValue.pair(key.key(), minute.mean(key.key(), key.window().start())))
             .to(ENV.get("BENCH_OUTPUT"), Produced.with(Serdes.String(), Wire.serde(MinuteMean.class, Wire.MEAN_ID)));
     }
@@ -150,7 +141,7 @@ public final class Main {
             StreamsConfig.STATE_DIR_CONFIG, ENV.get("BENCH_FOLDER"),
             StreamsConfig.REPLICATION_FACTOR_CONFIG, 1,
             StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1,
-            StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, Long.getLong("cache", 256L << 20),
+            StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 256L << 20,
             StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, Math.round(1_000 * Double.parseDouble(ENV.get("BENCH_SAVE_S"))),
             StreamsConfig.TOPOLOGY_OPTIMIZATION_CONFIG, StreamsConfig.OPTIMIZE));
         properties.putAll(Map.of(
