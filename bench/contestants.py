@@ -99,7 +99,15 @@ def java_program() -> list[str]:
         target.mkdir(parents=True, exist_ok=True)
         _run(["mvn", "-q", "-f", str(project / "pom.xml"), f"-Dbuild.folder={target}", "package"], target)
         stamp.write_text(wanted, "utf-8")
-    return ["java", "-Xms1g", "-Xmx2g", "-XX:+UseParallelGC", "-cp", f"{target}/maven/classes:{target}/libs/*", "bench.Main"]
+    return [
+        "java",
+        "-Xms1g",
+        "-Xmx2g",
+        "-XX:+UseParallelGC",
+        "-cp",
+        f"{target}/maven/classes:{target}/libs/*",
+        "bench.Main",
+    ]
 
 
 def _run(argv: list[str], folder: Path) -> None:

@@ -87,6 +87,8 @@ class Bench:
         given = Input(agreement.METERS, PARTITIONS, readings, ROWS[contestant.form])
         provide(self.bootstrap, self.folder, given, say)
         expected = minute_means(City.of(given.meters, PARTITIONS), minutes - agreement.OPEN_MINUTES)
+        if contestant.results == "aggregates":
+            expected = agreement.of_gauges(expected)
         try:
             output, env = self._place(contestant, given.topic)
             with started(contestant, self.folder, env) as running:

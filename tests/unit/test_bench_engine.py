@@ -4,10 +4,11 @@ import math
 
 import pytest
 
-from bench.agreement import faults, merged
+from bench.agreement import faults, merged, of_gauges
 from bench.contestants import Contestant, contestants
 from bench.engine import GOALS, figures, goals
 from bench.heat import STANDS_S, Measured, Told, between
+from bench.workload import QUANTITIES
 from schemas.errors import Unavailable
 
 TOPIC = 1_000
@@ -80,3 +81,10 @@ def test_wrong_and_missing_means_are_found() -> None:
 
 def test_aggregates_come_together() -> None:
     assert merged((1.0, math.nan), (math.nan, 2.0)) == (1.0, 2.0)
+
+
+def test_registers_have_no_mean_to_compare_with_rolling_load() -> None:
+    means = of_gauges({("m", 0): tuple(range(len(QUANTITIES)))})["m", 0]
+    registers = [name for name, mean in zip(QUANTITIES, means, strict=True) if math.isnan(mean)]
+    assert registers == ["active_energy_import_wh", "active_energy_export_wh"]
+    assert faults({("m", 0): means}, {("m", 0): means}) == []
