@@ -52,6 +52,11 @@ def contestants() -> list[Contestant]:
     ]
 
 
+def metering() -> Contestant:
+    """The stream of the product that carries the load, with all its operators."""
+    return Contestant("flexmeter_metering", "blocks", _flexmeter("rolling_load,feeder_load,presence"), results="none")
+
+
 JVM_WARM_UP = 3_000_000
 """Readings until the JVM has compiled what is hot: its figure was the same after 3 as after 6 million."""
 

@@ -43,6 +43,19 @@ def line(found: Mapping[int, Mapping[str, float]], to: Path) -> None:
     _save(figure, to)
 
 
+def growth(found: Mapping[int, float], to: Path) -> None:
+    """Rows per CPU-second by the number of meters."""
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    meters = sorted(found)
+    axes.plot(meters, [found[n] for n in meters], "o-", color=OURS)
+    axes.set_xscale("log")
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("meters")
+    axes.set_ylabel("rows per CPU-second")
+    axes.grid(alpha=0.3)
+    _save(figure, to)
+
+
 def _colour(name: str) -> str:
     if name.startswith("flexmeter"):
         return OURS

@@ -52,9 +52,10 @@ LOST_TAIL_S = 3.0
 class Settings:
     """What a worker is told beside the topology.
 
-    `instance` makes it a static member of its group: a successor with the same name takes over at once. `replay`: read
-    the input from where it begins, withhold the results of the first `withhold_ms` of its beats, whose windows began
-    before it, and stop when caught up.
+    A partition is saved `save_interval_s` after its last save, or later, up to ten times that, when as much has come in
+    as the state is large. `instance` makes it a static member of its group: a successor with the same name takes over
+    at once. `replay`: read the input from where it begins, withhold the results of the first `withhold_ms` of its
+    beats, whose windows began before it, and stop when caught up.
     """
 
     instance: str | None = None
@@ -137,6 +138,7 @@ class Engine:
     async def _take(self, held: Held, message: Message) -> None:
         shard = held.shard
         held.last_taken = time.monotonic()
+        held.taken_bytes += len(message.value or b"")
         if message.offset > shard.cursor:
             await self._seek_back(held, f"offset {message.offset} came")
         if message.offset != shard.cursor:
@@ -203,7 +205,7 @@ class Engine:
         now = time.monotonic()
         for held in list(self.held.values()):
             await self._watch_tail(held, now)
-            if now >= held.save_due:
+            if held.is_save_due(now, self.settings.save_interval_s):
                 await self._save(held)
         if self.settings.replay and self.held and await self._has_caught_up(now):
             log.info("stream %s has caught up on partitions %s", self.stream.name, sorted(self.held))
@@ -298,13 +300,13 @@ class Engine:
             async with held.lock:
                 saved = Saved(held.shard.next_offset, freeze(held.shard))
                 outputs = list(held.in_flight)
-            held.save_due = time.monotonic() + self.settings.save_interval_s
+            held.save_due, held.taken_bytes = time.monotonic() + self.settings.save_interval_s, 0
             if saved.next_offset == held.saved_offset:
                 return
             with metrics.SAVE_SECONDS.labels(self.stream.name).time():
                 await asyncio.gather(*outputs)
                 await held.writer.save(saved)
-            held.saved_offset = saved.next_offset
+            held.saved_offset, held.saved_bytes = saved.next_offset, len(saved.payload)
             metrics.SAVED_BYTES.labels(self.stream.name).inc(len(saved.payload))
         await commit(self.app, {TP(self.stream.input, held.shard.partition): saved.next_offset})
 

@@ -18,6 +18,9 @@ class Held:
     writer: StateWriter
     save_due: float
     saved_offset: int
+    saved_bytes: int = 0
+    taken_bytes: int = 0
+    """Of the input since the last save."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     saving: asyncio.Lock = field(default_factory=asyncio.Lock)
     in_flight: dict[asyncio.Future[object], int] = field(default_factory=dict)
@@ -25,6 +28,11 @@ class Held:
     last_taken: float = field(default_factory=time.monotonic)
     last_seek: float = 0.0
     bytes_in_flight: int = 0
+
+    def is_save_due(self, now: float, interval_s: float) -> bool:
+        """Whether as much came in as a save writes, so that saving costs no more than reading; at most ten intervals."""
+        overdue = now >= self.save_due + 9 * interval_s
+        return overdue or (now >= self.save_due and self.taken_bytes >= self.saved_bytes)
 
     def sent(self, record: asyncio.Future[object], size: int) -> None:
         """Remember a send until it is done."""

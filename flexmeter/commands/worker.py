@@ -20,7 +20,13 @@ from streams.registry import OPERATORS
     envvar="FLEXMETER_INSTANCE",
     help="A name that stays the same over restarts, different for each worker: a successor takes over at once.",
 )
-@click.option("--save-interval", "save_interval_s", default=30.0, show_default=True, help="Seconds between saves.")
+@click.option(
+    "--save-interval",
+    "save_interval_s",
+    default=30.0,
+    show_default=True,
+    help="Least seconds between saves; up to ten times as many, until as much has come in as the state is large.",
+)
 @click.option(
     "--session-timeout", "session_timeout_s", default=20.0, show_default=True, help="Seconds until others take over."
 )

@@ -28,3 +28,12 @@ def test_sending_waits_while_too_much_is_on_its_way() -> None:
 
 def _nothing() -> Any:
     return None
+
+
+def test_a_save_waits_until_it_costs_no_more_than_what_came_in_but_not_for_ever() -> None:
+    held = Held(shard=_nothing(), writer=_nothing(), save_due=100.0, saved_offset=0, saved_bytes=5_000)
+    assert not held.is_save_due(101.0, 30.0)
+    assert held.is_save_due(371.0, 30.0)
+    held.taken_bytes = 5_000
+    assert held.is_save_due(101.0, 30.0)
+    assert not held.is_save_due(99.0, 30.0)

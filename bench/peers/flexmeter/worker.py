@@ -13,7 +13,7 @@ from schemas.topology_model import Kafka, Stream, Topic, Topology
 from streams.engine import Engine, Settings, run
 from streams.registry import OPERATORS
 
-RESULTS = ("ReadingBlock", "AggregateBlock", "PresenceBlock")
+RESULTS = ("ReadingBlock", "AggregateBlock", "PresenceBlock", "PartialLoadBlock")
 
 
 def topology(
