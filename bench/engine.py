@@ -90,7 +90,7 @@ class Bench:
         if contestant.results == "aggregates":
             expected = agreement.of_gauges(expected)
         try:
-            output, env = self._place(contestant, given.topic)
+            output, env = self.place(contestant, given.topic)
             with started(contestant, self.folder, env) as running:
                 found = (
                     []
@@ -105,7 +105,7 @@ class Bench:
 
     def measure(self, contestant: Contestant, given: Input) -> None:
         """One round of one contestant; one that fails is out."""
-        _, env = self._place(contestant, given.topic)
+        _, env = self.place(contestant, given.topic)
         try:
             with started(contestant, self.folder, env) as running:
                 measured = watch(running, contestant, self.seconds, given.steps * given.meters)
@@ -123,7 +123,7 @@ class Bench:
         """Delete what the runs so far have written to Kafka."""
         delete_topics(self.bootstrap, lambda name: not name.startswith(("bench.", "__")))
 
-    def _place(self, contestant: Contestant, topic: str) -> tuple[str, Mapping[str, str]]:
+    def place(self, contestant: Contestant, topic: str) -> tuple[str, Mapping[str, str]]:
         """A name and topics that no run before had; what to tell the contestant."""
         self.runs += 1
         name = f"{self.token}-{self.runs}-{contestant.name.replace('_', '-')}"
