@@ -40,7 +40,7 @@ def payloads(content: bytes, may_be_text: bool, by_line: bool) -> Iterator[tuple
 
 
 def payload_of(written: bytes, may_be_text: bool) -> bytes:
-    """The bytes that a telegram is written for: hexadecimal digits, spaces | and _ among them or not, or the text itself.
+    """The bytes that a telegram is written for: hexadecimal digits (but not spaces, | and _ among them), or the text.
 
     Raises:
         Rejected: `Reason.MALFORMED`, for text where only hexadecimal digits are expected.
