@@ -14,7 +14,7 @@ from pathlib import Path
 import cbor2
 import orjson
 
-from bench import conformance_json, conformance_senml
+from bench import conformance_json, conformance_mbus, conformance_senml, fuzz_dlms, fuzz_mbus
 from bench.fuzz_mutate import reshaped
 from connectors.decode.json_decoder import decode_json
 from connectors.decode.readings import Address, Carries
@@ -71,6 +71,10 @@ def _reshape_senml(payload: bytes, chance: random.Random) -> bytes:
 
 
 SEEDS: Mapping[str, Seeds] = {
+    "mbus": Seeds(conformance_mbus.published_wired, fuzz_mbus.guard_wired, fuzz_mbus.repair_wired),
+    "wmbus": Seeds(conformance_mbus.published_wireless, fuzz_mbus.guard_wireless, fuzz_mbus.repair_wireless),
+    "dlms": Seeds(fuzz_dlms.published_pushes, fuzz_dlms.guard_dlms),
+    "p1": Seeds(fuzz_dlms.published_p1, fuzz_dlms.guard_p1),
     "senml": Seeds(_senml, reshape=_reshape_senml),
 }
 """protocol of the registry -> what it brings; one that is missing has its golden cases."""

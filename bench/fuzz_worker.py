@@ -11,14 +11,17 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.fuzz_mutate import damaged, enlarged, mutated
+
+if TYPE_CHECKING:  # imported late, so that its coverage is seen
+    from bench.fuzz_targets import Target
 
 try:
     import atheris
@@ -26,8 +29,7 @@ except ImportError:  # no wheel for this machine
     atheris = None
 
 LONGEST_INPUT = 4096
-LARGEST_INPUT = 900_000
-"""Of those few that are made to find what takes long."""
+LARGE_INPUTS = (15_000, 250_000, 900_000)
 SLOW_S = 0.1
 MOST_GROWN_BLOCKS = 200_000
 """What caches and the interpreter itself may add after the first fifth of the time."""
@@ -48,6 +50,7 @@ class Findings:
     rejected: int = 0
     damaged: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     slowest_ms: float = 0.0
     grown_blocks: int = 0
     rss_mb: float = 0.0
@@ -129,31 +132,50 @@ def run(protocol: str, seconds: float, seed: int, data: Path, done: Callable[[Fi
         from schemas.errors import Rejected
     target = targets(data)[protocol]()
     trial = Trial(protocol, target.decode, Rejected)
-    began = time.monotonic()
+    clock = _Clock(seconds, trial.findings, done)
+    chance = random.Random(seed)
+    _feed_seeds(trial, target, chance, until=time.monotonic() + seconds / 3)
+    change = _changes(target, chance)
+    _feed_large(trial, target, change, chance, until=time.monotonic() + seconds / 20)
+    if atheris:
+        _guided(trial, target.seeds, seed, change, chance, clock)
+    while not clock.is_over():
+        trial.feed(change(chance.choice(target.seeds)))
+
+
+def _feed_seeds(trial: Trial, target: "Target", chance: random.Random, until: float) -> None:
+    """Every seed; then, in any order, as many of the guarded ones as there is time for, damaged."""
     trial.findings.seeds = len(target.seeds)
     for payload in target.seeds:
         trial.feed(payload)
-        if guarded := target.guard(payload):
+    for payload in chance.sample(target.seeds, len(target.seeds)):
+        guarded = target.guard(payload)
+        if guarded and time.monotonic() < until:
             trial.damage(payload, guarded)
-    chance = random.Random(seed)
-    whole = [one for one in target.seeds if target.reshape and _reshaped(one, target.reshape, chance)] or [b""]
-    clock = _Clock(began, seconds, trial.findings, done)
+
+
+def _feed_large(
+    trial: Trial, target: "Target", change: Callable[[bytes], bytes], chance: random.Random, until: float
+) -> None:
+    """Telegrams blown up to the sizes that the formats bound, to find what takes long."""
+    while time.monotonic() < until:
+        payload = chance.choice(target.seeds)
+        part = payload if chance.random() < 0.5 else change(payload)
+        trial.feed(enlarged(part, chance, chance.choice(LARGE_INPUTS)))
+
+
+def _changes(target: "Target", chance: random.Random) -> Callable[[bytes], bytes]:
+    """What makes another payload of one: accidents of bytes, their checksum mended or not, or another content."""
+    reshape, repair = target.reshape, target.repair
+    whole = [one for one in target.seeds if reshape and _reshaped(one, reshape, chance)]
 
     def change(payload: bytes) -> bytes:
-        if target.reshape and chance.random() < 0.5:
-            return _reshaped(payload, target.reshape, chance) or _reshaped(chance.choice(whole), target.reshape, chance)
+        if reshape and whole and chance.random() < 0.5:
+            return _reshaped(payload, reshape, chance) or _reshaped(chance.choice(whole), reshape, chance)
         changed = mutated(payload, chance, target.seeds, LONGEST_INPUT)
-        return target.repair(changed) if target.repair and chance.random() < 0.5 else changed
+        return repair(changed) if repair and chance.random() < 0.5 else changed
 
-    while target.seeds and time.monotonic() < began + seconds / 20:
-        trial.feed(enlarged(change(chance.choice(target.seeds)), chance, LARGEST_INPUT))
-    if atheris:
-        _guided(trial, target.seeds, seed, change, chance, clock)
-    else:
-        for payload in _by_chance(target.seeds, change, chance):
-            trial.feed(payload)
-            if clock.is_over():
-                return
+    return change
 
 
 def _reshaped(payload: bytes, reshape: Callable[[bytes, random.Random], bytes], chance: random.Random) -> bytes:
@@ -167,8 +189,8 @@ def _reshaped(payload: bytes, reshape: Callable[[bytes, random.Random], bytes], 
 class _Clock:
     """Looks at the time now and then; at the end it tells."""
 
-    def __init__(self, began: float, seconds: float, findings: Findings, done: Callable[[Findings], None]) -> None:
-        self._began, self._seconds, self._findings, self._done = began, seconds, findings, done
+    def __init__(self, seconds: float, findings: Findings, done: Callable[[Findings], None]) -> None:
+        self._began, self._seconds, self._findings, self._done = time.monotonic(), seconds, findings, done
         self._blocks_before = 0
 
     def is_over(self) -> bool:
@@ -182,15 +204,11 @@ class _Clock:
             return False
         findings = self._findings
         findings.seconds = round(passed, 1)
+        findings.cpu_seconds = round(time.process_time(), 1)
         findings.grown_blocks = sys.getallocatedblocks() - (self._blocks_before or sys.getallocatedblocks())
         findings.rss_mb = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
         self._done(findings)
         return True
-
-
-def _by_chance(seeds: tuple[bytes, ...], change: Callable[[bytes], bytes], chance: random.Random) -> Iterator[bytes]:
-    while True:
-        yield change(chance.choice(seeds))
 
 
 def _guided(

@@ -18,7 +18,8 @@ from schemas.catalogue import Profile
 from schemas.errors import Reason, Rejected
 from schemas.quality import Quality
 
-_HEX = re.compile(rb"[0-9A-Fa-f\s]+")
+_HEX = re.compile(rb"[0-9A-Fa-f\s|_]+")
+_SEPARATORS = b"|_"
 
 Answer = dict[str, Any]
 
@@ -39,17 +40,17 @@ def payloads(content: bytes, may_be_text: bool, by_line: bool) -> Iterator[tuple
 
 
 def payload_of(written: bytes, may_be_text: bool) -> bytes:
-    """The bytes that a telegram is written for: hexadecimal digits, with or without spaces, or the text itself.
+    """The bytes that a telegram is written for: hexadecimal digits (but not spaces, | and _ among them), or the text.
 
     Raises:
         Rejected: `Reason.MALFORMED`, for text where only hexadecimal digits are expected.
 
-    >>> payload_of(b"68 04", False), payload_of(b'[{"n": "a"}]', True)
+    >>> payload_of(b"|68_04|", False), payload_of(b'[{"n": "a"}]', True)
     (b'h\\x04', b'[{"n": "a"}]')
     """
     if _HEX.fullmatch(written):
         try:
-            return bytes.fromhex(written.decode())
+            return bytes.fromhex(written.translate(None, _SEPARATORS).decode())
         except ValueError:
             pass
     if may_be_text or not written.strip():

@@ -13,6 +13,11 @@ from typing import Any
 
 import yaml
 
+OBIS_MEDIA: Mapping[int, str] = MappingProxyType(
+    {1: "electricity", 4: "heat", 5: "cooling", 6: "heat", 7: "gas", 8: "water", 9: "water"}
+)
+"""Group A of an OBIS code (IEC 62056-6-1) -> medium: heat cost allocators count as heat, hot water as water."""
+
 
 class Kind(StrEnum):
     """How a quantity behaves over time."""

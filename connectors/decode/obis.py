@@ -10,13 +10,11 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from connectors.decode.telegram import Measured
-from schemas.catalogue import Kind, Quantity, load_catalogue
+from schemas.catalogue import OBIS_MEDIA, Kind, Quantity, load_catalogue
 from schemas.units import SUFFIXES, to_base, units_like
 
 NOT_BILLED = 255
 """F of a value that belongs to no billing period."""
-MEDIA: Final = {1: "electricity", 4: "heat", 5: "cooling", 6: "heat", 7: "gas", 8: "water", 9: "water"}
-"""A to the medium: heat cost allocators count as heat, hot water as water."""
 
 DEVICE_CODES: Final = {
     2: bytes((1, 0, 1, 8, 0, 255)),
@@ -213,7 +211,7 @@ def medium_of(codes: Iterable[bytes]) -> str:
     >>> medium_of([bytes((0, 0, 96, 1, 0, 255)), bytes((8, 0, 1, 0, 0, 255))])
     'water'
     """
-    return next((MEDIA[code[0]] for code in codes if code and code[2] and code[0] in MEDIA), "")
+    return next((OBIS_MEDIA[code[0]] for code in codes if code and code[2] and code[0] in OBIS_MEDIA), "")
 
 
 @lru_cache(maxsize=1)

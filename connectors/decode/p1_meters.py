@@ -15,8 +15,9 @@ from typing import Final, NamedTuple
 from connectors.decode.dlms.clock import NO_MOMENT, TIME_WITHOUT_OFFSET, Moment
 from connectors.decode.dlms.roles import role
 from connectors.decode.dlms.telegrams import Sender
-from connectors.decode.obis import DEVICE_CODES, MEDIA, meaning, measured, medium_of, net_powers, written
+from connectors.decode.obis import DEVICE_CODES, meaning, measured, medium_of, net_powers, written
 from connectors.decode.telegram import Measured, Telegram
+from schemas.catalogue import OBIS_MEDIA
 from schemas.errors import Reason, Rejected
 
 _NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?")
@@ -122,7 +123,9 @@ def _device_telegram(lines: Sequence[Line], winter: timedelta, sender: Sender) -
             found.append(_device_value(line, code))
         elif (one := _value(line, "")) is not None:
             found.append(one)
-    return sender.telegram(_identity(lines, _DEVICE_IDENTITIES), MEDIA[code[0]] if code else "", moment, tuple(found))
+    return sender.telegram(
+        _identity(lines, _DEVICE_IDENTITIES), OBIS_MEDIA[code[0]] if code else "", moment, tuple(found)
+    )
 
 
 def _device_code(text: str) -> bytes | None:

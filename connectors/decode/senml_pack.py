@@ -55,7 +55,7 @@ def resolve(documents: list[Any]) -> Iterator[Record]:
     """Records with names, units, times, values and sums in full; those that only set base fields are left out.
 
     Raises:
-        Rejected: field, value or time.
+        Rejected: field, value, unsupported or time.
 
     >>> [(one.base, one.at, one.value) for one in resolve([{"bn": "m", "bt": 1.3e9, "bv": 20}, {"t": 60, "v": 0.5}])]
     [('m', 1300000060000, 20.5)]
@@ -76,10 +76,12 @@ def parse_pack(payload: bytes) -> list[Any]:
     """The records of a pack as they are written, with the labels of JSON.
 
     Raises:
-        Rejected: too_large, empty, encoding, malformed or field; value for data that CBOR writes as text.
+        Rejected: too_large, empty, encoding, malformed, unsupported or field; value for data that CBOR writes as text.
 
     """
     check_size(payload)
+    if payload.lstrip()[:1] == b"<":
+        raise Rejected(Reason.UNSUPPORTED, "XML, where JSON or CBOR is expected")
     # 0x80 to 0x9f begin a list in CBOR, and nothing in UTF-8.
     pack = _parse_cbor(payload) if payload[:1] and 0x80 <= payload[0] <= 0x9F else parse_json(payload)
     if type(pack) is not list:
@@ -169,8 +171,10 @@ def finite(label: str, value: Any) -> float:
 
 
 def _check_version(version: int, base: Mapping[str, Any]) -> None:
-    if version not in _VERSIONS or base.get("bver", version) != version:
-        raise Rejected(Reason.VALUE, f"bver is {version}: not understood, or not the one of the records before")
+    if version not in _VERSIONS:
+        raise Rejected(Reason.UNSUPPORTED, f"bver is {version}, a version with features that are not known here")
+    if base.get("bver", version) != version:
+        raise Rejected(Reason.VALUE, f"bver is {version}, and {base['bver']} in the records before")
 
 
 def _value(fields: Mapping[str, Any], base: Mapping[str, Any]) -> float | str | bool | bytes | None:

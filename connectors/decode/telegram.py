@@ -14,7 +14,7 @@ from typing import Protocol
 
 from connectors.decode.readings import Address, Decoded, MeterEvent, Reading
 from connectors.decode.trust import checked_time, plausible, time_quality, value_quality
-from schemas.catalogue import Profile, load_catalogue
+from schemas.catalogue import OBIS_MEDIA, Profile, load_catalogue
 from schemas.errors import Reason, Rejected
 from schemas.events import load_events
 from schemas.quality import Quality
@@ -176,9 +176,6 @@ def medium_of(measured: Iterable[Measured]) -> str:
     return media.pop() if len(media) == 1 else ""
 
 
-_OBIS_MEDIA = {"1": "electricity", "4": "heat", "5": "cooling", "6": "heat", "7": "gas", "8": "water", "9": "water"}
-
-
 @lru_cache(maxsize=1)
 def _media() -> Mapping[str, str]:
     """Quantity -> medium: by group A of its OBIS code or, without one, where only profiles of one medium report it."""
@@ -187,5 +184,5 @@ def _media() -> Mapping[str, str]:
         for name in profile.quantities:
             reported.setdefault(name, set()).add(profile.medium)
     media = {name: one for name, (one, *others) in reported.items() if not others}
-    coded = {one.name: _OBIS_MEDIA.get(one.obis[0], "") for one in load_catalogue().quantities.values() if one.obis}
+    coded = {one.name: OBIS_MEDIA.get(int(one.obis[0]), "") for one in load_catalogue().quantities.values() if one.obis}
     return media | coded

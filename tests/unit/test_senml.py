@@ -73,6 +73,7 @@ def test_payload_too_large() -> None:
 def test_every_reason_of_the_decoder_has_a_case() -> None:
     seen = {json.loads(file.read_text("utf-8")).get("rejected") for file in CASES.glob("*/expected.json")}
     named = {Reason.EMPTY, Reason.ENCODING, Reason.MALFORMED, Reason.FIELD, Reason.VALUE, Reason.UNIT, Reason.TIME}
+    named.add(Reason.UNSUPPORTED)
     assert seen - {None} == {reason.value for reason in named}
 
 
