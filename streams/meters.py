@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from schemas.blocks import Int64s
 from schemas.catalogue import Quantity
 from streams.contract import Mask, Meters, State
 
-OWN = np.dtype([("interval_ms", "i8"), ("source", "i4"), ("arrived_ms", "i8")])
-"""What the shard itself keeps of a meter: reporting interval, the source that last delivered it, its time then."""
+OWN = np.dtype([("interval_ms", "i8"), ("arrived_ms", "i8"), ("source", "i4"), ("waiting", "i4")])
+"""What the shard itself keeps of a meter: reporting interval, the source that last delivered it, its time then, and how
+many rows wait for their order."""
 
 
 @dataclass(slots=True)
@@ -38,18 +40,23 @@ class MeterTable:
 
     def find(self, ids: Sequence[str], feeders: Sequence[str | None], substations: Sequence[str | None]) -> Int64s:
         """Row of each meter; new ones are added. What the register says of their place now replaces what it said."""
-        for meter in ids:
-            if meter not in self.rows:
-                self.rows[meter] = len(self.ids)
-                self.ids.append(meter)
-                self.feeders.append(None)
-                self.substations.append(None)
-        self._make_room()
-        found = [self.rows[meter] for meter in ids]
-        if [self.feeders[row] for row in found] != feeders or [self.substations[row] for row in found] != substations:
+        try:
+            found = _all(self.rows, ids)
+        except KeyError:
+            self._add([meter for meter in ids if meter not in self.rows])
+            found = _all(self.rows, ids)
+        if _all(self.feeders, found) != tuple(feeders) or _all(self.substations, found) != tuple(substations):
             for row, feeder, substation in zip(found, feeders, substations, strict=True):
                 self.feeders[row], self.substations[row] = feeder, substation
         return np.array(found, np.int64)
+
+    def _add(self, ids: Sequence[str]) -> None:
+        for meter in ids:
+            self.rows[meter] = len(self.ids)
+            self.ids.append(meter)
+        self.feeders += [None] * len(ids)
+        self.substations += [None] * len(ids)
+        self._make_room()
 
     def arrived(self, meter: Int64s, source: Int64s, passed_ms: Int64s) -> None:
         """Rows of these meters came from these sources at these times of theirs, the latest last."""
@@ -82,3 +89,8 @@ class MeterTable:
                 grown: npt.NDArray[Any] = np.zeros(capacity, column.dtype)
                 grown[: len(column)] = column
                 self.columns[name] = grown
+
+
+def _all(known: Any, keys: Sequence[Any]) -> tuple[Any, ...]:
+    """What stands under each key, in one call: a block has hundreds of meters. KeyError where one is missing."""
+    return itemgetter(*keys)(known) if len(keys) > 1 else tuple(known[key] for key in keys)

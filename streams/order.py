@@ -96,10 +96,15 @@ def judge(state: State, rows: Rows, sequence: Int64s, lateness_ms: Int64s) -> Ve
     """
     digest = digests(rows.values)
     key = keys(rows.at, sequence, rows.quality, digest)
-    hit = state["seen_key"][rows.meter] == key[:, None]
-    known = hit.any(axis=1)
     first = _first_occurrence(rows.meter, key)
-    original = np.where(known, state["seen_digest"][rows.meter, hit.argmax(axis=1)], digest[first])
+    original = digest[first]
+    known = np.zeros(len(key), np.bool_)
+    # A row that is newer than all before it is in nobody's memory; nearly all are.
+    doubtful = np.flatnonzero((key <= 0) | (key <= state["newest_at"][rows.meter]))
+    hit = state["seen_key"][rows.meter[doubtful]] == key[doubtful, None]
+    known[doubtful] = hit.any(axis=1)
+    seen = doubtful[known[doubtful]]
+    original[seen] = state["seen_digest"][rows.meter[seen], hit[known[doubtful]].argmax(axis=1)]
     repeated = known | (first != np.arange(len(key)))
     equal = digest == original
     _remember(state, rows.meter[~repeated], key[~repeated], digest[~repeated])
@@ -126,6 +131,12 @@ def advance(state: State, meters: Int64s, watermark: Int64s) -> Released:
     nothing = np.empty(0, np.int64)
     none = Rows(nothing, nothing, nothing, np.empty(0, np.int32), np.empty((0, q)))
     return _hand_out(state, none, meters, np.maximum(state["watermark"][meters], watermark))
+
+
+def waiting(state: State, meter: Int64s) -> Int64s:
+    """How many rows of each of these meters wait."""
+    count: Int64s = np.count_nonzero(state["pending_at"][meter], axis=1)
+    return count
 
 
 def _hand_out(state: State, accepted: Rows, moved: Int64s, watermark: Int64s) -> Released:

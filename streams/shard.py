@@ -192,6 +192,7 @@ class Shard:
 
     def _released(self, table: MeterTable, released: Released) -> list[Result]:
         self.counts.released += len(released.rows.meter)
+        table.column("own")["waiting"][released.moved] = order.waiting(table.column("order"), released.moved)
         results: list[Result] = []
         for name, operator in self.operators.items():
             for given in operator.on_released(table.column(name), table.view(), released):
@@ -229,15 +230,16 @@ class Shard:
     def _idle(self, table: MeterTable, elapsed: Elapsed) -> list[Result]:
         """Idle meters' watermarks move on by what elapsed, for an hour: then every window of theirs is closed."""
         state = table.column("order")
-        lateness_ms = self._lateness_ms(table)
         idle_ms = table.column("own")["interval_ms"] * self._profile(table.profile).idle_intervals
-        idle_for_ms = np.minimum(elapsed.since_arrival_ms - idle_ms, lateness_ms + recompute.HOUR_MS)
-        watermark = state["newest_at"] - lateness_ms + idle_for_ms
-        passes_minute = watermark // MINUTE_MS > state["watermark"] // MINUTE_MS
-        idle = np.flatnonzero((idle_for_ms > 0) & passes_minute & (state["newest_at"] > 0))
-        if not len(idle):
+        idle = np.flatnonzero(elapsed.since_arrival_ms > idle_ms)
+        lateness_ms = self._lateness_ms(table)[idle]
+        idle_for_ms = np.minimum((elapsed.since_arrival_ms - idle_ms)[idle], lateness_ms + recompute.HOUR_MS)
+        newest_at = state["newest_at"][idle]
+        watermark = newest_at - lateness_ms + idle_for_ms
+        due = (watermark // MINUTE_MS > state["watermark"][idle] // MINUTE_MS) & (newest_at > 0)
+        if not due.any():
             return []
-        return self._released(table, order.advance(state, idle, watermark[idle]))
+        return self._released(table, order.advance(state, idle[due], watermark[due]))
 
     def _lateness_ms(self, table: MeterTable) -> Int64s:
         intervals = self._profile(table.profile).lateness_intervals
@@ -253,9 +255,7 @@ class Shard:
 
     def account(self) -> Account:
         """What became of every row so far."""
-        pending = sum(
-            int((table.column("order")["pending_at"] > 0).sum()) for name, table in self.tables.items() if name
-        )
+        pending = sum(int(table.column("own")["waiting"].sum()) for table in self.tables.values())
         meters = sum(len(table.ids) for table in self.tables.values())
         counts = {f.name: getattr(self.counts, f.name) for f in fields(self.counts)}
         return Account(
