@@ -60,7 +60,7 @@ def main(seconds: float, repeats: int, meters: int, readings: int, folder: Path,
                 bench.measure(own, topic)
                 bench.tidy()
                 found[name] += bench.rounds.pop(own.name, [])
-    told = figures(found)
+    told = figures({name: rounds for name, rounds in found.items() if rounds})
     for name, figure in told.items():
         print(f"blocks of {name:12}{figure['readings_per_cpu_s']:12,.0f} readings per CPU-second")
     line({int(name): figure for name, figure in told.items() if name.isdecimal()}, results / "engine_blocks.png")
