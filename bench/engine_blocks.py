@@ -25,27 +25,28 @@ MOST_PER_S = {1: 30_000, 5: 120_000, 20: 300_000}
 BRIDGES = 10
 
 
-def given(rows: int, seconds: float, meters: int) -> Input:
-    """The topic for one size of block."""
-    readings = round(MOST_PER_S.get(rows, 600_000) * (seconds + 5))
-    return Input(meters, PARTITIONS, readings, rows)
+def topics_for(seconds: float, meters: int, most: int) -> dict[str, Input]:
+    """The topic of each size of block, and of the bridges; with `most`, not longer than that."""
+    run_s = seconds + 5
 
+    def topic(rows: int, bridges: int = 0) -> Input:
+        readings = round(MOST_PER_S.get(rows, 600_000) * run_s)
+        return Input(meters, PARTITIONS, min(readings, most or readings), rows, bridges)
 
-def live(seconds: float, meters: int) -> Input:
-    """The topic that ten bridges write."""
-    return Input(meters, PARTITIONS, round(400_000 * (seconds + 5)), 0, BRIDGES)
+    return {str(rows): topic(rows) for rows in ROWS} | {"ten bridges": topic(0, BRIDGES)}
 
 
 @click.command()
 @click.option("--seconds", default=20.0, show_default=True, help="How long each is measured, after its warm-up.")
 @click.option("--repeats", default=3, show_default=True)
 @click.option("--meters", default=METERS, show_default=True)
+@click.option("--readings", default=0, help="Most readings of a topic; as many as may be needed if 0.")
 @click.option("--folder", default=Path(".run/bench-engine"), type=click.Path(path_type=Path))
 @click.option("--results", default=RESULTS, type=click.Path(path_type=Path))
-def main(seconds: float, repeats: int, meters: int, folder: Path, results: Path) -> None:
+def main(seconds: float, repeats: int, meters: int, readings: int, folder: Path, results: Path) -> None:
     """Measure, print, keep."""
     (own,) = (contestant for contestant in contestants() if contestant.name == "flexmeter")
-    topics = {str(rows): given(rows, seconds, meters) for rows in ROWS} | {"ten bridges": live(seconds, meters)}
+    topics = topics_for(seconds, meters, readings)
     found: dict[str, list[Measured]] = {name: [] for name in topics}
     folder.mkdir(parents=True, exist_ok=True)
     with broker(folder) as bootstrap:
@@ -59,7 +60,7 @@ def main(seconds: float, repeats: int, meters: int, folder: Path, results: Path)
                 bench.measure(own, topic)
                 bench.tidy()
                 found[name] += bench.rounds.pop(own.name, [])
-    told = figures(found)
+    told = figures({name: rounds for name, rounds in found.items() if rounds})
     for name, figure in told.items():
         print(f"blocks of {name:12}{figure['readings_per_cpu_s']:12,.0f} readings per CPU-second")
     line({int(name): figure for name, figure in told.items() if name.isdecimal()}, results / "engine_blocks.png")

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from bench.contestants import PEERS, Contestant
@@ -21,6 +20,8 @@ STANDS_S = 120.0
 END = 0.98
 """With this share of the topic done, it is at its end: what follows is not full work any more."""
 LOOK_S = 0.25
+SPAN = 0.4
+"""Share of the time that whole bursts must span."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +105,10 @@ def watch(running: Running, contestant: Contestant, seconds: float, topic_readin
 def between(told: list[Told], contestant: Contestant, seconds: float, topic_readings: int) -> Measured | None:
     """What was done after the warm-up, once the time is up or the topic at its end; None before that.
 
-    `told` is from the first reading on. Some work in bursts: the measurement begins where a reading is done, and ends
-    when the time is up.
+    `told` is from the first reading on.
 
     Raises:
-        Unavailable: it hangs, or the topic was at its end before anything could be measured.
+        Unavailable: it hangs, did nothing in the time, or the topic was at its end before anything could be measured.
     """
     busy = [line for line in told if line.readings < topic_readings * END]
     at_end = len(busy) < len(told)
@@ -117,14 +117,25 @@ def between(told: list[Told], contestant: Contestant, seconds: float, topic_read
         for line in busy
         if line.at_s - told[0].at_s >= contestant.warm_up_s and line.readings >= contestant.warm_up_readings
     ]
-    moves = [line for before, line in pairwise(warm) if line.readings > before.readings]
-    timely = [line for line in warm if moves and 0 <= line.at_s - moves[0].at_s <= seconds]
-    if moves and timely[-1].readings > moves[0].readings and (at_end or told[-1].at_s >= moves[0].at_s + seconds):
-        first, last = timely[0], timely[-1]
-        return Measured(last.readings - first.readings, last.cpu_s - first.cpu_s, last.at_s - first.at_s)
+    timely = [line for line in warm if line.at_s <= warm[0].at_s + seconds]
+    if timely and (at_end or told[-1].at_s >= timely[0].at_s + seconds):
+        first, last = _whole_bursts(timely)
+        if last.readings > first.readings:
+            return Measured(last.readings - first.readings, last.cpu_s - first.cpu_s, last.at_s - first.at_s)
+        raise Unavailable(contestant.name, f"did nothing in {seconds:g} s after {first.readings:,} readings")
     if at_end:
         raise Unavailable(contestant.name, f"did all {topic_readings:,} readings before it could be measured")
     stood_at_s = next(line.at_s for line in told if line.readings == told[-1].readings)
     if told[-1].at_s - stood_at_s > STANDS_S:
         raise Unavailable(contestant.name, f"hangs after {told[-1].readings:,} readings")
     return None
+
+
+def _whole_bursts(told: list[Told]) -> tuple[Told, Told]:
+    """From where to where to measure. Some decode a large batch first and then fold it, so that readings are done in
+    bursts: of them whole bursts are taken, from one standstill's end to another's, where these span most of the time.
+    """
+    ends = [b for a, b, c in zip(told, told[1:], told[2:], strict=False) if a.readings == b.readings < c.readings]
+    if len(ends) > 1 and ends[-1].at_s - ends[0].at_s >= SPAN * (told[-1].at_s - told[0].at_s):
+        return ends[0], ends[-1]
+    return told[0], told[-1]
