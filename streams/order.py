@@ -96,6 +96,10 @@ def judge(state: State, rows: Rows, sequence: Int64s, lateness_ms: Int64s) -> Ve
     """
     digest = digests(rows.values)
     key = keys(rows.at, sequence, rows.quality, digest)
+    if _all_new(state, rows, key):
+        _remember(state, rows.meter, key, digest)
+        none = np.zeros(len(key), np.bool_)
+        return Verdicts(~none, none, none, none, none)
     first = _first_occurrence(rows.meter, key)
     original = digest[first]
     known = np.zeros(len(key), np.bool_)
@@ -113,6 +117,12 @@ def judge(state: State, rows: Rows, sequence: Int64s, lateness_ms: Int64s) -> Ve
     late = np.zeros(len(key), np.bool_)
     late[moving] = rows.at[moving] <= _watermark_before(state, rows.meter[moving], rows.at[moving], lateness_ms)
     return Verdicts(~repeated & ~future & ~late, repeated & equal, repeated & ~equal, late, future)
+
+
+def _all_new(state: State, rows: Rows, key: Int64s) -> bool:
+    """The usual turn: one row a meter, newer than all of it that came before. None can be a repeat, late or future."""
+    newer = (key == rows.at) & (rows.at > state["newest_at"][rows.meter])
+    return bool(newer.all()) and len(np.unique(rows.meter)) == len(key)
 
 
 def release(state: State, accepted: Rows, lateness_ms: Int64s) -> Released:
