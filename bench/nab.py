@@ -111,12 +111,14 @@ def _print_table(measured: Mapping[str, Row], published: Mapping[str, Mapping[st
     """Measured beside published; the names of those that should be as published and are not."""
     profiles = list(next(iter(measured.values())))
     print(f"{'':34}" + "".join(f"{profile:>26}" for profile in profiles))
-    lines = [(known["standard"], f"{name} (published)", known, None) for name, known in published.items()]
+    lines: list[tuple[float, str, Mapping[str, float], Row | None]] = [
+        (known["standard"], f"{name} (published)", known, None) for name, known in published.items()
+    ]
     for name, row in measured.items():
         usual = {profile: row[profile]["in_sample"] for profile in profiles}
         lines.append((usual["standard"], name, usual, row))
-    for _, name, usual, left in sorted(lines, key=lambda line: -line[0]):
-        cells = [f"{usual[p]:.1f}" + (f" ({left[p]['left_out']:.1f} left out)" if left else "") for p in profiles]
+    for _, name, scores, left in sorted(lines, key=lambda line: -line[0]):
+        cells = [f"{scores[p]:.1f}" + (f" ({left[p]['left_out']:.1f} left out)" if left else "") for p in profiles]
         known_left_out = KNOWN_LEFT_OUT.get(name.partition(" ")[0])
         cells[0] += f" ({known_left_out:.1f} left out)" if known_left_out and not left else ""
         print(f"{name:34}" + "".join(f"{cell:>26}" for cell in cells))

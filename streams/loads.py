@@ -77,9 +77,7 @@ def mean_load(state: State, periods: Periods, load: Load, scale: Scale, length_m
     return np.where(np.isnan(by_gauge), by_register, by_gauge)
 
 
-def _since_last(
-    state: State, meter: Int64s, period: Int64s, high: Int64s, length_ms: int
-) -> tuple[Float64s, Int64s]:
+def _since_last(state: State, meter: Int64s, period: Int64s, high: Int64s, length_ms: int) -> tuple[Float64s, Int64s]:
     """Hours since the last known register, and by how much it rose; hours 0 where either is unknown."""
     last_id, known = state["id"][meter], high != NONE_HIGH
     both = known & (last_id > 0)

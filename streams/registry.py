@@ -1,5 +1,6 @@
 """The operators there are, by the name that topology.yaml, metrics, tables and test cases use."""
 
+from streams.anomaly import Anomaly
 from streams.contract import Operator
 from streams.feeder_load import FeederLoad
 from streams.last_gasp import LastGasp
@@ -12,6 +13,7 @@ _ALL: tuple[Operator, ...] = (
     FeederLoad(),
     Presence(),
     LastGasp(),
+    Anomaly(),
     SubstationBalance(),
 )
 OPERATORS = {operator.name: operator for operator in _ALL}

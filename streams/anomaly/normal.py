@@ -92,7 +92,7 @@ def learn(state: State, at: Int64s, value: Float64s) -> Deviations:
 
 
 def _forecasts(state: State, rows: Int64s, of_day: Int64s, of_week: Int64s) -> Float64s:
-    """By level, by hour of the day, by hour of the week; where an hour is new, by the next simpler one. Shape (n, 3)."""
+    """By level, by hour of the day, by hour of the week; the simpler one where an hour is new. Shape (n, 3)."""
     level = state["level"]
     day = np.where(state["day_count"][rows, of_day] > 0, state["day"][rows, of_day], level)
     week = np.where(state["week_count"][rows, of_week] > 0, state["week"][rows, of_week], day)
@@ -103,7 +103,8 @@ def _weights(error2: Float64s) -> Float64s:
     worst = error2.max(axis=1, keepdims=True)
     relative = np.divide(error2, worst, out=np.ones_like(error2), where=worst > 0)
     weights: Float64s = np.maximum(relative, 1e-9) ** -TRUST
-    return weights / weights.sum(axis=1, keepdims=True)
+    shares: Float64s = weights / weights.sum(axis=1, keepdims=True)
+    return shares
 
 
 def _explained(state: State, residual: Float64s, rate: Float64s) -> Float64s:
@@ -113,7 +114,8 @@ def _explained(state: State, residual: Float64s, rate: Float64s) -> Float64s:
     state["product"] += rate * (residual * last - state["product"])
     state["square"] += rate * (last**2 - square)
     state["residual"] = residual
-    return np.clip(coefficient, 0, 1) * last
+    explained: Float64s = np.clip(coefficient, 0, 1) * last
+    return explained
 
 
 def _sigmas(state: State, views: Float64s, rate: Float64s) -> Float64s:
@@ -123,7 +125,8 @@ def _sigmas(state: State, views: Float64s, rate: Float64s) -> Float64s:
     spread = np.maximum(np.sqrt(before), least)
     state["smooth"] = smooth
     state["smooth2"] = before + rate[:, None, None] * (smooth**2 - before)
-    return np.divide(smooth, spread, out=np.zeros_like(smooth), where=(spread > 0) & (count > 1))
+    sigmas: Float64s = np.divide(smooth, spread, out=np.zeros_like(smooth), where=(spread > 0) & (count > 1))
+    return sigmas
 
 
 def _learn_shapes(state: State, rows: Int64s, of_day: Int64s, of_week: Int64s, at: Int64s, value: Float64s) -> None:

@@ -80,7 +80,7 @@ def _judge(state: State, meters: Meters, load: Load, meter: Int64s, start: Int64
     state["calm"][meter] = calm = np.where(unusual, 0, state["calm"][meter] + 1)
     over = (calm >= CALM_QUARTERS) & (since > 0)
     state["unusual_since"][meter[over]] = 0
-    telling = np.flatnonzero(judgement.told | (over & (state["number"][meter] > 0)))
+    telling = np.flatnonzero(judgement.told | (over & (state["number"][meter] > 0))).tolist()
     return [_alert(state, meters, load, int(meter[i]), i, start, value, judgement, int(since[i])) for i in telling]
 
 
@@ -115,12 +115,12 @@ def _alert(
         raised_at=raised_at,
         summary=f"Load of {subject} {'is usual again: ' if cleared else 'is unusual: '}{told}",
         evidence={
-            "came": came,
-            "expected": expected,
-            "spread": spread,
+            "came": round(came, 3),
+            "expected": round(expected, 3),
+            "spread": round(spread, 3),
             "unit": load.unit,
             "unusual_since": datetime.fromtimestamp(since / 1000, UTC).isoformat(timespec="seconds"),
-            "rarity_decades": rarity,
+            "rarity_decades": round(rarity, 2),
             "alarm_decades": detector.ALARM_DECADES,
             "compared_with": VIEWS[judgement.view[i]],
             "learned_quarters": int(state["detector"]["normal"]["count"][meter]),

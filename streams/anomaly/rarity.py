@@ -20,7 +20,8 @@ HEAVY_TAIL = 5.0
 """Decades of rarity per decade of deviation: a Student law of five degrees of freedom."""
 LEAST_SLOPE = 0.1
 """Of log deviations: no tail is taken to be lighter, however alike the largest deviations were."""
-SMALLEST = 1e-9
+LEAST_TAIL = 1.0
+"""In root mean squares: what is no farther out is never rare, however still the series was."""
 MOST_DECADES = 50.0
 
 DTYPE = np.dtype([("largest", "f4", (len(VIEWS), 2, LARGEST))])
@@ -41,10 +42,10 @@ def decades(state: State, count: Any, sigmas: Float64s) -> Float64s:
 
 
 def _own_decades(largest: Float64s, count: Float64s, far: Float64s) -> Float64s:
-    floor = np.maximum(largest.min(axis=3), SMALLEST)
-    excess = np.log(np.maximum(largest, SMALLEST) / floor[..., None]).mean(axis=3)
+    floor = np.maximum(largest.min(axis=3), LEAST_TAIL)
+    excess = np.log(np.maximum(largest, LEAST_TAIL) / floor[..., None]).mean(axis=3)
     slope = np.maximum(excess * LARGEST / (LARGEST - 1), LEAST_SLOPE)
-    beyond = np.log10(np.maximum(far, SMALLEST) / floor) / slope
+    beyond = np.log10(np.maximum(far, LEAST_TAIL) / floor) / slope
     return np.where(far > floor, np.log10(np.maximum(count / LARGEST, 1)) + beyond, 0.0)
 
 
