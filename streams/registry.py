@@ -4,6 +4,7 @@ from streams.anomaly import Anomaly
 from streams.contract import Operator
 from streams.feeder_load import FeederLoad
 from streams.last_gasp import LastGasp
+from streams.meter_fault import MeterFault
 from streams.presence import Presence
 from streams.rolling_load import RollingLoad
 from streams.substation_balance import SubstationBalance
@@ -14,6 +15,7 @@ _ALL: tuple[Operator, ...] = (
     Presence(),
     LastGasp(),
     Anomaly(),
+    MeterFault(),
     SubstationBalance(),
 )
 OPERATORS = {operator.name: operator for operator in _ALL}

@@ -37,14 +37,17 @@ every_operator = pytest.mark.parametrize("operator", OPERATORS.values(), ids=lam
 
 
 def steps(seed: int, count: int = STEPS) -> list[list[Row]]:
-    """Rows by reporting interval. Meter 0 pauses for a while, the last one leaves gaps and NaN, meter 2 goes wild."""
+    """Rows by reporting interval. Meter 0 pauses for a while, the last one leaves gaps and NaN.
+
+    The register of meter 1 stands still once, meter 2 goes wild towards the end.
+    """
     rng = random.Random(seed)
     register = {meter: 1_000.0 * i for i, meter in enumerate(METERS)}
     found = []
     for step in range(count):
         rows = []
         for i, meter in enumerate(METERS):
-            register[meter] += rng.randint(0, 9)
+            register[meter] += rng.randint(0, 9) if (i, step // 10) != (1, 6) else 0
             if (i == 0 and 30 <= step < 50) or (meter == METERS[-1] and rng.random() < 0.3):
                 continue
             powers = [rng.randint(0, 30_000) / 10 for _ in range(3)]
