@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 MODULES = {
+    "faults": "bench.faults",
     "nab": "bench.nab",
 }
 """What can be measured, and the module that does."""

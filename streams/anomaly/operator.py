@@ -110,7 +110,7 @@ def _alert(
         state="cleared" if cleared else "raised" if number == 1 else "updated",
         subject=subject,
         feeder=meters.feeders[meter],
-        substation=None,
+        substation=meters.substations[meter],
         at=at,
         raised_at=raised_at,
         summary=f"Load of {subject} {'is usual again: ' if cleared else 'is unusual: '}{told}",

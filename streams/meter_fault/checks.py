@@ -13,16 +13,20 @@ import numpy as np
 from schemas.blocks import Float64s, Int64s
 from schemas.catalogue import Kind, Quantity
 from streams.contract import Mask, State
+from streams.meter_fault import days
+from streams.meter_fault.days import Day
 from streams.periods import NONE_HIGH
 
 HOUR_MS = 3_600_000
 DAY_HOURS = 24
-LEARNING_HOURS, LEARNING_DAYS = 168, 7
+LEARNING_HOURS = 168
 NOMINAL_V = 230.0
 """EN 50160, 4.2.2.1: nominal voltage between phase and neutral."""
 DAYS_REMEMBERED = 28
 FORGETTING = 0.9997
 """Of the longest pause, an hour: half is forgotten in three months."""
+ALIKE = 0.35
+"""Two factors are the same if their logarithms are so close."""
 SOME_STEPS = 10
 """A register is expected to move when at least so many of its steps were used in the hour."""
 
@@ -38,11 +42,13 @@ class Limits:
     reversed_share: float = 0.01
     """A phase feeds in that did so in at most this share of the hours before."""
     sigmas: float = 4.0
-    """A day's load is so many standard deviations off the meter's days (of the logarithm) ..."""
+    """A day's load is so many standard deviations off the meter's days (of the logarithm); lasting shifts: twice as
+    many, summed over days ..."""
     factor: float = 1.7
     """... and by at least this factor."""
-    clock_intervals: float = 3.0
-    """The clock is off by so many reporting intervals, and at least two minutes."""
+    clock_intervals: float = 7.0
+    """The clock is off by so many reporting intervals, and at least two minutes: more than rows may come out of order
+    (profiles.yaml), or a delay would be taken for a wrong clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +118,7 @@ def dtype(q: int) -> np.dtype[Any]:
             ("longest_still", "f8", (q,)),
             ("fed_in", "f8", (q,)),
             ("delay_ms", "f8"),
-            ("day", "f8", (DAY_HOURS,)),
-            ("day_id", "i8", (DAY_HOURS,)),
-            ("days", "i4"),
-            ("strange_days", "i4"),
-            ("log_mean", "f8", (2,)),
-            ("log_variance", "f8", (2,)),
+            ("days", days.DTYPE),
         ]
     )
 
@@ -181,7 +182,7 @@ def dead_sensor(state: State, hour: Hour, layout: Layout, limits: Limits) -> Fin
     state["last"] = np.where(measured, hour.high, state["last"])
     limit = np.maximum(limits.still_factor * longest, DAY_HOURS // 2)
     dead = (still > limit) & _learned(state)[:, None]
-    return Finding(dead.any(axis=1), still.max(axis=1).astype(np.float64), limit.min(axis=1))
+    return Finding(np.asarray(dead.any(axis=1)), still.max(axis=1).astype(np.float64), limit.min(axis=1))
 
 
 def clock(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
@@ -196,74 +197,33 @@ def clock(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
 
 def scale_change(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
     """The last day and its quietest hours are off by the same factor, as by a wrong multiplier."""
-    _remember_hour(state, hour)
-    logs, usual, sigma = _day(state)
-    off = logs - usual
-    far = _far(off, sigma, limits) & (np.sign(off) == np.sign(off[:, :1]))
-    alike = np.abs(off[:, 0] - off[:, 1]) < 0.35
-    suspicious: Mask = far.all(axis=1) & alike & (state["days"] >= LEARNING_DAYS)
-    return Finding(suspicious, np.exp(np.nan_to_num(logs[:, 0])), np.exp(usual[:, 0]))
+    day = days.look(state["days"], hour.id, hour.load)
+    off = day.off
+    alike = (np.abs(off[:, 0] - off[:, 1]) < ALIKE) & (off[:, 0] * off[:, 1] > 0)
+    at_once = day.far(limits.sigmas, limits.factor).all(axis=1) & alike & day.has_base
+    lasting = ~day.has_base & (state["days"]["sums"][:, days.ABOVE] > 2 * limits.sigmas)
+    return Finding(np.asarray(at_once | lasting), *_means(day))
 
 
 def sudden_drop(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
-    """The last day is far below the meter's days, its quietest hours too: part of the load passes the meter by."""
-    logs, usual, sigma = _day(state)
-    off = logs - usual
-    far = _far(off, sigma, limits)
-    down = far & (off < 0)
-    has_base = usual[:, 1] > usual[:, 0] - np.log(20)
-    suspicious = down[:, 0] & (down[:, 1] | ~has_base) & (state["days"] >= LEARNING_DAYS)
-    _learn_day(state, hour, logs, np.asarray(far.any(axis=1)))
-    return Finding(suspicious, np.exp(np.nan_to_num(logs[:, 0])), np.exp(usual[:, 0]))
+    """The days are far below those before, their quietest hours too: part of the load passes the meter by."""
+    day = days.look(state["days"], hour.id, hour.load)
+    far, below = day.far(limits.sigmas, limits.factor), day.off < 0
+    at_once = (far & below).all(axis=1) & day.has_base
+    lasting = state["days"]["sums"][:, days.BELOW] > 2 * limits.sigmas
+    strange = far.any(axis=1) | (state["days"]["sums"] > 2 * limits.sigmas).any(axis=1)
+    days.settle(state["days"], hour.id, day, np.asarray(strange))
+    return Finding(np.asarray(at_once | lasting), *_means(day))
 
 
 Check = Callable[[State, Hour, Layout, Limits], Finding]
 
 
+def _means(day: Day) -> tuple[Float64s, Float64s]:
+    """The day's mean load and the usual one."""
+    return np.exp(day.logs[:, 0]), np.exp(day.usual[:, 0])
+
+
 def _learned(state: State) -> Mask:
     learned: Mask = state["hours"] > LEARNING_HOURS
     return learned
-
-
-def _remember_hour(state: State, hour: Hour) -> None:
-    rows, slot = np.arange(len(state)), hour.id % DAY_HOURS
-    known = ~np.isnan(hour.load)
-    state["day"][rows, slot] = np.where(known, hour.load, state["day"][rows, slot])
-    state["day_id"][rows, slot] = np.where(known, hour.id, state["day_id"][rows, slot])
-    state["day_id"][:] = np.where(state["day_id"] > hour.id[:, None] - DAY_HOURS, state["day_id"], 0)
-
-
-def _day(state: State) -> tuple[Float64s, Float64s, Float64s]:
-    """Logarithms of the last 24 hours' mean and of their lowest quarter's, NaN unless most hours are known; the usual
-    ones; their standard deviations, 0 while unknown. Shape (n, 2) each."""
-    known = state["day_id"] > 0
-    enough = known.sum(axis=1) >= 20
-    loads = np.where(known, np.maximum(state["day"], 0), np.nan)
-    quiet = np.sort(loads, axis=1)[:, : DAY_HOURS // 4].mean(axis=1)
-    mean = np.where(known, loads, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    least = 0.01 * np.exp(state["log_mean"][:, 0])
-    both = np.stack([mean, quiet], axis=1)
-    usable = enough[:, None] & ~np.isnan(both)
-    logs = np.log(np.maximum(np.where(usable, both, 1), np.maximum(least, 1e-9)[:, None]))
-    return np.where(usable, logs, np.nan), state["log_mean"], np.sqrt(state["log_variance"])
-
-
-def _far(off: Float64s, sigma: Float64s, limits: Limits) -> Mask:
-    limit = np.maximum(limits.sigmas * np.maximum(sigma, 0.05), np.log(limits.factor))
-    far: Mask = (sigma > 0) & (np.abs(np.nan_to_num(off)) > limit)
-    return far
-
-
-def _learn_day(state: State, hour: Hour, logs: Float64s, strange: Mask) -> None:
-    """Once a day, from a day that is whole and not strange; what stays strange for long is the new usual."""
-    whole = (hour.id % DAY_HOURS == 0) & ~np.isnan(logs).any(axis=1)
-    strange = strange & (state["days"] >= LEARNING_DAYS)
-    state["strange_days"] = np.where(whole, (state["strange_days"] + 1) * strange, state["strange_days"])
-    learns = whole & (~strange | (state["strange_days"] > DAYS_REMEMBERED))
-    state["days"] += learns
-    rate = np.maximum(1 / np.maximum(state["days"], 1), 1 / DAYS_REMEMBERED)[:, None]
-    off = np.where(learns[:, None], logs - state["log_mean"], 0)
-    state["log_mean"] += rate * off
-    grown = np.maximum(state["log_variance"] + rate * (off**2 * (1 - rate) - state["log_variance"]), 1e-4)
-    ready = learns & (state["days"] > 1)
-    state["log_variance"] = np.where(ready[:, None], grown, state["log_variance"])

@@ -38,7 +38,7 @@ FAULTS = (
     Fault("dead_sensor", checks.dead_sensor, 1, 1, "a gauge has shown the same value for {measured:.0f} h"),
     Fault("clock", checks.clock, 3, 3, "rows come {measured:.0f} s after their time instead of {expected:.0f} s"),
     Fault("scale_change", checks.scale_change, 6, 12, "a day's mean load of {measured:.4g} instead of {expected:.4g}"),
-    Fault("sudden_drop", checks.sudden_drop, 24, 12, "a day's mean load of {measured:.4g} instead of {expected:.4g}"),
+    Fault("sudden_drop", checks.sudden_drop, 12, 12, "a day's mean load of {measured:.4g} instead of {expected:.4g}"),
 )
 
 
@@ -121,7 +121,7 @@ def _alert(
         state="cleared" if raised_at else "raised",
         subject=subject,
         feeder=meters.feeders[meter],
-        substation=None,
+        substation=meters.substations[meter],
         at=at,
         raised_at=raised_at or at,
         summary=f"{subject}: {name}: {fault.words.format(**figures)}",
