@@ -24,6 +24,8 @@ from streams.loads import Load
 from streams.samples import Scale
 
 QUARTER_MS = 900_000
+ALERT_DECADES = 10.0
+"""Rarity from which an alert is raised: in recorded homes less than one a meter and half-year (docs/anomaly.md)."""
 UNUSUAL_DECADES = 4.0
 """From this rarity on a quarter is part of what is going on."""
 CALM_QUARTERS = 4
@@ -72,7 +74,7 @@ class Anomaly(Operator):
 def _judge(state: State, meters: Meters, load: Load, meter: Int64s, start: Int64s, value: Float64s) -> list[Result]:
     """At most one quarter a meter."""
     learned = state["detector"][meter]
-    judgement = detector.judge(learned, start, value)
+    judgement = detector.judge(learned, start, value, ALERT_DECADES)
     state["detector"][meter] = learned
     unusual = judgement.decades >= UNUSUAL_DECADES
     since = state["unusual_since"][meter]
@@ -121,7 +123,7 @@ def _alert(
             "unit": load.unit,
             "unusual_since": datetime.fromtimestamp(since / 1000, UTC).isoformat(timespec="seconds"),
             "rarity_decades": round(rarity, 2),
-            "alarm_decades": detector.ALARM_DECADES,
+            "alert_decades": ALERT_DECADES,
             "compared_with": VIEWS[judgement.view[i]],
             "learned_quarters": int(state["detector"]["normal"]["count"][meter]),
         },
