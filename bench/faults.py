@@ -29,9 +29,9 @@ from streams.meter_fault.checks import Limits
 
 SEED = 20240101
 IN_ORDER_DAYS, FAULTY_DAYS = 42, 14
-COPIES = {"REFIT": 12, "UK-DALE": 4, "Danish heat": 12, "DAIAD": 1}
+COPIES = {"REFIT": 12, "UK-DALE": 4, "Danish heat": 4, "DAIAD": 1}
 """Stretches of each home and kind."""
-STRICTNESS = (0.5, 0.7, 1.0, 1.5, 2.5)
+STRICTNESS = (0.6, 1.0, 1.5, 2.5)
 ALIKE = {"scale_change": {"scale_change", "sudden_drop"}, "sudden_drop": {"scale_change", "sudden_drop"}}
 MONTH_DAYS, YEAR_DAYS = 30.4375, 365.25
 SIGMAS = tuple(np.round(np.geomspace(1.5, 60, 40), 2).tolist())

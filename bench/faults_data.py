@@ -2,7 +2,8 @@
 
 Homes come from ../shared/data: REFIT house 20 and UK-DALE house 2 (electricity, 1-minute means, read every 5 min here,
 the register summed from all minutes), DAIAD (water registers of 92 homes, hourly), and one Danish heat meter (hourly
-registers). Faults are put in at times and sizes drawn from a published seed.
+registers; its three years run side by side, each learning anew). Faults are put in at times and of sizes drawn from a
+published seed.
 """
 
 import csv
@@ -19,7 +20,7 @@ import numpy as np
 from schemas.blocks import Float64s, Int64s
 from schemas.catalogue import load_catalogue
 
-MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+MINUTE_MS, HOUR_MS, DAY_MS, YEAR_MS = 60_000, 3_600_000, 86_400_000, 31_536_000_000
 GAP_MINUTES = 60
 """A run of zeros of this length is the logger's gap, by PROVENANCE-refit-ukdale.txt."""
 LEAST_DAYS = 60
@@ -57,7 +58,8 @@ def homes(data: Path) -> Iterator[Home]:
     """All homes with at least LEAST_DAYS of readings."""
     for source, folder in (("REFIT", "refit_house20"), ("UK-DALE", "ukdale_house2")):
         yield _electricity(source, sorted((data / "nilm" / folder).glob("*.gzip")))
-    yield _heat(data / "meters" / "danish_heat" / "processed_final_data_sample.csv")
+    heat = _heat(data / "meters" / "danish_heat" / "processed_final_data_sample.csv")
+    yield from (replace(heat.between(a, a + YEAR_MS), name=f"660, year {i}") for i, a in enumerate(_years(heat), 1))
     yield from (home for home in _water(data / "meters" / "daiad_water" / "swm_trialA_clean.zip"))
 
 
@@ -125,6 +127,11 @@ INJECTIONS: dict[str, tuple[Injection, tuple[str, ...]]] = {
     "sudden_drop": (sudden_drop, ("REFIT", "UK-DALE", "DAIAD", "Danish heat")),
 }
 """What is put in, and in which sources it makes sense."""
+
+
+def _years(home: Home) -> range:
+    """Where its whole years begin."""
+    return range(int(home.at[0]), int(home.at[-1]) - YEAR_MS + 10 * DAY_MS, YEAR_MS)
 
 
 def _from(home: Home, start: int) -> int:

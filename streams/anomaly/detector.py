@@ -13,7 +13,7 @@ from streams.anomaly import normal, rarity
 from streams.anomaly.normal import VIEWS, State
 
 ALARM_DECADES = 7.6
-"""Rarity from which a value is told, if nothing else is asked for: right where a false alarm costs a ninth of a miss."""
+"""Rarity from which a value is told, if nothing else is asked for: for NAB, where ten false alarms cost a miss."""
 REST_MS = 120_000_000
 """After telling, a series is left alone for 33 h 20 min ..."""
 RARER_DECADES = 2.0

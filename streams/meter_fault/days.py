@@ -21,6 +21,8 @@ BASE = 0.05
 LEAST_SIGMA = 0.1
 SLACK, MOST_SIGMAS = 0.75, 4.0
 """In standard deviations a day: what the cumulative sums forgive, and the most that one day can add."""
+LEAST_SHIFT = np.log(1.3)
+"""A day that is off by less adds nothing, however steady the meter is."""
 BELOW, ABOVE = 0, 1
 
 DTYPE = np.dtype(
@@ -103,7 +105,7 @@ def settle(state: State, hour: Int64s, day: Day, strange: Mask) -> None:
 
 def _add(state: State, day: Day, counts: Mask) -> None:
     """The less suspicious of the day's two figures counts, where the load has a base."""
-    sigmas = day.off / np.maximum(day.sigma, LEAST_SIGMA)
+    sigmas = np.where(np.abs(day.off) < LEAST_SHIFT, 0, day.off / np.maximum(day.sigma, LEAST_SIGMA))
     below, above = np.max(sigmas, axis=1), np.min(sigmas, axis=1)
     mean = sigmas[:, 0]
     by_side = np.stack([-np.where(day.has_base, below, mean), np.where(day.has_base, above, mean)], axis=1)

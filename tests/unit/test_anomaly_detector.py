@@ -84,7 +84,7 @@ def test_what_is_told_is_not_told_again_at_once() -> None:
     for t, row in enumerate(values):
         if detector.judge(state, np.array([BEGIN + t * QUARTER_MS]), row).told[0]:
             told.append(t)
-    assert [t for t in told if 400 <= t < 420][0] == 400
+    assert next(t for t in told if 400 <= t < 420) == 400
     assert len([t for t in told if 400 <= t < 420]) <= 2
 
 
