@@ -2,8 +2,8 @@
 
 Homes come from ../shared/data: REFIT house 20 and UK-DALE house 2 (electricity, 1-minute means, read every 5 min here,
 the register summed from all minutes), DAIAD (water registers of 92 homes, hourly), and one Danish heat meter (hourly
-registers; its three years run side by side, each learning anew). Faults are put in at times and of sizes drawn from a
-published seed.
+registers). They are cut into stretches of some four months that run side by side, each learning anew. Faults are put in
+at times and of sizes drawn from a published seed.
 """
 
 import csv
@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,10 @@ import numpy as np
 from schemas.blocks import Float64s, Int64s
 from schemas.catalogue import load_catalogue
 
-MINUTE_MS, HOUR_MS, DAY_MS, YEAR_MS = 60_000, 3_600_000, 86_400_000, 31_536_000_000
+MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 GAP_MINUTES = 60
 """A run of zeros of this length is the logger's gap, by PROVENANCE-refit-ukdale.txt."""
-LEAST_DAYS = 60
+LEAST_DAYS, STRETCH_DAYS = 60, 122
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,16 @@ def homes(data: Path) -> Iterator[Home]:
     """All homes with at least LEAST_DAYS of readings."""
     for source, folder in (("REFIT", "refit_house20"), ("UK-DALE", "ukdale_house2")):
         yield _electricity(source, sorted((data / "nilm" / folder).glob("*.gzip")))
-    heat = _heat(data / "meters" / "danish_heat" / "processed_final_data_sample.csv")
-    yield from (replace(heat.between(a, a + YEAR_MS), name=f"660, year {i}") for i, a in enumerate(_years(heat), 1))
-    yield from (home for home in _water(data / "meters" / "daiad_water" / "swm_trialA_clean.zip"))
+    yield _heat(data / "meters" / "danish_heat" / "processed_final_data_sample.csv")
+    yield from _water(data / "meters" / "daiad_water" / "swm_trialA_clean.zip")
+
+
+def stretches(home: Home) -> Iterator[Home]:
+    """The home in pieces of about STRETCH_DAYS."""
+    count = max(1, round(home.days / STRETCH_DAYS))
+    limits = np.linspace(home.at[0], home.at[-1] + 1, count + 1).astype(np.int64).tolist()
+    for i, (begin, end) in enumerate(pairwise(limits), 1):
+        yield replace(home.between(begin, end), name=f"{home.name}/{i}")
 
 
 def column(home: Home, *names: str) -> list[int]:
@@ -127,11 +135,6 @@ INJECTIONS: dict[str, tuple[Injection, tuple[str, ...]]] = {
     "sudden_drop": (sudden_drop, ("REFIT", "UK-DALE", "DAIAD", "Danish heat")),
 }
 """What is put in, and in which sources it makes sense."""
-
-
-def _years(home: Home) -> range:
-    """Where its whole years begin."""
-    return range(int(home.at[0]), int(home.at[-1]) - YEAR_MS + 10 * DAY_MS, YEAR_MS)
 
 
 def _from(home: Home, start: int) -> int:

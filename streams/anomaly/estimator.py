@@ -4,7 +4,7 @@ river (https://riverml.xyz, BSD-3-Clause) is an extra: `pip install flexmeter[ri
 value on dictionaries, so the operator does not run on them; this is how what it runs joins theirs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable
 from datetime import datetime
 from typing import Any
 
@@ -45,16 +45,16 @@ class UnusualLoad(AnomalyDetector):
         self.value = value
         self._state = np.zeros(1, DTYPE)
 
-    def learn_one(self, x: Mapping[str, Any]) -> None:
+    def learn_one(self, x: dict[Hashable, Any]) -> None:
         """Take the value in."""
         self._judge(self._state, x)
 
-    def score_one(self, x: Mapping[str, Any]) -> float:
+    def score_one(self, x: dict[Hashable, Any]) -> float:
         """Rarity of the value, by what was learned before it; nothing is learned."""
         judgement = self._judge(self._state.copy(), x)
         return float(judgement.decades[0]) if judgement else 0.0
 
-    def _judge(self, state: np.ndarray[Any, np.dtype[Any]], x: Mapping[str, Any]) -> Judgement | None:
+    def _judge(self, state: np.ndarray[Any, np.dtype[Any]], x: dict[Hashable, Any]) -> Judgement | None:
         time, value = x[self.time], x[self.value]
         if value is None or not np.isfinite(value):
             return None
