@@ -1,11 +1,12 @@
 """How well meter_fault finds faults put into real load, beside a rolling z-score: `python -m bench.faults`.
 
-Stretches of homes run as they were recorded: what is alerted there, after the two weeks of learning, counts as a false
-alarm (some may be true ones that nobody labelled). Each kind of fault is put into copies, after six weeks in order; it is found if an
-alert of its kind is raised within its two weeks. (A drop and a wrong multiplier below 1 look alike: either's alert
-counts.) All of it is repeated with stricter and laxer limits for the curve; the limits in use are those of strictness
-1. The z-score is that of the hourly load in the week before, an alarm where it is beyond k for three hours on end, with
-k as low as keeps its false alarms at or below ours. Seeds and sources are in bench/faults_data.py.
+Stretches of homes run as they were recorded: what is alerted there counts as a false alarm (some may be true ones that
+nobody labelled); the first two weeks, in which the operator learns, do not count as watched. Each kind of fault is put
+into copies, after six weeks in order; it is found if an alert of its kind is raised within its two weeks. (A drop and a
+wrong multiplier below 1 look alike: either's alert counts.) All of it is repeated with stricter and laxer limits for
+the curve; the limits in use are those of strictness 1. The z-score is that of the hourly load in the week before, an
+alarm where it is beyond k for three hours on end, with k as low as keeps its false alarms at or below ours. Sources are
+in bench/faults_data.py.
 """
 
 import argparse
