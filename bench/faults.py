@@ -263,6 +263,7 @@ def _plot(curve: Mapping[float, Any], by_z: Mapping[str, list[dict[str, float]]]
         axes.plot(*zip(*theirs, strict=True), marker=".", color="grey", label="rolling z-score")
         axes.set(title=source, xlabel="false alarms a meter and year", ylabel="recall, mean over kinds", ylim=(0, 1.02))
         axes.set_xscale("symlog", linthresh=0.1)
+        axes.set_xlim(left=-0.02)
         axes.legend()
     figure.savefig(path, dpi=80)
 
