@@ -22,9 +22,10 @@ GAUGES = (
     ("active_power_import_w",),
     ("heat_power_w",),
     ("water_flow_m3_per_h",),
+    ("gas_flow_m3_per_h",),
 )
 """The first that a profile reports whole is its load: the sum of these."""
-REGISTERS = ("active_energy_import_wh", "heat_energy_wh", "water_volume_m3")
+REGISTERS = ("active_energy_import_wh", "heat_energy_wh", "cooling_energy_wh", "water_volume_m3", "gas_volume_m3")
 """What counts the same, per hour."""
 HOUR_MS = 3_600_000
 MOST_HOURS = 3.0
