@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 MODULES = {
-    "faults": "bench.faults",
+    "faults": "bench.meter_faults",
     "nab": "bench.nab",
 }
 """What can be measured, and the module that does."""

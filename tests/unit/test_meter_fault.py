@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.faults import ALIKE, FAULTY_DAYS, IN_ORDER_DAYS, Case, alerts, limits
-from bench.faults_data import DAY_MS, INJECTIONS, Home
+from bench.meter_faults import ALIKE, FAULTY_DAYS, IN_ORDER_DAYS, Case, alerts, limits
+from bench.meter_faults_data import DAY_MS, INJECTIONS, Home
 from schemas.blocks import Float64s
 from streams.meter_fault import MeterFault
 from streams.meter_fault.checks import Limits

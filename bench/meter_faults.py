@@ -1,4 +1,4 @@
-"""How well meter_fault finds faults put into real load, beside a rolling z-score: `python -m bench.faults`.
+"""How well meter_fault finds faults put into real load, beside a rolling z-score: `python -m bench.meter_faults`.
 
 Stretches of homes run as they were recorded: what is alerted there counts as a false alarm (some may be true ones that
 nobody labelled); the first two weeks, in which the operator learns, do not count as watched. Each kind of fault is put
@@ -6,7 +6,7 @@ into copies, after six weeks in order; it is found if an alert of its kind is ra
 wrong multiplier below 1 look alike: either's alert counts.) All of it is repeated with stricter and laxer limits for
 the curve; the limits in use are those of strictness 1. The z-score is that of the hourly load in the week before, an
 alarm where it is beyond k for three hours on end, with k as low as keeps its false alarms at or below ours. Sources are
-in bench/faults_data.py.
+in bench/meter_faults_data.py.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.faults_data import DAY_MS, HOUR_MS, INJECTIONS, Home, homes, registers, stretches
+from bench.meter_faults_data import DAY_MS, HOUR_MS, INJECTIONS, Home, homes, registers, stretches
 from bench.report import RESULTS, report
 from schemas.alert import Alert
 from schemas.blocks import Float64s, Int64s
@@ -140,7 +140,7 @@ def measure(all_homes: Sequence[Home], all_cases: Sequence[Case], strictness: fl
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, plot, keep."""
-    parser = argparse.ArgumentParser(prog="bench.faults", description="Faults put into real load, found or not.")
+    parser = argparse.ArgumentParser(prog="bench.meter_faults", description="Faults put into real load, found or not.")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("FLEXMETER_DATA", "../shared/data")))
     data = parser.parse_args(argv).data
     if not (data / "meters").is_dir():
@@ -153,10 +153,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     by_z = _z_scores(all_homes, all_cases)
     usual = curve[1.0]
     _print(usual, by_z)
-    _plot(curve, by_z, RESULTS / "faults.png")
+    _plot(curve, by_z, RESULTS / "meter-faults.png")
     beside = {source: _z_beside(by_z[source], usual[source]["false_alarms_per_meter_year"]) for source in usual}
     whole = {"seed": SEED, "faults": len(all_cases), "by_strictness": curve, "z_score_at_no_more_false_alarms": beside}
-    report("faults", whole, packages=["numpy", "matplotlib"])
+    report("meter-faults", whole, packages=["numpy", "matplotlib"])
     return 0
 
 

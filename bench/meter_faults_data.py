@@ -1,4 +1,4 @@
-"""Real load, and faults put into it: what bench.faults measures on.
+"""Real load, and faults put into it: what bench.meter_faults measures on.
 
 Homes come from ../shared/data: REFIT house 20 and UK-DALE house 2 (electricity, 1-minute means, read every 5 min here,
 the register summed from all minutes), DAIAD (water registers of 92 homes, hourly), and one Danish heat meter (hourly
