@@ -47,7 +47,7 @@ class Log:
             reached = max(first, offset)
             consumer.assign([TopicPartition(topic, partition, reached)])
             while reached < end:
-                messages = consumer.consume(1_000, PATIENCE_S)
+                messages = consumer.consume(min(1_000, end - reached), PATIENCE_S)
                 if not messages:
                     raise Unavailable("kafka", f"{topic}/{partition}: nothing comes from offset {reached} on")
                 for message in messages:
