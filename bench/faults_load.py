@@ -108,7 +108,7 @@ class Load:
         for name in SOURCES:
             at = BEGIN + (step + 1) * BEAT_MS
             yield Beat(name, at)
-            if rng.random() < 0.02:  # a bridge that was started again: its clock says nothing new
+            if rng.random() < 0.02 and not closing:  # a bridge that was started again: its clock says nothing new
                 yield Beat(name, at - int(rng.integers(0, 5_000)))
 
     def events(self, partition: int, step: int) -> Iterator[Record]:

@@ -22,7 +22,9 @@ from schemas.topology import Topology, load_topology
 
 SESSION_TIMEOUT_S = 6.0
 SAVE_INTERVAL_S = 0.5
-STREAMS = ("metering", "grid")
+CHUNK_BYTES = {"metering": 20_000, "grid": 400}
+"""Of each stream's saves here: so small that all have several chunks."""
+STREAMS = tuple(CHUNK_BYTES)
 DISK_MB = 8_000
 
 _TOPOLOGY = """\
@@ -204,6 +206,7 @@ class Workers:
         orders = self.folder / "orders" / name
         orders.mkdir(parents=True, exist_ok=True)
         argv = [sys.executable, "-m", "bench.faults_worker", "--orders", str(orders)]
+        argv += ["--chunk-bytes", str(CHUNK_BYTES[stream])]
         argv += [part for s in self.topology.streams.values() for part in ("--state-topic", s.state)]
         argv += ["--weakness", self.weakness] if self.weakness else []
         argv += ["--", "--topology", str(self.topology_path), "--name", stream]

@@ -30,8 +30,6 @@ from streams.state_topic import StateWriter
 
 log = logging.getLogger(__name__)
 
-CHUNK_BYTES = 20_000
-"""Small, so that every save has several."""
 TORN_CHUNKS, TORN_COMMIT, UNHEARD, PAUSE = "torn_chunks", "torn_commit", "unheard", "pause"
 FAILED_SEND, HELD_RESULTS, LOST_RECORD = "failed_send", "held_results", "lost_record"
 HOLE_CHECK, SAVE_ORDER, CHECKSUM = "hole_check", "save_order", "checksum"
@@ -89,7 +87,7 @@ class FaultyProducer(AIOKafkaProducer):  # type: ignore[misc]
                 return failed
             if not self.holding and self.orders.take(HELD_RESULTS):
                 self.holding = True
-                loop.call_later(HOLD_S, die, f"killed while results of partitions {sorted(self.held)} were under way")
+                loop.call_later(HOLD_S, lambda: die(f"killed while results of {sorted(self.held)} were under way"))
             if self.holding:
                 self.held.add(partition)
                 return loop.create_future()
@@ -162,9 +160,9 @@ def _faulty_engine(orders: Orders, weakness: str) -> type[Engine]:
     return FaultyEngine
 
 
-def install(orders: Orders, weakness: str) -> None:
+def install(orders: Orders, weakness: str, chunk_bytes: int) -> None:
     """Put the faulty parts in the place of the product's."""
-    slots.CHUNK_BYTES = CHUNK_BYTES
+    slots.CHUNK_BYTES = chunk_bytes
     restore = state_topic.restore
 
     async def timed_restore(kafka: Kafka, topic: str, partition: int) -> tuple[Saved | None, list[bytes]]:
@@ -185,12 +183,15 @@ def install(orders: Orders, weakness: str) -> None:
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("--orders", type=click.Path(path_type=Path), required=True)
 @click.option("--weakness", type=click.Choice(WEAKNESSES), default=None)
+@click.option("--chunk-bytes", required=True, type=int, help="Small, so that every save has several chunks.")
 @click.option("--state-topic", "state_topics", multiple=True, required=True)
 @click.argument("arguments", nargs=-1)
-def main(orders: Path, weakness: str | None, state_topics: tuple[str, ...], arguments: tuple[str, ...]) -> None:
+def main(
+    orders: Path, weakness: str | None, chunk_bytes: int, state_topics: tuple[str, ...], arguments: tuple[str, ...]
+) -> None:
     """Run the worker, with faults to order."""
     FaultyProducer.state_topics = frozenset(state_topics)
-    install(Orders(orders), weakness or "")
+    install(Orders(orders), weakness or "", chunk_bytes)
     worker.command(list(arguments))
 
 
