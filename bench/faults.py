@@ -29,8 +29,9 @@ import orjson
 
 from bench.faults_check import Comparison, Log
 from bench.faults_inject import Injector
-from bench.faults_load import EVIDENCE, PARTITIONS, READINGS
+from bench.faults_load import PARTITIONS, READINGS
 from bench.faults_parts import (
+    CALM_SAVE_INTERVAL_S,
     SAVE_INTERVAL_S,
     SESSION_TIMEOUT_S,
     STREAMS,
@@ -43,8 +44,12 @@ from bench.faults_parts import (
 from bench.faults_worker import WEAKNESSES
 from bench.proof_stack import say
 from bench.report import RESULTS, report
+from connectors.kafka import Outlet
 from flexmeter.local.part import spawn, stop, tail
+from schemas.blocks import Beat
+from schemas.codec import encode
 from schemas.errors import Unavailable
+from schemas.topology import load_topology
 
 PACKAGES = ("aiokafka", "confluent-kafka", "faust-streaming", "numpy")
 DRAINED_S = 300.0
@@ -79,6 +84,7 @@ class Run:
         path = write_topology(self.folder, self.broker.bootstrap, "run")
         workers = Workers(self.folder, path, self.weakness)
         make_topics(workers.topology)
+        make_topics(load_topology(write_topology(self.folder, self.broker.bootstrap, "calm")))
         load = load_part(self.folder, path, self.seed, self.meters, self.steps_per_s)
         sending = spawn(load)
         try:
@@ -99,8 +105,7 @@ class Run:
 
     def undisturbed(self) -> None:
         """The same input, once through, by workers that nothing happens to."""
-        workers = Workers(self.folder, write_topology(self.folder, self.broker.bootstrap, "calm"), None)
-        make_topics(workers.topology)
+        workers = Workers(self.folder, self.folder / "calm.yaml", None, CALM_SAVE_INTERVAL_S)
         try:
             self._start(workers, CALM)
             self._drain(workers, "calm")
@@ -125,27 +130,36 @@ class Run:
                 workers.leave(extra.part.name)
 
     def _drain(self, workers: Workers, run: str) -> None:
-        """Wait until the accounts say that each partition is worked on to its end.
+        """Wait until the first stream is done, end the last turns of the second, and wait for that.
 
         Raises:
             Unavailable: nothing moves any more.
         """
+        self._drain_stream(workers, run, "metering", READINGS)
+        outlet = Outlet(workers.topology.kafka, "faults")
+        for partition in range(PARTITIONS):
+            for at in (2_000, 4_000):
+                outlet.produce(f"{run}.evidence", partition, encode(Beat("closing", at)))
+        if not outlet.close(60):
+            raise Unavailable("kafka", "did not take the last beats")
+        self._drain_stream(workers, run, "grid", f"{run}.evidence")
+
+    def _drain_stream(self, workers: Workers, run: str, stream: str, topic: str) -> None:
         log = Log(self.broker.bootstrap)
-        inputs = {"metering": READINGS, "grid": EVIDENCE}
-        ends = {(stream, p): log.end(topic, p) for stream, topic in inputs.items() for p in range(PARTITIONS)}
-        reached: dict[tuple[str, int], int] = {}
+        ends = [log.end(topic, partition) for partition in range(PARTITIONS)]
+        reached = [0] * PARTITIONS
         moved_at = time.monotonic()
-        while left := sum(end - reached.get(place, 0) for place, end in ends.items()):
-            say(f"  {run}: {left:,} records left")
-            before = dict(reached)
+        while left := sum(ends) - sum(reached):
+            say(f"  {run}: {stream} has {left:,} records left")
+            before = list(reached)
             for partition in range(PARTITIONS):
                 for account in log.accounts(f"{run}.accounts", partition):
-                    place = (account.stream, account.partition)
-                    reached[place] = max(reached.get(place, 0), account.next_offset)
+                    if account.stream == stream:
+                        reached[partition] = max(reached[partition], account.next_offset)
             if reached != before:
                 moved_at = time.monotonic()
             if time.monotonic() - moved_at > DRAINED_S:
-                raise Unavailable("workers", f"nothing moves: {reached} of {ends}")
+                raise Unavailable(stream, f"nothing moves: {reached} of {ends}")
             workers.until(lambda: False, 1.0)
 
     def _end(self, workers: Workers) -> None:
@@ -175,8 +189,8 @@ def _restores(folder: Path) -> list[float]:
 @click.option("--only", multiple=True, help="KIND=COUNT: these faults and no others.")
 @click.option("--short", is_flag=True, help="Few of each; the result of the long form is left alone.")
 @click.option("--seed", default=1, show_default=True)
-@click.option("--meters", default=1_000, show_default=True)
-@click.option("--steps-per-s", default=4.0, show_default=True, help="Steps of ten seconds of event time.")
+@click.option("--meters", default=2_000, show_default=True)
+@click.option("--steps-per-s", default=2.0, show_default=True, help="Steps of ten seconds of event time.")
 @click.option("--weakness", type=click.Choice(WEAKNESSES), help="Without one protection: must be found wrong.")
 @click.option("--keep", is_flag=True, help="Keep the folder with logs (kept anyway when something is wrong).")
 def main(only: Sequence[str], short: bool, keep: bool, weakness: str | None, **options: int) -> None:

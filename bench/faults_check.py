@@ -8,14 +8,28 @@ from dataclasses import dataclass, field
 import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 
-from bench.faults_load import EVIDENCE, PARTITIONS, READINGS
-from bench.faults_truth import AGGREGATE, WINDOWS, Aggregates, Readings, last_gasps
+from bench.faults_load import PARTITIONS, READINGS, SOURCES
+from bench.faults_truth import AGGREGATE, WINDOWS, Aggregates, LoadFact, LoadKey, Readings, last_gasps
 from schemas.alert import decode_alert
-from schemas.blocks import Account, AggregateBlock, EventBlock, PresenceBlock, ReadingBlock, RecomputeRequestBlock
+from schemas.blocks import (
+    Account,
+    AggregateBlock,
+    Beat,
+    EventBlock,
+    LoadBlock,
+    PartialLoadBlock,
+    PresenceBlock,
+    ReadingBlock,
+    RecomputeRequestBlock,
+    Record,
+)
 from schemas.codec import decode
 from schemas.errors import Unavailable
 
-RESULTS = ("aggregates", "presence", "requests", "alerts", "accounts", "dead")
+RESULTS = ("aggregates", "presence", "requests", "evidence", "accounts", "alerts", "dead")
+"""Topics whose records must be the same, byte for byte: those that follow from the readings, and alerts."""
+STEPS_PER_WH = 36_000_000
+"""Steps of 0.1 W ms in a Wh."""
 SHOWN = 3
 PATIENCE_S = 30.0
 
@@ -87,10 +101,12 @@ class Found:
     """Between one record and the next, by Kafka's timestamps."""
 
     @classmethod
-    def of(cls, log: Log, topic: str, partition: int) -> "Found":
-        """Read them."""
+    def of(cls, log: Log, topic: str, partition: int, of_stream: str = "metering") -> "Found":
+        """Read them; of evidence only what metering adds, of accounts only those of one stream."""
         found, before = cls(), 0
         for message in log.read(topic, partition):
+            if topic.endswith(("evidence", "accounts")) and not _is_of(decode(message.value), of_stream):
+                continue
             found.values[hashlib.blake2b(message.value, digest_size=16).digest()] = message.value
             found.records += 1
             found.longest_pause_s = max(
@@ -98,6 +114,10 @@ class Found:
             )
             before = message.written_at
         return found
+
+
+def _is_of(record: Record, stream: str) -> bool:
+    return isinstance(record, PartialLoadBlock) or (isinstance(record, Account) and record.stream == stream)
 
 
 def run_faults(name: str, run: Found, calm: Found) -> Iterator[str]:
@@ -174,13 +194,15 @@ class Comparison:
         """Compare everything. `account` is what the load says that Kafka acknowledged."""
         alerts: dict[tuple[str, int], tuple[object, ...]] = {}
         said: dict[bytes, bytes] = {}
+        loads: dict[LoadKey, LoadFact] = {}
         for partition in range(PARTITIONS):
             found = {name: self._records(name, partition) for name in RESULTS}
-            self._readings(partition, found)
-            alerts |= self._evidence(partition, found["accounts"])
+            self._readings(partition, found, loads)
+            alerts |= self._evidence(partition)
             said |= found["alerts"].values
         self.faults += alert_faults(alerts, said)
         self.facts += len(alerts)
+        self._loads(loads)
         for name, count in self.acknowledged.items():
             if account.get(name) != count:
                 self.faults.append(f"input: {name}: {account.get(name)} acknowledged, {count} found")
@@ -197,37 +219,57 @@ class Comparison:
             self.faults.append(f"{run.records} dead letters of what was no garbage")
         return run
 
-    def _readings(self, partition: int, found: Mapping[str, Found]) -> None:
+    def _readings(self, partition: int, found: Mapping[str, Found], loads: dict[LoadKey, LoadFact]) -> None:
         truth, end = Readings(), 0
         for message in self.log.read(READINGS, partition):
             record = decode(message.value)
             truth.take(record)
-            self._count(READINGS, len(record.row_meter) if isinstance(record, ReadingBlock) else 0)
+            self._count(READINGS, record)
             end = message.offset + 1
         wanted = np.unique(canonical(truth.aggregates()))
-        self.facts += len(wanted) + len(truth.presence) + len(truth.requests)
+        parts = truth.loads()
+        self.facts += len(wanted) + len(truth.presence) + len(truth.requests) + len(parts)
         name = f"readings/{partition}"
         self.faults += aggregate_faults(name, wanted, sorted(truth.meters), found["aggregates"])
         self.faults += presence_faults(name, truth.presence, found["presence"])
         self.faults += request_faults(name, truth.requests, found["requests"])
         self.faults += account_faults(name, "metering", {**truth.account(), "next_offset": end}, found["accounts"])
+        for key, fact in parts.items():
+            for place in (key, (key[0], None, key[2])):
+                before = loads.get(place, (0, 0, 0))
+                loads[place] = (before[0] + fact[0], before[1] + fact[1], before[2] + fact[2])
 
-    def _evidence(self, partition: int, accounts: Found) -> dict[tuple[str, int], tuple[object, ...]]:
-        """The alerts that follow from it."""
-        blocks, rows, end = [], 0, 0
-        for message in self.log.read(EVIDENCE, partition):
+    def _evidence(self, partition: int) -> dict[tuple[str, int], tuple[object, ...]]:
+        """The alerts that follow from it. What stream grid says of it is held against it, too."""
+        topic = f"{self.run}.evidence"
+        blocks, end = [], 0
+        for message in self.log.read(topic, partition):
             record = decode(message.value)
             if isinstance(record, EventBlock):
                 blocks.append(record)
-                rows += len(record.row_meter)
-            self._count(EVIDENCE, len(record.row_meter) if isinstance(record, EventBlock) else 0)
+            if isinstance(record, EventBlock) or (isinstance(record, Beat) and record.source in SOURCES):
+                self._count(topic, record)
             end = message.offset + 1
+        rows = sum(len(block.row_meter) for block in blocks)
         meters = len({meter for block in blocks for meter in block.meters})
         wanted = {"received": rows, "released": rows, "meters": meters, "pending": 0, "late": 0, "next_offset": end}
+        accounts = Found.of(self.log, f"{self.run}.accounts", partition, of_stream="grid")
         self.faults += account_faults(f"evidence/{partition}", "grid", wanted, accounts)
+        self.longest_pause_s = max(self.longest_pause_s, accounts.longest_pause_s)
         return dict(last_gasps(blocks))
 
-    def _count(self, topic: str, rows: int) -> None:
+    def _loads(self, wanted: Mapping[LoadKey, LoadFact]) -> None:
+        """Of the second stream: each run against the truth, so they are equal too."""
+        self.facts += len(wanted)
+        for run in (self.run, self.calm):
+            found = [Found.of(self.log, f"{run}.loads", partition) for partition in range(PARTITIONS)]
+            self.faults += load_faults(run, wanted, found)
+            if run == self.run:
+                self.records += sum(len(one.values) for one in found)
+                self.repeats += sum(one.records - len(one.values) for one in found)
+
+    def _count(self, topic: str, record: Record) -> None:
+        rows = len(record.row_meter) if isinstance(record, ReadingBlock | EventBlock) else 0
         self.acknowledged[f"{topic}/records"] += 1
         self.acknowledged[f"{topic}/rows"] += rows
 
@@ -276,6 +318,30 @@ def alert_faults(wanted: Mapping[tuple[str, int], tuple[object, ...]], values: M
         if said.setdefault((alert.id, alert.number), fact) != fact:
             yield f"alert {alert.id} number {alert.number} says two things"
     yield from _differences("alerts", wanted, said)
+
+
+def load_faults(name: str, wanted: Mapping[LoadKey, LoadFact], found: list[Found]) -> Iterator[str]:
+    """A feeder's or substation's load missing, other, said in two ways, or of nothing, in its highest revision."""
+    said: dict[tuple[LoadKey, int], tuple[float, ...]] = {}
+    highest: dict[LoadKey, int] = {}
+    for value in (value for one in found for value in one.values.values()):
+        block = decode(value)
+        assert isinstance(block, LoadBlock)
+        columns = (block.counted.tolist(), block.energy_wh.tolist(), block.covered_ms.tolist())
+        for row, (start, revision) in enumerate(zip(block.start.tolist(), block.revision.tolist(), strict=True)):
+            key = (block.substation, block.feeder[row], start)
+            fact = tuple(column[row] for column in columns)
+            if said.setdefault((key, revision), fact) != fact:
+                yield f"{name}: load of {key}, revision {revision}, says two things: {said[key, revision]} and {fact}"
+            highest[key] = max(revision, highest.get(key, 0))
+    held = {key: said[key, revision] for key, revision in highest.items()}
+    truth = {key: (counted, energy / STEPS_PER_WH, covered) for key, (counted, energy, covered) in wanted.items()}
+    wrong = [key for key, fact in truth.items() if held.get(key) != fact]
+    for key in wrong[:SHOWN]:
+        yield f"{name}: load of {key}: {truth[key]} expected, {held.get(key)} found"
+    more = held.keys() - truth.keys()
+    if wrong or more:
+        yield f"{name}: {len(wrong)} of {len(truth)} loads missing or other, {len(more)} not wanted"
 
 
 def account_faults(name: str, stream: str, wanted: Mapping[str, int], found: Found) -> Iterator[str]:

@@ -110,12 +110,12 @@ class Injector:
     def disk_full(self) -> bool:
         """No byte is free on the disk until Kafka gives up; then there is room again and it is started."""
         seen = self.broker.said(NO_SPACE)
-        filler = self.broker.fill_disk()
+        self.broker.fill_disk()
         try:
             self.workers.until(lambda: self.broker.process.poll() is not None, SOON_S)
             self._pass_time(self.rng.uniform(0.0, 2.0))
         finally:
-            filler.unlink()
+            self.broker.empty_disk()
         self.broker.process.kill()
         self.broker.process.wait()
         self.broker.restart()

@@ -1,11 +1,11 @@
 """Readings, events and beats at a steady rate, straight to the input topics of a fault run; ended by SIGTERM.
 
-    python -m bench.faults_load --topology FILE --account FILE [--seed 1] [--meters 1000] [--steps-per-s 4]
+    python -m bench.faults_load --topology FILE --account FILE [--seed 1] [--meters 2000] [--steps-per-s 2]
 
 A step is ten seconds of event time and two of the sources' own time. What each meter does in a step follows from the
 seed: it reports, with gaps and silences, out of order, late, twice, with another value than before, or with a clock far
-ahead; registers count up and are reset. At the end all meters report from hours later, which closes every window
-before. The account says how many rows and records Kafka acknowledged.
+ahead; registers count up and are reset. In the last steps all meters report. The account says how many rows and records
+Kafka acknowledged.
 """
 
 import signal
@@ -28,14 +28,16 @@ from schemas.partition import partition_of
 from schemas.quality import Quality
 from schemas.topology import load_topology
 
-READINGS, EVIDENCE = "in.readings", "in.evidence"
+READINGS = "in.readings"
+EVIDENCE = ("run.evidence", "calm.evidence")
+"""The input of the second stream, one for each run: the first stream adds its part to it."""
 PARTITIONS = 8
 PROFILE = "malmo_household"
 SOURCES = ("bridge_a", "bridge_b")
 BEGIN = 1_767_225_600_000
 INTERVAL_MS = 10_000
 BEAT_MS = 2_000
-CLOSING_STEPS, CLOSING_GAP_STEPS = 9, 3 * 360
+CLOSING_STEPS = 15
 METERS_PER_FEEDER, FEEDERS_PER_SUBSTATION = 10, 5
 
 Mask = npt.NDArray[np.bool_]
@@ -48,12 +50,18 @@ class Fleet:
     numbers: Int64s
     ids: list[str]
     feeders: list[str | None]
+    substations: list[str | None]
 
     @classmethod
     def of(cls, partition: int, meters: int) -> "Fleet":
         """Those whose id belongs to the partition."""
         numbers = [n for n in range(meters) if partition_of(meter_id(n), PARTITIONS) == partition]
-        return cls(np.array(numbers, np.int64), [meter_id(n) for n in numbers], [feeder_of(n) for n in numbers])
+        return cls(
+            np.array(numbers, np.int64),
+            [meter_id(n) for n in numbers],
+            [feeder_of(n) for n in numbers],
+            [substation_of(n) for n in numbers],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +135,7 @@ class Load:
         m, n = fleet.numbers, len(fleet.numbers)
         total = rng.integers(0, 60_000, n)
         volts = 23_000 - rng.integers(0, 300, (n, 3))
-        imported = (step % (700 + m % 97)) * (3 + m % 5) + step * m % 3
+        imported = (step % (150 + m % 97)) * (3 + m % 5) + step * m % 3
         values = np.stack([imported, step // 4 * (m % 4), total // 2, total // 3, total // 7, *volts.T], axis=1)
         scaled = values / np.array([1, 1, 10, 10, 10, 100, 100, 100])
         scaled[rng.random((n, 8)) < 0.01] = np.nan
@@ -153,6 +161,7 @@ class Load:
             received_at=BEGIN + step * INTERVAL_MS + 6_000,
             meters=[fleet.ids[i] for i in used],
             feeders=[fleet.feeders[i] for i in used],
+            substations=[fleet.substations[i] for i in used],
             intervals_ms=np.full(len(used), INTERVAL_MS, np.int64),
             row_meter=row_meter.astype(np.int32),
             at=at[order],
@@ -206,8 +215,12 @@ class Sender:
     outlet: Outlet
     account: dict[str, int]
 
-    def send(self, topic: str, partition: int, record: Record) -> None:
-        """One record."""
+    def send(self, partition: int, record: Record, *topics: str) -> None:
+        """One record, to each of these topics."""
+        for topic in topics:
+            self._send(topic, partition, record)
+
+    def _send(self, topic: str, partition: int, record: Record) -> None:
         rows = len(record.row_meter) if isinstance(record, ReadingBlock | EventBlock) else 0
 
         def delivered() -> None:
@@ -221,8 +234,8 @@ class Sender:
 @click.option("--topology", "topology_path", type=click.Path(path_type=Path), required=True)
 @click.option("--account", "account_path", type=click.Path(path_type=Path), required=True)
 @click.option("--seed", default=1, show_default=True)
-@click.option("--meters", default=1_000, show_default=True)
-@click.option("--steps-per-s", default=4.0, show_default=True)
+@click.option("--meters", default=2_000, show_default=True)
+@click.option("--steps-per-s", default=2.0, show_default=True)
 def main(topology_path: Path, account_path: Path, seed: int, meters: int, steps_per_s: float) -> None:
     """Send until SIGTERM, then the closing steps; exit 0 when Kafka has it all."""
     stopping: list[int] = []
@@ -236,7 +249,7 @@ def main(topology_path: Path, account_path: Path, seed: int, meters: int, steps_
         while (ahead_s := began + step / steps_per_s - time.monotonic()) > 0 and not stopping:
             sender.outlet.serve(ahead_s)
     for closing in range(CLOSING_STEPS):
-        _send_step(load, sender, step + CLOSING_GAP_STEPS + closing, closing=True)
+        _send_step(load, sender, step + closing, closing=True)
     if not sender.outlet.close(120):
         raise SystemExit("Kafka did not take all")
     account_path.write_bytes(orjson.dumps({"steps": step, **sender.account}))
@@ -245,9 +258,9 @@ def main(topology_path: Path, account_path: Path, seed: int, meters: int, steps_
 def _send_step(load: Load, sender: Sender, step: int, closing: bool = False) -> None:
     for partition in range(PARTITIONS):
         for record in load.readings(partition, step, closing):
-            sender.send(READINGS, partition, record)
+            sender.send(partition, record, READINGS)
         for record in load.events(partition, step):
-            sender.send(EVIDENCE, partition, record)
+            sender.send(partition, record, *EVIDENCE)
     sender.outlet.serve()
 
 

@@ -12,16 +12,17 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from bench.faults_load import EVIDENCE, PARTITIONS, READINGS
+from bench.faults_load import PARTITIONS, READINGS
 from connectors.kafka import ensure_topics
 from flexmeter.local import kafka as local_kafka
-from flexmeter.local.part import Part, spawn, stop, tail, wait_ready
+from flexmeter.local.part import Part, spawn, tail, wait_ready
 from flexmeter.local.ports import HOST, free_port
 from schemas.errors import Unavailable
 from schemas.topology import Topology, load_topology
 
 SESSION_TIMEOUT_S = 6.0
 SAVE_INTERVAL_S = 0.5
+CALM_SAVE_INTERVAL_S = 20.0
 CHUNK_BYTES = {"metering": 20_000, "grid": 400}
 """Of each stream's saves here: so small that all have several chunks."""
 STREAMS = tuple(CHUNK_BYTES)
@@ -33,8 +34,9 @@ kafka:
 register: register.csv
 topics:
   {readings}:     {{records: [ReadingBlock, Beat], by: meter, partitions: {n}, retention_hours: 24}}
-  {evidence}:     {{records: [EventBlock, Beat], by: substation, partitions: {n}, retention_hours: 24}}
+  {run}.evidence: {{records: [EventBlock, PartialLoadBlock, Beat], by: substation, partitions: {n}, retention_hours: 24}}
   {run}.aggregates:      {{records: [AggregateBlock], by: meter, partitions: {n}, retention_hours: 24}}
+  {run}.loads:           {{records: [LoadBlock], by: substation, partitions: {n}, retention_hours: 24}}
   {run}.presence:        {{records: [PresenceBlock], by: meter, partitions: {n}, retention_hours: 24}}
   {run}.requests:        {{records: [RecomputeRequestBlock], by: meter, partitions: {n}, retention_hours: 24}}
   {run}.alerts:          {{records: [Alert], by: substation, partitions: {n}, retention_hours: 24}}
@@ -44,24 +46,24 @@ topics:
   {run}.state.grid:      {{records: [StateChunk, StateCommit], by: partition, partitions: {n}, compact: true}}
 bridges:
   load: {{protocol: mqtt, url: "mqtt://{bootstrap}", subscribe: ["a/{{profile}}/{{meter}}/reading"], decoder: json,
-         readings: {readings}, events: {evidence}, dead_letters: {run}.dead}}
+         readings: {readings}, events: {run}.evidence, dead_letters: {run}.dead}}
 streams:
   metering:
     input: {readings}
-    operators: [rolling_load, presence]
-    outputs: [{run}.aggregates, {run}.presence, {run}.requests, {run}.accounts]
+    operators: [rolling_load, feeder_load, presence]
+    outputs: [{run}.aggregates, {run}.presence, {run}.evidence, {run}.requests, {run}.accounts]
     dead_letters: {run}.dead
     state: {run}.state.metering
   grid:
-    input: {evidence}
-    operators: [last_gasp]
-    outputs: [{run}.alerts, {run}.accounts]
+    input: {run}.evidence
+    operators: [last_gasp, substation_balance]
+    outputs: [{run}.alerts, {run}.loads, {run}.accounts]
     dead_letters: {run}.dead
     state: {run}.state.grid
 sinks:
   nobody:
     url: chdb://unused
-    inputs: [{run}.aggregates, {run}.presence, {run}.requests, {run}.alerts, {run}.accounts, {run}.dead]
+    inputs: [{run}.aggregates, {run}.presence, {run}.requests, {run}.alerts, {run}.loads, {run}.accounts, {run}.dead]
     dead_letters: {run}.dead
 """
 _SMALL_SEGMENTS = {"segment.bytes": "4194304", "segment.ms": "20000", "min.cleanable.dirty.ratio": "0.1"}
@@ -69,9 +71,9 @@ _SMALL_SEGMENTS = {"segment.bytes": "4194304", "segment.ms": "20000", "min.clean
 
 
 def write_topology(folder: Path, bootstrap: str, run: str) -> Path:
-    """The file of a run: all runs read the same inputs, each writes results and states of its own."""
+    """The file of a run: all runs read the same readings, each writes results and states of its own."""
     path = folder / f"{run}.yaml"
-    path.write_text(_TOPOLOGY.format(bootstrap=bootstrap, run=run, readings=READINGS, evidence=EVIDENCE, n=PARTITIONS))
+    path.write_text(_TOPOLOGY.format(bootstrap=bootstrap, run=run, readings=READINGS, n=PARTITIONS))
     return path
 
 
@@ -106,10 +108,7 @@ class Broker:
         """
         disk, port = folder / "disk", free_port()
         disk.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "flexmeter-faults", str(disk)]
-        done = subprocess.run(mount, capture_output=True, text=True)
-        if done.returncode:
-            raise Unavailable("disk", f"{' '.join(mount)}: {done.stderr.strip()}")
+        _mount(f"size={DISK_MB}m", disk)
         part = local_kafka.kafka(disk, port, folder / "kafka.log")
         process = spawn(part)
         wait_ready(part, process)
@@ -125,19 +124,26 @@ class Broker:
         self.process = spawn(self.part)
         wait_ready(self.part, self.process)
 
-    def fill_disk(self) -> Path:
-        """Leave no byte free; delete the file that this gives to have room again."""
-        filler = self.folder / "disk" / "filler"
-        with filler.open("wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(1 << 20))
-            except OSError:
-                return filler
+    def fill_disk(self) -> None:
+        """Leave no byte free: the disk shrinks to what is on it."""
+        disk = self.folder / "disk"
+        used = os.statvfs(disk)
+        _mount(f"remount,size={(used.f_blocks - used.f_bfree) * used.f_frsize}", disk)
+
+    def empty_disk(self) -> None:
+        """Give it its size again."""
+        _mount(f"remount,size={DISK_MB}m", self.folder / "disk")
 
     def said(self, text: str) -> int:
         """How often its log holds the text."""
         return self.part.log.read_text(errors="replace").count(text)
+
+
+def _mount(options: str, disk: Path) -> None:
+    command = ["mount", "-t", "tmpfs", "-o", options, "flexmeter-faults", str(disk)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise Unavailable("disk", f"{' '.join(command)}: {done.stderr.strip()}")
 
 
 @dataclass(slots=True)
@@ -192,6 +198,7 @@ class Workers:
     folder: Path
     topology_path: Path
     weakness: str | None
+    save_interval_s: float = SAVE_INTERVAL_S
     running: dict[str, Worker] = field(default_factory=dict)
     ended: dict[str, list[int]] = field(default_factory=dict)
     """How those ended that are no more."""
@@ -210,7 +217,7 @@ class Workers:
         argv += [part for s in self.topology.streams.values() for part in ("--state-topic", s.state)]
         argv += ["--weakness", self.weakness] if self.weakness else []
         argv += ["--", "--topology", str(self.topology_path), "--name", stream]
-        argv += ["--save-interval", str(SAVE_INTERVAL_S), "--session-timeout", str(SESSION_TIMEOUT_S)]
+        argv += ["--save-interval", str(self.save_interval_s), "--session-timeout", str(SESSION_TIMEOUT_S)]
         argv += ["--instance", name] if static else []
         worker = Worker.start(Part(name, argv, self.folder / f"{name}.log", stop_s=60), orders, stream)
         self.running[name] = worker
@@ -248,17 +255,25 @@ class Workers:
     def leave(self, name: str) -> int:
         """End one by SIGTERM and start it no more; its exit code."""
         worker = self.running.pop(name)
-        stop(worker.process, worker.part.stop_s)
-        code = worker.process.returncode
+        worker.process.send_signal(signal.SIGTERM)
+        return self._ended(name, worker)
+
+    def _ended(self, name: str, worker: Worker) -> int:
+        try:
+            code = worker.process.wait(worker.part.stop_s)
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            code = worker.process.wait()
         self.ended[name] = [*worker.ends, code]
         return code
 
     def stop(self) -> list[int]:
         """End all by SIGTERM; their exit codes."""
         for worker in self.running.values():
-            if worker.process.poll() is None:
-                worker.process.send_signal(signal.SIGTERM)
-        return [self.leave(name) for name in list(self.running)]
+            worker.process.send_signal(signal.SIGTERM)
+        codes = [self._ended(name, worker) for name, worker in self.running.items()]
+        self.running.clear()
+        return codes
 
     def kill(self) -> None:
         """End all at once."""

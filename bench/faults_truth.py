@@ -6,7 +6,8 @@ in the catalogue's resolution, so equal means equal bits.
 
 Rules that are left out because the load never needs them, and that would show as differences if it did: a register
 split inside a minute at other than whole steps of time, more than eight rows waiting, rows that come after an idle
-meter's windows were closed (event time runs five times as fast as the sources' own).
+meter's windows were closed (event time runs five times as fast as the sources' own), minutes of a feeder older than
+those kept.
 """
 
 from collections import OrderedDict
@@ -38,6 +39,11 @@ AGGREGATE = np.dtype(
 """One aggregate. `meter` and `window` are positions: in the sorted ids of the partition, and in WINDOWS. The versions
 are 0 once the highest was taken."""
 Aggregates = npt.NDArray[np.void]
+Mask = npt.NDArray[np.bool_]
+LoadKey = tuple[str, str | None, int]
+"""Substation, feeder (None = the whole substation), start."""
+LoadFact = tuple[int, int, int]
+"""Meters counted, energy in steps of 0.1 W ms, time covered in ms."""
 
 
 @dataclass(slots=True)
@@ -45,6 +51,7 @@ class Meter:
     """What is known of one meter while its rows are judged."""
 
     feeder: str | None = None
+    substation: str | None = None
     interval_ms: int = 0
     seen: "OrderedDict[tuple[bool, int], bytes]" = field(default_factory=OrderedDict)
     newest_at: int = 0
@@ -107,9 +114,10 @@ class Readings:
         rows = block.rows_by_column().T
         known = ~np.isnan(rows)
         steps = np.where(known, np.rint(np.where(known, rows, 0) * PER_UNIT), NOTHING).astype(np.int64).tolist()
-        for name, feeder, interval_ms in zip(block.meters, block.feeders, block.intervals_ms.tolist(), strict=True):
+        for i, name in enumerate(block.meters):
             meter = self.meters.setdefault(name, Meter())
-            meter.feeder, meter.interval_ms = feeder, interval_ms
+            meter.feeder, meter.substation = block.feeders[i], block.substations[i]
+            meter.interval_ms = int(block.intervals_ms[i])
         for i, (place, at, quality) in enumerate(
             zip(block.row_meter.tolist(), block.at.tolist(), block.quality.tolist(), strict=True)
         ):
@@ -176,6 +184,19 @@ class Readings:
         found = [_aggregates_of(place, self.meters[name]) for place, name in enumerate(sorted(self.meters))]
         return np.concatenate(found) if found else np.empty(0, AGGREGATE)
 
+    def loads(self) -> dict[LoadKey, LoadFact]:
+        """What these meters drew, by feeder and minute; the newest minute of each feeder is still open."""
+        found: dict[LoadKey, LoadFact] = {}
+        for meter in self.meters.values():
+            for minute, energy, covered in _load_of(meter):
+                key = (meter.substation or "", meter.feeder, minute * MINUTE_MS)
+                counted_before, energy_before, covered_before = found.get(key, (0, 0, 0))
+                found[key] = (counted_before + 1, energy_before + energy, covered_before + covered)
+        newest: dict[tuple[str, str | None], int] = {}
+        for substation, feeder, start in found:
+            newest[substation, feeder] = max(start, newest.get((substation, feeder), 0))
+        return {key: fact for key, fact in found.items() if key[2] < newest[key[:2]]}
+
 
 @dataclass(frozen=True, slots=True)
 class Cells:
@@ -201,17 +222,10 @@ _EMPTY = (0, 0, _HIGHEST, _LOWEST, 0, 0, 0)
 
 
 def _aggregates_of(place: int, meter: Meter) -> Aggregates:
-    watermark = meter.newest_at - LATENESS_INTERVALS * meter.interval_ms
-    released = sorted((row for row in meter.accepted if row[0] <= watermark), key=lambda row: row[0])
-    if not released:
+    at, steps, quality, open_from = _released(meter)
+    if not len(at):
         return np.empty(0, AGGREGATE)
-    at = np.array([row[0] for row in released], np.int64)
-    steps = np.array([row[1] for row in released], np.int64)
-    quality = np.array([row[2] for row in released], np.int64)
-    minutes = _minutes(at, steps, quality, meter.interval_ms)
-    open_from = int(at[-1]) // MINUTE_MS
-    if watermark - at[-1] > SHORT_INTERVALS * meter.interval_ms:
-        open_from = watermark // MINUTE_MS
+    minutes = _minutes(at, steps, quality, meter.interval_ms, IS_POWER, IS_REGISTER)
     sampled = minutes.count.any(axis=1)
     closed = minutes.id < open_from
     return np.concatenate(
@@ -224,7 +238,33 @@ def _aggregates_of(place: int, meter: Meter) -> Aggregates:
     )
 
 
-def _minutes(at: Int64s, steps: Int64s, quality: Int64s, interval_ms: int) -> Cells:
+def _load_of(meter: Meter) -> Iterator[tuple[int, int, int]]:
+    """Minute, energy and covered time of a meter's three phases together."""
+    at, steps, quality, open_from = _released(meter)
+    if not len(at):
+        return
+    phases = steps[:, IS_POWER]
+    measured = phases != NOTHING
+    total = np.where(measured.any(axis=1), np.where(measured, phases, 0).sum(axis=1), NOTHING)
+    minutes = _minutes(at, total[:, None], quality, meter.interval_ms, np.array([True]), np.array([False]))
+    which = np.flatnonzero((minutes.id < open_from) & (minutes.covered[:, 0] > 0))
+    for i in which.tolist():
+        yield int(minutes.id[i]), int(minutes.metered[i, 0]), int(minutes.covered[i, 0])
+
+
+def _released(meter: Meter) -> tuple[Int64s, Int64s, Int64s, int]:
+    """Times, values and quality of the rows that the watermark has passed, in order; the first minute still open."""
+    watermark = meter.newest_at - LATENESS_INTERVALS * meter.interval_ms
+    rows = sorted((row for row in meter.accepted if row[0] <= watermark), key=lambda row: row[0])
+    at, steps, quality = (np.array([row[i] for row in rows], np.int64) for i in range(3))
+    if not rows:
+        return at, steps, quality, 0
+    newest = int(at[-1])
+    reachable = watermark - newest <= SHORT_INTERVALS * meter.interval_ms
+    return at, steps, quality, (newest if reachable else watermark) // MINUTE_MS
+
+
+def _minutes(at: Int64s, steps: Int64s, quality: Int64s, interval_ms: int, is_power: Mask, is_register: Mask) -> Cells:
     """The minutes of a meter's released rows, sorted by time."""
     measured = steps != NOTHING
     span = np.diff(at)
@@ -232,11 +272,13 @@ def _minutes(at: Int64s, steps: Int64s, quality: Int64s, interval_ms: int) -> Ce
     both = measured[1:] & measured[:-1] & short[:, None]
     before, after = np.where(both, steps[:-1], 0), np.where(both, steps[1:], 0)
     border = np.minimum((at[:-1] // MINUTE_MS + 1) * MINUTE_MS, at[1:])
-    first_metered, whole_metered = (_metered(part, span, before, after) for part in (border - at[:-1], span))
-    increment = _since_last_measured(steps, measured)
-    lone = np.append(np.zeros((1, steps.shape[1]), np.bool_), ~both, axis=0) & measured & IS_REGISTER
+    first_metered, whole_metered = (
+        _metered(part, span, before, after, is_power, is_register) for part in (border - at[:-1], span)
+    )
+    increment = _since_last_measured(steps, measured, is_register)
+    lone = np.append(np.zeros((1, steps.shape[1]), np.bool_), ~both, axis=0) & measured & is_register
     flags = np.where(measured, quality[:, None], 0)
-    flags |= np.where(measured & IS_REGISTER & (increment < 0), int(Quality.REGISTER_RESET), 0)
+    flags |= np.where(measured & is_register & (increment < 0), int(Quality.REGISTER_RESET), 0)
     flags[1:] |= np.where(measured[1:] & ~short[:, None], int(Quality.GAP), 0)
 
     rows, starts, ends = at // MINUTE_MS, at[:-1] // MINUTE_MS, (border // MINUTE_MS)
@@ -259,25 +301,25 @@ def _minutes(at: Int64s, steps: Int64s, quality: Int64s, interval_ms: int) -> Ce
     return Cells(ids, *columns)
 
 
-def _metered(part: Int64s, span: Int64s, before: Int64s, after: Int64s) -> Int64s:
+def _metered(part: Int64s, span: Int64s, before: Int64s, after: Int64s, is_power: Mask, is_register: Mask) -> Int64s:
     """From a stretch's start for `part` ms on: power by trapezoid, nearest step x ms; registers in whole steps."""
     part, span = part[:, None], span[:, None]
     doubled = 2 * span
     energy = (2 * (before * part * doubled + (after - before) * part * part) + doubled) // (2 * doubled)
     counted = np.maximum(after - before, 0) * part // span
-    return np.where(IS_POWER, energy, np.where(IS_REGISTER, counted, 0))
+    return np.where(is_power, energy, np.where(is_register, counted, 0))
 
 
-def _since_last_measured(steps: Int64s, measured: npt.NDArray[np.bool_]) -> Int64s:
+def _since_last_measured(steps: Int64s, measured: Mask, is_register: Mask) -> Int64s:
     """What each value is above the one measured last before it; 0 where there is none."""
     found = np.zeros(steps.shape, np.int64)
-    for quantity in np.flatnonzero(IS_REGISTER):
+    for quantity in np.flatnonzero(is_register):
         rows = np.flatnonzero(measured[:, quantity])
         found[rows[1:], quantity] = np.diff(steps[rows, quantity])
     return found
 
 
-def _select(cells: Cells, which: npt.NDArray[np.bool_]) -> Cells:
+def _select(cells: Cells, which: Mask) -> Cells:
     return Cells(cells.id[which], *(column[which] for column in cells.columns()))
 
 

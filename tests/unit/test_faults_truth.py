@@ -11,14 +11,24 @@ from bench.faults_check import (
     aggregate_faults,
     alert_faults,
     canonical,
+    load_faults,
     presence_faults,
     request_faults,
     run_faults,
 )
-from bench.faults_load import CLOSING_GAP_STEPS, CLOSING_STEPS, Load
-from bench.faults_truth import Readings, last_gasps
+from bench.faults_load import CLOSING_STEPS, Load
+from bench.faults_truth import LoadFact, LoadKey, Readings, last_gasps
 from schemas.alert import Alert, encode_alert
-from schemas.blocks import Account, AggregateBlock, PresenceBlock, RecomputeRequestBlock, Record
+from schemas.blocks import (
+    Account,
+    AggregateBlock,
+    Beat,
+    LoadBlock,
+    PartialLoadBlock,
+    PresenceBlock,
+    RecomputeRequestBlock,
+    Record,
+)
 from schemas.catalogue import load_catalogue
 from schemas.codec import encode
 from streams.contract import Result
@@ -30,7 +40,7 @@ STEPS, METERS, PARTITION = 400, 60, 3
 
 def steps() -> Iterator[tuple[int, bool]]:
     yield from ((step, False) for step in range(STEPS))
-    yield from ((STEPS + CLOSING_GAP_STEPS + step, True) for step in range(CLOSING_STEPS))
+    yield from ((STEPS + step, True) for step in range(CLOSING_STEPS))
 
 
 def found_of(results: list[Result], kind: type[Result]) -> Found:
@@ -60,7 +70,7 @@ def truth(readings: list[Record]) -> Readings:
 
 @pytest.fixture(scope="module")
 def results(readings: list[Record]) -> list[Result]:
-    return worked("metering", ("rolling_load", "presence"), readings, 1_000)
+    return worked("metering", ("rolling_load", "feeder_load", "presence"), readings, 1_000)
 
 
 def test_the_load_holds_something_of_everything(truth: Readings) -> None:
@@ -85,6 +95,22 @@ def test_a_shard_agrees_with_the_truth(truth: Readings, results: list[Result]) -
     assert list(presence_faults("", truth.presence, found_of(results, PresenceBlock))) == []
     assert list(request_faults("", truth.requests, found_of(results, RecomputeRequestBlock))) == []
     assert list(account_faults("", "metering", truth.account(), found_of(results, Account))) == []
+
+
+def test_two_streams_agree_with_the_truth(truth: Readings, results: list[Result]) -> None:
+    """One partition's parts, put together by the second stream."""
+    parts: list[Record] = [result for result in results if isinstance(result, PartialLoadBlock)]
+    beats: list[Record] = [Beat("closing", 1_000), Beat("closing", 2_000)]
+    loads = found_of(worked("grid", ("substation_balance",), parts + beats, 250), LoadBlock)
+    wanted = truth.loads()
+    whole: dict[LoadKey, LoadFact] = {}
+    for (substation, _, start), fact in wanted.items():
+        before = whole.get((substation, None, start), (0, 0, 0))
+        whole[substation, None, start] = (before[0] + fact[0], before[1] + fact[1], before[2] + fact[2])
+    assert len(wanted) > 100
+    assert list(load_faults("", wanted | whole, [loads])) == []
+    lost = Found(dict(list(loads.values.items())[1:]))
+    assert "loads missing" in list(load_faults("", wanted | whole, [lost]))[-1]
 
 
 def test_last_gasps_agree_with_the_truth() -> None:
