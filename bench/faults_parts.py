@@ -34,7 +34,8 @@ kafka:
 register: register.csv
 topics:
   {readings}:     {{records: [ReadingBlock, Beat], by: meter, partitions: {n}, retention_hours: 24}}
-  {run}.evidence: {{records: [EventBlock, PartialLoadBlock, Beat], by: substation, partitions: {n}, retention_hours: 24}}
+  {run}.evidence:
+    {{records: [EventBlock, PartialLoadBlock, Beat], by: substation, partitions: {n}, retention_hours: 24}}
   {run}.aggregates:      {{records: [AggregateBlock], by: meter, partitions: {n}, retention_hours: 24}}
   {run}.loads:           {{records: [LoadBlock], by: substation, partitions: {n}, retention_hours: 24}}
   {run}.presence:        {{records: [PresenceBlock], by: meter, partitions: {n}, retention_hours: 24}}
