@@ -261,6 +261,7 @@ def _compare(run: Run, plan: Mapping[str, int]) -> dict[str, object]:
     calmed = time.monotonic()
     say("comparing ...")
     found = Comparison(Log(run.broker.bootstrap), "run", "calm").all(run.account())
+    found.faults += [f"{kind}: {done[kind]} of {count} happened" for kind, count in plan.items() if done[kind] < count]
     return _result(run, done, found, (faulted - began, calmed - faulted, time.monotonic() - calmed))
 
 

@@ -18,7 +18,6 @@ from bench.faults_worker import (
     UNHEARD,
 )
 from bench.proof_stack import say
-from schemas.errors import Unavailable
 
 TRIES = 4
 SOON_S, LONG_S = 20.0, 90.0
@@ -39,15 +38,13 @@ class Injector:
         """All of the plan, in random order.
 
         Raises:
-            Unavailable: one could not be made to happen, or something does not come back.
+            Unavailable: something does not come back.
         """
         order = [kind for kind, count in plan.items() for _ in range(count)]
         self.rng.shuffle(order)
         for number, kind in enumerate(order, 1):
-            self._pass_time(self.rng.uniform(0.1, 1.5))
-            if not any(self._try(kind) for _ in range(TRIES)):
-                raise Unavailable(kind, f"did not happen in {TRIES} tries")
-            self.done[kind] += 1
+            self._pass_time(self.rng.uniform(0.1, 0.8))
+            self.done[kind] += any(self._try(kind) for _ in range(TRIES))
             if number % 10 == 0 or number == len(order):
                 say(f"  {number} of {len(order)} faults")
 
@@ -89,7 +86,7 @@ class Injector:
     def worker_killed(self) -> bool:
         """SIGKILL at a random moment of its work."""
         worker = self._ready()
-        self._pass_time(self.rng.uniform(0.0, 2.0))
+        self._pass_time(self.rng.uniform(0.0, 1.5))
         worker.process.kill()
         return self._ends(worker, -signal.SIGKILL)
 

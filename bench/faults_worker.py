@@ -175,7 +175,7 @@ def install(orders: Orders, weakness: str, chunk_bytes: int) -> None:
     FaultyWriter.orders = FaultyProducer.orders = orders
     vars(kafka_clients)["AIOKafkaProducer"] = FaultyProducer
     vars(engine)["StateWriter"] = FaultyWriter
-    engine.Engine = _faulty_engine(orders, weakness)  # type: ignore[misc]
+    vars(worker)["Engine"] = _faulty_engine(orders, weakness)
     if weakness == CHECKSUM:
         slots._checksum = lambda next_offset, payload: ""
 
