@@ -27,9 +27,10 @@ import click
 import numpy as np
 import orjson
 
-from bench.faults_check import Comparison, Log
+from bench.faults_compare import Comparison
 from bench.faults_inject import Injector
 from bench.faults_load import PARTITIONS, READINGS
+from bench.faults_log import Log
 from bench.faults_parts import (
     CALM_SAVE_INTERVAL_S,
     SAVE_INTERVAL_S,

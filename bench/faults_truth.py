@@ -1,13 +1,11 @@
 """What the results of a fault run must be, computed straight from the input topics.
 
 Independent on purpose: nothing of `streams` is used, and nothing is done in its way. The rules are written down here a
-second time: rows are judged one by one, windows are made per meter over its whole history at once. Numbers are integers
-in the catalogue's resolution, so equal means equal bits.
+second time: rows are judged one by one, windows are made per meter over its whole history at once (faults_windows.py).
 
-Rules that are left out because the load never needs them, and that would show as differences if it did: a register
-split inside a minute at other than whole steps of time, more than eight rows waiting, rows that come after an idle
-meter's windows were closed (event time runs five times as fast as the sources' own), minutes of a feeder older than
-those kept.
+Rules that are left out because the load never needs them, and that would show as differences if it did: more than eight
+rows waiting, rows that come after an idle meter's windows were closed (event time runs five times as fast as the
+sources' own), minutes of a feeder older than those kept.
 """
 
 from collections import OrderedDict
@@ -15,31 +13,26 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from schemas.blocks import Beat, EventBlock, Int64s, ReadingBlock, Record
+from bench.faults_windows import (
+    AGGREGATE,
+    HOUR_MS,
+    MINUTE_MS,
+    NOTHING,
+    PER_UNIT,
+    SHORT_INTERVALS,
+    Aggregates,
+    Series,
+    aggregates_of,
+    load_of,
+)
+from schemas.blocks import Beat, EventBlock, ReadingBlock, Record
 from schemas.quality import Quality
 
-MINUTE_MS, HOUR_MS = 60_000, 3_600_000
-MINUTES = {"1min": 1, "15min": 15, "1h": 60, "rolling_15min": 15}
-WINDOWS = tuple(MINUTES)
-PER_UNIT = np.array([1, 1, 10, 10, 10, 100, 100, 100], np.int64)
-IS_REGISTER = np.array([True, True] + [False] * 6)
-IS_POWER = np.array([False, False, True, True, True, False, False, False])
-LATENESS_INTERVALS, SHORT_INTERVALS, SILENT_INTERVALS = 6, 3, 6
+LATENESS_INTERVALS, SILENT_INTERVALS = 6, 6
 REMEMBERED = 64
 TURN_ROWS, TURN_MS, MOST_BEAT_MS = 2_048, 1_000, 2_000
-NOTHING = np.iinfo(np.int64).min
 
-AGGREGATE = np.dtype(
-    [(name, "i8") for name in ("meter", "quantity", "window", "start", "version", "revision", "end", "count")]
-    + [(name, "f8") for name in ("mean", "min", "max", "energy_trapezoid_wh", "register_difference")]
-    + [(name, "i8") for name in ("covered_ms", "quality")]
-)
-"""One aggregate. `meter` and `window` are positions: in the sorted ids of the partition, and in WINDOWS. The versions
-are 0 once the highest was taken."""
-Aggregates = npt.NDArray[np.void]
-Mask = npt.NDArray[np.bool_]
 LoadKey = tuple[str, str | None, int]
 """Substation, feeder (None = the whole substation), start."""
 LoadFact = tuple[int, int, int]
@@ -62,6 +55,19 @@ class Meter:
     changes: int = 0
     accepted: list[tuple[int, tuple[int, ...], int]] = field(default_factory=list)
     """Event time, values in steps (NOTHING = not measured), quality."""
+
+    @property
+    def watermark(self) -> int:
+        """What lies at or before it is late."""
+        return self.newest_at - LATENESS_INTERVALS * self.interval_ms
+
+    def released(self) -> Series:
+        """The rows that the watermark has passed."""
+        rows = sorted((row for row in self.accepted if row[0] <= self.watermark), key=lambda row: row[0])
+        at, steps, quality = (np.array([row[i] for row in rows], np.int64) for i in range(3))
+        newest = rows[-1][0] if rows else 0
+        reachable = self.watermark - newest <= SHORT_INTERVALS * self.interval_ms
+        return Series(at, steps, quality, self.interval_ms, (newest if reachable else self.watermark) // MINUTE_MS)
 
 
 @dataclass(slots=True)
@@ -145,7 +151,7 @@ class Readings:
             self.counts["future"] += 1
             return
         meter.newest_heard_at = max(meter.newest_heard_at, at)
-        if at <= meter.newest_at - LATENESS_INTERVALS * meter.interval_ms:
+        if at <= meter.watermark:
             self.counts["late"] += 1
             for touched in (at - 3 * meter.interval_ms, at, at + 3 * meter.interval_ms):
                 hour = touched // HOUR_MS * HOUR_MS
@@ -173,198 +179,26 @@ class Readings:
     def account(self) -> dict[str, int]:
         """What became of the rows, by the names of Account."""
         rows = sum(len(meter.accepted) for meter in self.meters.values())
-        pending = sum(
-            sum(at > meter.newest_at - LATENESS_INTERVALS * meter.interval_ms for at, _, _ in meter.accepted)
-            for meter in self.meters.values()
-        )
+        pending = sum(sum(at > meter.watermark for at, _, _ in meter.accepted) for meter in self.meters.values())
         return {**self.counts, "released": rows - pending, "pending": pending, "meters": len(self.meters)}
 
     def aggregates(self) -> Aggregates:
         """All aggregates of closed windows, in no particular order."""
-        found = [_aggregates_of(place, self.meters[name]) for place, name in enumerate(sorted(self.meters))]
+        found = [aggregates_of(place, self.meters[name].released()) for place, name in enumerate(sorted(self.meters))]
         return np.concatenate(found) if found else np.empty(0, AGGREGATE)
 
     def loads(self) -> dict[LoadKey, LoadFact]:
         """What these meters drew, by feeder and minute; the newest minute of each feeder is still open."""
         found: dict[LoadKey, LoadFact] = {}
         for meter in self.meters.values():
-            for minute, energy, covered in _load_of(meter):
-                key = (meter.substation or "", meter.feeder, minute * MINUTE_MS)
+            for start, energy, covered in load_of(meter.released()):
+                key = (meter.substation or "", meter.feeder, start)
                 counted_before, energy_before, covered_before = found.get(key, (0, 0, 0))
                 found[key] = (counted_before + 1, energy_before + energy, covered_before + covered)
         newest: dict[tuple[str, str | None], int] = {}
         for substation, feeder, start in found:
             newest[substation, feeder] = max(start, newest.get((substation, feeder), 0))
         return {key: fact for key, fact in found.items() if key[2] < newest[key[:2]]}
-
-
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """What k windows of one meter come to, for q quantities; shape (k,) and (k, q)."""
-
-    id: Int64s
-    count: Int64s
-    total: Int64s
-    low: Int64s
-    high: Int64s
-    metered: Int64s
-    covered: Int64s
-    quality: Int64s
-
-    def columns(self) -> tuple[Int64s, ...]:
-        """All but the id."""
-        return self.count, self.total, self.low, self.high, self.metered, self.covered, self.quality
-
-
-_HIGHEST, _LOWEST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
-_FOLDS = (np.add, np.add, np.minimum, np.maximum, np.add, np.add, np.bitwise_or)
-_EMPTY = (0, 0, _HIGHEST, _LOWEST, 0, 0, 0)
-
-
-def _aggregates_of(place: int, meter: Meter) -> Aggregates:
-    at, steps, quality, open_from = _released(meter)
-    if not len(at):
-        return np.empty(0, AGGREGATE)
-    minutes = _minutes(at, steps, quality, meter.interval_ms, IS_POWER, IS_REGISTER)
-    sampled = minutes.count.any(axis=1)
-    closed = minutes.id < open_from
-    return np.concatenate(
-        [
-            _facts(place, "1min", _select(minutes, sampled & closed)),
-            _facts(place, "15min", _folded(minutes, 15, open_from)),
-            _facts(place, "1h", _folded(minutes, 60, open_from)),
-            _facts(place, "rolling_15min", _select(_rolled(minutes, 15), sampled & closed)),
-        ]
-    )
-
-
-def _load_of(meter: Meter) -> Iterator[tuple[int, int, int]]:
-    """Minute, energy and covered time of a meter's three phases together."""
-    at, steps, quality, open_from = _released(meter)
-    if not len(at):
-        return
-    phases = steps[:, IS_POWER]
-    measured = phases != NOTHING
-    total = np.where(measured.any(axis=1), np.where(measured, phases, 0).sum(axis=1), NOTHING)
-    minutes = _minutes(at, total[:, None], quality, meter.interval_ms, np.array([True]), np.array([False]))
-    which = np.flatnonzero((minutes.id < open_from) & (minutes.covered[:, 0] > 0))
-    for i in which.tolist():
-        yield int(minutes.id[i]), int(minutes.metered[i, 0]), int(minutes.covered[i, 0])
-
-
-def _released(meter: Meter) -> tuple[Int64s, Int64s, Int64s, int]:
-    """Times, values and quality of the rows that the watermark has passed, in order; the first minute still open."""
-    watermark = meter.newest_at - LATENESS_INTERVALS * meter.interval_ms
-    rows = sorted((row for row in meter.accepted if row[0] <= watermark), key=lambda row: row[0])
-    at, steps, quality = (np.array([row[i] for row in rows], np.int64) for i in range(3))
-    if not rows:
-        return at, steps, quality, 0
-    newest = int(at[-1])
-    reachable = watermark - newest <= SHORT_INTERVALS * meter.interval_ms
-    return at, steps, quality, (newest if reachable else watermark) // MINUTE_MS
-
-
-def _minutes(at: Int64s, steps: Int64s, quality: Int64s, interval_ms: int, is_power: Mask, is_register: Mask) -> Cells:
-    """The minutes of a meter's released rows, sorted by time."""
-    measured = steps != NOTHING
-    span = np.diff(at)
-    short = span <= SHORT_INTERVALS * interval_ms
-    both = measured[1:] & measured[:-1] & short[:, None]
-    before, after = np.where(both, steps[:-1], 0), np.where(both, steps[1:], 0)
-    border = np.minimum((at[:-1] // MINUTE_MS + 1) * MINUTE_MS, at[1:])
-    first_metered, whole_metered = (
-        _metered(part, span, before, after, is_power, is_register) for part in (border - at[:-1], span)
-    )
-    increment = _since_last_measured(steps, measured, is_register)
-    lone = np.append(np.zeros((1, steps.shape[1]), np.bool_), ~both, axis=0) & measured & is_register
-    flags = np.where(measured, quality[:, None], 0)
-    flags |= np.where(measured & is_register & (increment < 0), int(Quality.REGISTER_RESET), 0)
-    flags[1:] |= np.where(measured[1:] & ~short[:, None], int(Quality.GAP), 0)
-
-    rows, starts, ends = at // MINUTE_MS, at[:-1] // MINUTE_MS, (border // MINUTE_MS)
-    ids = np.unique(np.concatenate((rows, starts[short], ends[short & (border < at[1:])])))
-    columns = [np.full((len(ids), steps.shape[1]), empty, np.int64) for empty in _EMPTY]
-    count, total, low, high, metered, covered, bits = columns
-    of_row = np.searchsorted(ids, rows)
-    np.add.at(count, of_row, measured)
-    np.add.at(total, of_row, np.where(measured, steps, 0))
-    np.minimum.at(low, of_row, np.where(measured, steps, _HIGHEST))
-    np.maximum.at(high, of_row, np.where(measured, steps, _LOWEST))
-    np.add.at(metered, of_row, np.where(lone, np.maximum(increment, 0), 0))
-    np.bitwise_or.at(bits, of_row, flags)
-    one, two = np.flatnonzero(short), np.flatnonzero(short & (border < at[1:]))
-    of_one, of_two = np.searchsorted(ids, starts[one]), np.searchsorted(ids, ends[two])
-    np.add.at(metered, of_one, first_metered[one])
-    np.add.at(metered, of_two, (whole_metered - first_metered)[two])
-    np.add.at(covered, of_one, np.where(both, (border - at[:-1])[:, None], 0)[one])
-    np.add.at(covered, of_two, np.where(both, (at[1:] - border)[:, None], 0)[two])
-    return Cells(ids, *columns)
-
-
-def _metered(part: Int64s, span: Int64s, before: Int64s, after: Int64s, is_power: Mask, is_register: Mask) -> Int64s:
-    """From a stretch's start for `part` ms on: power by trapezoid, nearest step x ms; registers in whole steps."""
-    part, span = part[:, None], span[:, None]
-    doubled = 2 * span
-    energy = (2 * (before * part * doubled + (after - before) * part * part) + doubled) // (2 * doubled)
-    counted = np.maximum(after - before, 0) * part // span
-    return np.where(is_power, energy, np.where(is_register, counted, 0))
-
-
-def _since_last_measured(steps: Int64s, measured: Mask, is_register: Mask) -> Int64s:
-    """What each value is above the one measured last before it; 0 where there is none."""
-    found = np.zeros(steps.shape, np.int64)
-    for quantity in np.flatnonzero(is_register):
-        rows = np.flatnonzero(measured[:, quantity])
-        found[rows[1:], quantity] = np.diff(steps[rows, quantity])
-    return found
-
-
-def _select(cells: Cells, which: Mask) -> Cells:
-    return Cells(cells.id[which], *(column[which] for column in cells.columns()))
-
-
-def _folded(minutes: Cells, length: int, open_from: int) -> Cells:
-    ids = minutes.id // length
-    closed = np.flatnonzero(ids < open_from // length)
-    if not len(closed):
-        return _select(minutes, np.zeros(len(ids), np.bool_))
-    of = ids[closed]
-    starts = np.flatnonzero(np.append(True, of[1:] != of[:-1]))
-    columns = zip(_FOLDS, minutes.columns(), strict=True)
-    return Cells(of[starts], *(fold.reduceat(column[closed], starts) for fold, column in columns))
-
-
-def _rolled(minutes: Cells, length: int) -> Cells:
-    """Each minute with those of the `length - 1` minutes before it."""
-    columns = [column.copy() for column in minutes.columns()]
-    for back in range(1, min(length, len(minutes.id))):
-        near = np.flatnonzero(minutes.id[back:] - minutes.id[:-back] < length)
-        for fold, rolled, column in zip(_FOLDS, columns, minutes.columns(), strict=True):
-            rolled[near + back] = fold(rolled[near + back], column[near])
-    return Cells(minutes.id, *columns)
-
-
-def _facts(place: int, window: str, cells: Cells) -> Aggregates:
-    anything = (cells.count != 0) | (cells.total != 0) | (cells.metered != 0) | (cells.covered != 0)
-    cell, quantity = np.nonzero(anything | (cells.quality != 0))
-    facts = np.zeros(len(cell), AGGREGATE)
-    per_unit = PER_UNIT[quantity].astype(np.float64)
-    count, sampled = cells.count[cell, quantity], cells.count[cell, quantity] > 0
-    length_ms = MINUTES[window] * MINUTE_MS
-    facts["meter"], facts["quantity"], facts["window"] = place, quantity, WINDOWS.index(window)
-    facts["end"] = (cells.id[cell] + 1) * (MINUTE_MS if window == "rolling_15min" else length_ms)
-    facts["start"] = facts["end"] - length_ms
-    facts["count"] = count
-    facts["mean"] = np.where(
-        sampled & ~IS_REGISTER[quantity], cells.total[cell, quantity] / np.maximum(count, 1) / per_unit, np.nan
-    )
-    facts["min"] = np.where(sampled, cells.low[cell, quantity] / per_unit, np.nan)
-    facts["max"] = np.where(sampled, cells.high[cell, quantity] / per_unit, np.nan)
-    metered = cells.metered[cell, quantity] / per_unit
-    facts["energy_trapezoid_wh"] = np.where(IS_POWER[quantity], metered / HOUR_MS, np.nan)
-    facts["register_difference"] = np.where(IS_REGISTER[quantity], metered, np.nan)
-    facts["covered_ms"], facts["quality"] = cells.covered[cell, quantity], cells.quality[cell, quantity]
-    return facts
 
 
 AlertKey = tuple[str, int]

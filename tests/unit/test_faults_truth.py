@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from bench.faults_check import (
-    Found,
     account_faults,
     aggregate_faults,
     alert_faults,
@@ -17,6 +16,7 @@ from bench.faults_check import (
     run_faults,
 )
 from bench.faults_load import CLOSING_STEPS, Load
+from bench.faults_log import Found
 from bench.faults_truth import LoadFact, LoadKey, Readings, last_gasps
 from schemas.alert import Alert, encode_alert
 from schemas.blocks import (
