@@ -5,7 +5,7 @@ second time: rows are judged one by one, windows are made per meter over its who
 
 Rules that are left out because the load never needs them, and that would show as differences if it did: more than eight
 rows waiting, rows that come after an idle meter's windows were closed (event time runs five times as fast as the
-sources' own), minutes of a feeder older than those kept.
+sources' own), quarters of a feeder older than those kept.
 """
 
 from collections import OrderedDict
@@ -188,7 +188,7 @@ class Readings:
         return np.concatenate(found) if found else np.empty(0, AGGREGATE)
 
     def loads(self) -> dict[LoadKey, LoadFact]:
-        """What these meters drew, by feeder and minute; the newest minute of each feeder is still open."""
+        """What these meters drew, by feeder and quarter; the newest quarter of each feeder is still open."""
         found: dict[LoadKey, LoadFact] = {}
         for meter in self.meters.values():
             for start, energy, covered in load_of(meter.released()):

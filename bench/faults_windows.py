@@ -16,6 +16,7 @@ from schemas.quality import Quality
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 MINUTES = {"1min": 1, "15min": 15, "1h": 60, "rolling_15min": 15}
 WINDOWS = tuple(MINUTES)
+QUARTER = 15
 PER_UNIT = np.array([1, 1, 10, 10, 10, 100, 100, 100], np.int64)
 IS_REGISTER = np.array([True, True] + [False] * 6)
 IS_POWER = np.array([False, False, True, True, True, False, False, False])
@@ -88,16 +89,16 @@ def aggregates_of(place: int, series: Series) -> Aggregates:
 
 
 def load_of(series: Series) -> Iterator[tuple[int, int, int]]:
-    """Start of each closed minute, energy and covered time of a meter's three phases together."""
+    """Start of each closed quarter of an hour, energy and covered time of a meter's three phases together."""
     if not len(series.at):
         return
     phases = series.steps[:, IS_POWER]
     measured = phases != NOTHING
     total = np.where(measured.any(axis=1), np.where(measured, phases, 0).sum(axis=1), NOTHING)
     minutes = _minutes(series, total[:, None], np.array([True]), np.array([False]))
-    which = np.flatnonzero((minutes.id < series.open_from) & (minutes.covered[:, 0] > 0))
-    for i in which.tolist():
-        yield int(minutes.id[i]) * MINUTE_MS, int(minutes.metered[i, 0]), int(minutes.covered[i, 0])
+    quarters = _folded(minutes, QUARTER, series.open_from)
+    for i in np.flatnonzero(quarters.covered[:, 0] > 0).tolist():
+        yield int(quarters.id[i]) * QUARTER * MINUTE_MS, int(quarters.metered[i, 0]), int(quarters.covered[i, 0])
 
 
 def _minutes(series: Series, steps: Int64s, is_power: Mask, is_register: Mask) -> Cells:
