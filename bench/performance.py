@@ -83,7 +83,8 @@ def metering(result: Mapping[str, Any]) -> Iterator[str]:
 
 def latency(result: Mapping[str, Any]) -> Iterator[str]:
     """From a block on Kafka to its results."""
-    yield f"From a block on Kafka to the results of its turn, at shares of {result['highest_readings_per_s']:,} readings/s."
+    highest = f"{result['highest_readings_per_s']:,} readings/s"
+    yield f"From a block on Kafka to the results of its turn, at shares of {highest}."
     yield ""
     yield from _table(
         ("share", "readings/s", "p50 ms", "p99 ms"),
