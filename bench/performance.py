@@ -162,7 +162,8 @@ def faults(result: Mapping[str, Any]) -> Iterator[str]:
     injected = result["injected"]
     yield (
         f"{sum(injected.values())} faults under load, through two streams in a row: **{result['faults']}** to an "
-        f"uninterrupted run and to an independent computation ({result['readings']:,} readings, {result['facts']:,} facts)."
+        "uninterrupted run and to an independent computation "
+        f"({result['readings']:,} readings, {result['facts']:,} facts)."
     )
     yield ""
     yield from _table(("fault", "injected"), ((name.replace("_", " "), count) for name, count in injected.items()))
@@ -175,7 +176,7 @@ def faults(result: Mapping[str, Any]) -> Iterator[str]:
 
 def soak(result: Mapping[str, Any]) -> Iterator[str]:
     """Hours of a live district."""
-    yield f"{result['hours']:g} hours of {result['homes']:,} homes; growth from the second quarter of the time to the last."
+    yield f"{result['hours']:g} hours of {result['homes']:,} homes; growth from the second quarter to the last."
     yield ""
     yield from _table(
         ("process", "memory, MB", "growth"),
