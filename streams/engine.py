@@ -243,6 +243,7 @@ class Engine:
         if self.revocations != revocations:
             return
         self.held |= dict(zip(missing, restored, strict=True))
+        metrics.HELD.labels(self.stream.name).set(len(self.held))
         log.info("stream %s holds partitions %s", self.stream.name, sorted(self.held))
 
     async def _restored(self, partition: int) -> Held:
@@ -288,6 +289,7 @@ class Engine:
                 with suppress(KeyError):  # no turn has closed yet
                     gauge.remove(self.stream.name, partition)
         self.held.clear()
+        metrics.HELD.labels(self.stream.name).set(0)
 
     async def _stopping(self, *args: object, **kwargs: object) -> None:
         await self._save_all()
