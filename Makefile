@@ -5,7 +5,7 @@ VENV := .venv/bin/python
 export PYTHON FLEXMETER_RUN FOR KILLS KAFKA_PORT MQTT_PORT PAGE_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint proof conformance fuzz bench bench-engine soak accuracy doctor clean install install-tests
+.PHONY: help run test lint proof faults conformance fuzz bench bench-engine soak accuracy doctor clean install install-tests
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -24,6 +24,9 @@ lint: install-tests ## style, types, and who may import whom
 
 proof: install ## a week of recorded readings through everything, compared with independent arithmetic (KILLS=1: while parts die)
 	$(VENV) -m bench.proof
+
+faults: install ## workers and Kafka killed, paused, torn and cut off under load: all results as if nothing had happened
+	$(VENV) -m bench.faults
 
 conformance: install-tests ## every decoder on the published telegrams of FLEXMETER_DATA
 	$(VENV) -m bench.conformance

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from schemas.blocks import Int32s, Int64s
 from schemas.catalogue import Kind, Quantity
@@ -153,15 +154,19 @@ def begins(meter: Int64s, id_: Int64s) -> Int64s:
     return np.flatnonzero(first)
 
 
+def by_run(fold: np.ufunc, column: npt.NDArray[Any], starts: Int64s) -> npt.NDArray[Any]:
+    """Each run's rows folded into one; nothing to do where every run is one row, as it is in most turns."""
+    folded: npt.NDArray[Any] = column if len(starts) == len(column) else fold.reduceat(column, starts)
+    return folded
+
+
 def merged(cells: Cells) -> Cells:
     """Sorted cells, with those of the same meter and window made one."""
     starts = begins(cells.meter, cells.id)
-    if len(starts) == len(cells.meter):
-        return cells
     return Cells(
         cells.meter[starts],
         cells.id[starts],
-        np.add.reduceat(cells.sums, starts),
-        np.minimum.reduceat(cells.extremes, starts),
-        np.bitwise_or.reduceat(cells.quality, starts),
+        by_run(np.add, cells.sums, starts),
+        by_run(np.minimum, cells.extremes, starts),
+        by_run(np.bitwise_or, cells.quality, starts),
     )

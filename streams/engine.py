@@ -44,6 +44,9 @@ MOST_IN_FLIGHT_BYTES = 16_000_000
 """Results of one partition that may wait for Kafka; then its records wait too."""
 CAUGHT_UP_S = 5.0
 """A replay that needs no longer than this for what came in the meantime has caught up."""
+METADATA_MAX_AGE_MS = 5_000
+"""A group's leader that was refused by a broker just starting knows no partitions until it asks again, and assigns none
+to anybody so long."""
 LOST_TAIL_S = 3.0
 """With records above the next offset and none arriving for this long, seek again."""
 
@@ -103,6 +106,7 @@ class Engine:
             broker_session_timeout=self.settings.session_timeout_s,
             broker_heartbeat_interval=self.settings.session_timeout_s / 4,
             broker_max_poll_interval=600.0,
+            consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
             stream_buffer_maxsize=512,
             stream_wait_empty=False,
         )
@@ -239,6 +243,7 @@ class Engine:
         if self.revocations != revocations:
             return
         self.held |= dict(zip(missing, restored, strict=True))
+        metrics.HELD.labels(self.stream.name).set(len(self.held))
         log.info("stream %s holds partitions %s", self.stream.name, sorted(self.held))
 
     async def _restored(self, partition: int) -> Held:
@@ -284,6 +289,7 @@ class Engine:
                 with suppress(KeyError):  # no turn has closed yet
                     gauge.remove(self.stream.name, partition)
         self.held.clear()
+        metrics.HELD.labels(self.stream.name).set(0)
 
     async def _stopping(self, *args: object, **kwargs: object) -> None:
         await self._save_all()

@@ -10,6 +10,7 @@ when Faust changes here.
 - app/base.py:1972 `_create_directories` makes folders for tables in the working folder; there are no tables here.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -22,6 +23,8 @@ from schemas.topology_model import Kafka
 from streams import kafka_clients
 
 Offsets = Mapping[TP, int]
+
+log = logging.getLogger(__name__)
 
 
 class NoReadOffsets(dict[TP, int | None]):
@@ -84,6 +87,12 @@ def credentials(kafka: Kafka) -> SASLCredentials | SSLCredentials | None:
 
 
 async def commit(app: faust.App, offsets: Offsets) -> None:
-    """Tell the group how far we are. A hint for lag only: the shard's own next offset is what counts."""
+    """Tell the group how far we are. A hint for lag only: the shard's own next offset is what counts.
+
+    At the end of a worker Faust's thread may be gone before the last save is done; then the hint is not given.
+    """
     held = app.consumer.assignment()
-    await app.consumer._commit({tp: offset for tp, offset in offsets.items() if tp in held})
+    try:
+        await app.consumer._commit({tp: offset for tp, offset in offsets.items() if tp in held})
+    except RuntimeError as error:
+        log.info("the group is not told of %s: %s", dict(offsets), error)

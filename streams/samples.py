@@ -14,7 +14,7 @@ import numpy as np
 from schemas.blocks import Float64s, Int64s
 from schemas.catalogue import Kind, Quantity
 from schemas.quality import Quality
-from streams.cells import COUNT, COVERED, METERED, NO_EXTREME, TOTAL, Cells, begins, joined, merged, most_steps
+from streams.cells import COUNT, COVERED, METERED, NO_EXTREME, TOTAL, Cells, begins, by_run, joined, merged, most_steps
 from streams.contract import Mask, Rows
 
 MINUTE_MS = 60_000
@@ -87,13 +87,12 @@ def _sample_cells(rows: Rows, steps: Int64s, stretches: Stretches, registers: In
     starts = begins(rows.meter, minute)
     sums = np.zeros((len(starts), 4, steps.shape[1]), np.int64)
     extremes = np.empty((len(starts), 2, steps.shape[1]), np.int64)
-    if len(starts):
-        sums[:, COUNT] = np.add.reduceat(measured, starts, dtype=np.int64)
-        sums[:, TOTAL] = np.add.reduceat(np.where(measured & ~scale.is_register, steps, 0), starts)
-        sums[:, METERED] = np.add.reduceat(np.where(bridged, 0, np.maximum(increment, 0)), starts)
-        extremes[:, 0] = np.minimum.reduceat(np.where(measured, steps, NO_EXTREME), starts)
-        extremes[:, 1] = np.minimum.reduceat(np.where(measured, -steps, NO_EXTREME), starts)
-        quality = np.bitwise_or.reduceat(quality, starts)
+    sums[:, COUNT] = by_run(np.add, measured.astype(np.int64), starts)
+    sums[:, TOTAL] = by_run(np.add, np.where(measured & ~scale.is_register, steps, 0), starts)
+    sums[:, METERED] = by_run(np.add, np.where(bridged, 0, np.maximum(increment, 0)), starts)
+    extremes[:, 0] = by_run(np.minimum, np.where(measured, steps, NO_EXTREME), starts)
+    extremes[:, 1] = by_run(np.minimum, np.where(measured, -steps, NO_EXTREME), starts)
+    quality = by_run(np.bitwise_or, quality, starts)
     return Cells(rows.meter[starts], minute[starts], sums, extremes, quality)
 
 
@@ -115,9 +114,8 @@ def _stretch_cells(stretches: Stretches, scale: Scale) -> Cells:
     metered -= _metered_until(left, start, end, before, after, scale)
     starts = begins(stretches.meter[of], minute)
     sums = np.zeros((len(starts), 4, metered.shape[1]), np.int64)
-    if len(starts):
-        sums[:, METERED] = np.add.reduceat(metered, starts)
-        sums[:, COVERED] = np.add.reduceat(np.where(both, (right - left)[:, None], 0), starts)
+    sums[:, METERED] = by_run(np.add, metered, starts)
+    sums[:, COVERED] = by_run(np.add, np.where(both, (right - left)[:, None], 0), starts)
     extremes = np.full((len(starts), 2, metered.shape[1]), NO_EXTREME, np.int64)
     quality = np.zeros((len(starts), metered.shape[1]), np.int32)
     return Cells(stretches.meter[of][starts], minute[starts], sums, extremes, quality)

@@ -1,0 +1,232 @@
+"""docs/performance.md, written from bench/results: `python -m bench.performance`.
+
+A test fails when the page no longer says what the results say. A figure that is not there has not been measured.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.report import RESULTS
+
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+Whole = Mapping[str, Any]
+"""A results file: bench, measured_at, machine, versions, result."""
+
+HEAD = """# Performance
+
+<!-- Written by `python -m bench.performance` from bench/results; run the command of a section to measure anew. -->
+
+Each figure stands with the command that measures it, the machine, how busy that was, and the date. Machines are noisy:
+compare what was measured in one run, and read ratios rather than absolute figures.
+"""
+
+
+def engine(result: Mapping[str, Any]) -> Iterator[str]:
+    """The engine beside its peers."""
+    yield (
+        f"A 1-minute mean of 8 quantities of {result['meters']:,} meters, state saved; readings per CPU-second of the "
+        "process ([how each is set up](../bench/peers/README.md))."
+    )
+    yield ""
+    found = result["contestants"]
+    ordered = sorted(found.items(), key=lambda item: -item[1]["readings_per_cpu_s"])
+    yield from _table(
+        ("contestant", "median", "lowest", "highest", "repeats"),
+        (
+            (name, f"{f['readings_per_cpu_s']:,}", f"{f['lowest']:,}", f"{f['highest']:,}", f["repeats"])
+            for name, f in ordered
+        ),
+    )
+    yield ""
+    yield from (
+        f"- {'met' if goal['met'] else '**missed**'}: {goal['goal']} ({goal['beside']}): {goal['ratio']}"
+        for goal in result["goals"]
+    )
+
+
+def engine_blocks(result: Mapping[str, Any]) -> Iterator[str]:
+    """The size of a block."""
+    yield "The same, by the rows that a block holds, and with the blocks that ten bridges make of live readings."
+    yield ""
+    found = result["rows_a_block"]
+    yield from _table(
+        ("rows a block", "readings per CPU-second"), ((n, f"{f['readings_per_cpu_s']:,}") for n, f in found.items())
+    )
+
+
+def metering(result: Mapping[str, Any]) -> Iterator[str]:
+    """The stream that carries the load."""
+    yield "All operators of stream `metering` together, the worker as it runs, by the size of the city."
+    yield ""
+    yield from _table(
+        ("meters", "rows per CPU-second", "lowest", "highest"),
+        (
+            (f"{int(n):,}", f"{f['readings_per_cpu_s']:,}", f"{f['lowest']:,}", f"{f['highest']:,}")
+            for n, f in result["rows"].items()
+        ),
+    )
+    state = result["state"]
+    each = ", ".join(f"{name} {size:,}" for name, size in state["bytes_a_meter"].items())
+    shard = sum(state["bytes_a_meter_of_the_shard"].values())
+    yield ""
+    yield (
+        f"Bytes of state of an E350: {each}; the shard's own {shard:,}. Saved and compressed a meter takes "
+        f"{state['saved_bytes_a_meter']:,} bytes, as much as its readings in "
+        f"{state['saves_cost_as_much_as_the_input_every_s']} s: a worker saves no oftener than that. To save a meter "
+        f"takes {state['save_cpu_us_a_meter']} us of CPU, to bring it back {state['restore_cpu_us_a_meter']} us."
+    )
+    yield ""
+    yield from (f"- {'met' if met else '**missed**'}: {goal}" for goal, met in result["goals"].items())
+
+
+def latency(result: Mapping[str, Any]) -> Iterator[str]:
+    """From a block on Kafka to its results."""
+    highest = f"{result['highest_readings_per_s']:,} readings/s"
+    yield f"From a block on Kafka to the results of its turn, at shares of {highest}."
+    yield ""
+    yield from _table(
+        ("share", "readings/s", "p50 ms", "p99 ms"),
+        ((share, f"{f['readings_per_s']:,}", f["p50_ms"], f["p99_ms"]) for share, f in result["at"].items()),
+    )
+
+
+def bridge(result: Mapping[str, Any]) -> Iterator[str]:
+    """The MQTT bridge beside a bare client."""
+    yield "The bridge decodes, packs, produces and acknowledges after Kafka; the bare client (paho) counts."
+    yield ""
+    yield from _table(
+        ("", "messages/s", "us of CPU a message"),
+        (
+            (name, f"{result[name]['messages_per_s']:,}", result[name]["cpu_us_per_message"])
+            for name in ("bare client", "bridge")
+        ),
+    )
+    yield ""
+    yield f"Ratio {result['ratio']}, goal {result['goal']}."
+
+
+def sink(result: Mapping[str, Any]) -> Iterator[str]:
+    """The sink beside a bare insert."""
+    yield "Avro bytes to embedded ClickHouse, beside the insert of the same columns alone."
+    yield ""
+    yield from _table(
+        ("", "readings/s", "readings per CPU-second"),
+        (
+            (name, f"{result[name]['readings_per_s']:,}", f"{result[name]['readings_per_cpu_s']:,}")
+            for name in ("bare insert", "sink")
+        ),
+    )
+    yield ""
+    yield f"Ratio by CPU {result['ratio']}, goal {result['goal']}."
+
+
+def codec(result: Mapping[str, Any]) -> Iterator[str]:
+    """Blocks by numpy and by fastavro."""
+    yield f"Blocks of {result['profile']}, rows a second of CPU: numpy beside fastavro, byte for byte the same."
+    yield ""
+    yield from _table(
+        ("rows a block", "encode", "x fastavro", "decode", "x fastavro"),
+        (
+            (
+                b["rows"],
+                f"{b['encode_numpy_rows_per_s']:,}",
+                b["encode_ratio"],
+                f"{b['decode_numpy_rows_per_s']:,}",
+                b["decode_ratio"],
+            )
+            for b in result["blocks"]
+        ),
+    )
+
+
+def decoders(result: Mapping[str, Any]) -> Iterator[str]:
+    """Telegrams by protocol."""
+    yield from _table(
+        ("protocol", "telegrams/s", "us a telegram", "beside it"),
+        (
+            (
+                p["protocol"],
+                f"{p['telegrams_per_s']:,}",
+                p["us_per_telegram"],
+                f"{p['library']}: {p['library_us_per_telegram']} us" if p["library"] else "",
+            )
+            for p in result["protocols"]
+        ),
+    )
+
+
+def faults(result: Mapping[str, Any]) -> Iterator[str]:
+    """Everything that can break."""
+    injected = result["injected"]
+    yield (
+        f"{sum(injected.values())} faults under load, through two streams in a row: **{result['faults']}** to an "
+        "uninterrupted run and to an independent computation "
+        f"({result['readings']:,} readings, {result['facts']:,} facts)."
+    )
+    yield ""
+    yield from _table(("fault", "injected"), ((name.replace("_", " "), count) for name, count in injected.items()))
+    yield ""
+    yield (
+        f"Repeated records {result['repeated_records']:,}; longest pause of a partition {result['longest_pause_s']} s; "
+        f"restore {result['restore_s']['median']} s at the median, {result['restore_s']['longest']} s at most."
+    )
+
+
+def soak(result: Mapping[str, Any]) -> Iterator[str]:
+    """Hours of a live district."""
+    yield f"{result['hours']:g} hours of {result['homes']:,} homes; growth from the second quarter to the last."
+    yield ""
+    yield from _table(
+        ("process", "memory, MB", "growth"),
+        ((name, m["median_mb"], f"{m['growth']:.1%}") for name, m in result["memory"].items()),
+    )
+    yield ""
+    yield from (f"- {fault}" for fault in result["faults"] or ["nothing grew that should not, nothing ended"])
+
+
+SECTIONS: Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], Iterator[str]]]] = {
+    "engine": ("The engine beside its peers", "make bench-engine", engine),
+    "engine_blocks": ("The size of a block", "python -m bench.engine_blocks", engine_blocks),
+    "metering": ("Metering", "python -m bench.metering", metering),
+    "latency": ("Latency", "python -m bench.latency", latency),
+    "bridge": ("MQTT bridge", "python -m bench.bridge", bridge),
+    "sink": ("Sink", "python -m bench.sink", sink),
+    "codec": ("Codec", "python -m bench.codec", codec),
+    "decode": ("Decoders", "python -m bench.decode", decoders),
+    "faults": ("Faults", "make faults", faults),
+    "soak": ("Soak", "make soak HOURS=2", soak),
+}
+"""Name of the results -> title, command, what the page says of them."""
+
+
+def page(folder: Path = RESULTS) -> str:
+    """The whole page, from the results that are there."""
+    lines = [HEAD]
+    for name, (title, command, tell) in SECTIONS.items():
+        lines += [f"## {title}", ""]
+        file = folder / f"{name}.json"
+        if not file.exists():
+            lines += [f"Not measured yet: `{command}`.", ""]
+            continue
+        whole: Whole = json.loads(file.read_text("utf-8"))
+        lines += [*tell(whole["result"]), "", f"`{command}`, {_where(whole)}.", ""]
+        if (folder / f"{name}.png").exists():
+            lines += [f"![{title}](../bench/results/{name}.png)", ""]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _where(whole: Whole) -> str:
+    machine = whole["machine"]
+    return f"{whole['measured_at'][:10]}, {machine['processor']}, {machine['cores']} cores, load {machine['load_1min']}"
+
+
+def _table(head: Sequence[str], rows: Iterator[Sequence[object]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    yield from (f"| {' | '.join(map(str, row))} |" for row in rows)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")
