@@ -1,8 +1,10 @@
 """The operators there are, by the name that topology.yaml, metrics, tables and test cases use."""
 
+from streams.anomaly import Anomaly
 from streams.contract import Operator
 from streams.feeder_load import FeederLoad
 from streams.last_gasp import LastGasp
+from streams.meter_fault import MeterFault
 from streams.presence import Presence
 from streams.rolling_load import RollingLoad
 from streams.substation_balance import SubstationBalance
@@ -12,6 +14,8 @@ _ALL: tuple[Operator, ...] = (
     FeederLoad(),
     Presence(),
     LastGasp(),
+    Anomaly(),
+    MeterFault(),
     SubstationBalance(),
 )
 OPERATORS = {operator.name: operator for operator in _ALL}

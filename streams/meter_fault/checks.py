@@ -1,0 +1,229 @@
+"""What is wrong with a meter, hour by hour: each check says of n meters which are suspicious, and by which figures.
+
+A check learns what is usual for the meter while nothing is suspicious, and says nothing while it is learning. Hours are
+those with readings; a fault is told only when its check has been suspicious for some hours on end (operator.py).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from schemas.blocks import Float64s, Int64s
+from schemas.catalogue import Kind, Quantity
+from streams.contract import Mask, State
+from streams.meter_fault import days
+from streams.meter_fault.days import Day
+from streams.periods import NONE_HIGH
+
+HOUR_MS = 3_600_000
+DAY_HOURS = 24
+LEARNING_HOURS = 168
+NOMINAL_V = 230.0
+"""EN 50160, 4.2.2.1: nominal voltage between phase and neutral."""
+DAYS_REMEMBERED = 28
+FORGETTING = 0.9997
+"""Of the longest pause, an hour: half is forgotten in three months."""
+ALIKE = 0.35
+"""Two factors are the same if their logarithms are so close."""
+SOME_STEPS = 10
+"""A register is expected to move when at least so many of its steps were used in the hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From where on something is suspicious: lower finds more, sooner, and is wrong more often."""
+
+    pause_factor: float = 2.5
+    """A register that rests so many times longer than ever, and at least two days."""
+    still_factor: float = 4.0
+    """A gauge that stays the same so many times longer than ever, and at least half a day."""
+    reversed_share: float = 0.01
+    """A phase feeds in that did so in at most this share of the hours before."""
+    sigmas: float = 4.0
+    """A day's load is so many standard deviations off the meter's days (of the logarithm); lasting shifts: twice as
+    many, summed over days ..."""
+    factor: float = 1.7
+    """... and by at least this factor."""
+    clock_intervals: float = 7.0
+    """The clock is off by so many reporting intervals, and at least two minutes: more than rows may come out of order
+    (profiles.yaml), or a delay would be taken for a wrong clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the q quantities of a profile stand."""
+
+    register: int | None
+    steps_per_unit: Float64s
+    voltages: tuple[int, ...]
+    phases: tuple[int, ...]
+    """Active powers by phase, or the one there is."""
+    gauges: Mask
+    """Those that vary as long as they are alive, shape (q,)."""
+    never_zero: Mask
+    """Those for which 0 is a value like any other, shape (q,)."""
+
+    @classmethod
+    def of(cls, quantities: tuple[Quantity, ...], register: int | None, steps_per_unit: Float64s) -> "Layout":
+        """The layout of these quantities; `register` counts the load."""
+        names = [quantity.name for quantity in quantities]
+        voltages = tuple(i for i, name in enumerate(names) if name in {"voltage_l1_v", "voltage_l2_v", "voltage_l3_v"})
+        by_phase = tuple(i for i, name in enumerate(names) if name.startswith("active_power_l"))
+        whole = tuple(i for i, name in enumerate(names) if name == "active_power_w")
+        alive = [
+            quantity.kind is Kind.GAUGE and quantity.unit in {"W", "V", "A", "°C", "m3/h"} for quantity in quantities
+        ]
+        zero_counts = [quantity.unit in {"V", "°C"} for quantity in quantities]
+        return cls(register, steps_per_unit, voltages, by_phase or whole, np.array(alive), np.array(zero_counts))
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """An hour of each of n meters."""
+
+    id: Int64s
+    """Hours since 1970, shape (n,)."""
+    delay_ms: Int64s
+    interval_ms: Int64s
+    means: Float64s
+    """In the quantity's unit, NaN where not measured, shape (n, q)."""
+    low: Int64s
+    high: Int64s
+    """In steps, shape (n, q)."""
+    load: Float64s
+    """Mean load, NaN if unknown, shape (n,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Of one check: which meters are suspicious, what was measured and what was expected."""
+
+    suspicious: Mask
+    measured: Float64s
+    expected: Float64s
+
+
+def dtype(q: int) -> np.dtype[Any]:
+    """What the checks know of a meter of q quantities."""
+    return np.dtype(
+        [
+            ("hours", "i8"),
+            ("register", "i8"),
+            ("pause", "i4"),
+            ("longest_pause", "f8"),
+            ("last", "i8", (q,)),
+            ("still", "i4", (q,)),
+            ("longest_still", "f8", (q,)),
+            ("fed_in", "f8", (q,)),
+            ("delay_ms", "f8"),
+            ("days", days.DTYPE),
+        ]
+    )
+
+
+def stuck_register(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
+    """The register stands still although power flows; or, without a power, longer than it ever did."""
+    nothing = np.zeros(len(state))
+    if layout.register is None:
+        return Finding(nothing > 0, nothing, nothing)
+    high = hour.high[:, layout.register]
+    known = high != NONE_HIGH
+    before = state["register"]
+    rests = known & (before == high) & (state["hours"] > 1)
+    moves = known & ~rests
+    pause, longest = state["pause"], state["longest_pause"]
+    state["longest_pause"] = np.where(moves, np.maximum(longest * FORGETTING, pause), longest)
+    state["pause"] = pause = np.where(moves, 0, pause + rests)
+    state["register"] = np.where(known, high, before)
+    steps = np.where(np.isnan(hour.load), 0, hour.load) * layout.steps_per_unit[layout.register]
+    by_power = rests & (steps >= SOME_STEPS) & bool(layout.phases)
+    limit = np.maximum(limits.pause_factor * longest, 2 * DAY_HOURS)
+    by_pause = (pause > limit) & (state["hours"] > 2 * LEARNING_HOURS)
+    return Finding(by_power | by_pause, pause.astype(np.float64), np.where(by_power, 0, limit))
+
+
+def phase_loss(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
+    """A phase has lost its voltage while another has it."""
+    nothing = np.zeros(len(state))
+    if len(layout.voltages) < 2:
+        return Finding(nothing > 0, nothing, nothing)
+    volts = hour.means[:, list(layout.voltages)]
+    lowest, highest = np.fmin.reduce(volts, axis=1), np.fmax.reduce(volts, axis=1)
+    lost: Mask = np.asarray((lowest < 0.5 * NOMINAL_V) & (highest > 0.8 * NOMINAL_V))
+    return Finding(lost, lowest, np.full(len(state), NOMINAL_V))
+
+
+def reversed_phase(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
+    """A phase feeds in that never did: its current transformer is reversed, or phases are swapped."""
+    nothing = np.zeros(len(state))
+    if not layout.phases:
+        return Finding(nothing > 0, nothing, nothing)
+    phases = list(layout.phases)
+    watts = hour.means[:, phases]
+    feeds_in = np.where(np.isnan(watts), False, watts < -1.0)
+    share = state["fed_in"][:, phases]
+    strange = feeds_in & (share <= limits.reversed_share)
+    rate = np.maximum(1 / np.maximum(state["hours"], 1), 1 / (DAYS_REMEMBERED * DAY_HOURS))[:, None]
+    state["fed_in"][:, phases] = share + np.where(strange & _learned(state)[:, None], 0, rate * (feeds_in - share))
+    suspicious: Mask = strange.any(axis=1) & _learned(state)
+    return Finding(suspicious, np.fmin.reduce(watts, axis=1), nothing)
+
+
+def dead_sensor(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
+    """A gauge shows the same value, to the last digit, for longer than it ever did."""
+    measured = layout.gauges & (hour.high != NONE_HIGH)
+    same = measured & (hour.low == hour.high) & (hour.low == state["last"]) & (layout.never_zero | (hour.low != 0))
+    moves = measured & ~same
+    still, longest = state["still"], state["longest_still"]
+    state["longest_still"] = np.where(moves, np.maximum(longest * FORGETTING, still), longest)
+    state["still"] = still = np.where(moves, 0, still + same)
+    state["last"] = np.where(measured, hour.high, state["last"])
+    limit = np.maximum(limits.still_factor * longest, DAY_HOURS // 2)
+    dead = (still > limit) & _learned(state)[:, None]
+    return Finding(np.asarray(dead.any(axis=1)), still.max(axis=1).astype(np.float64), limit.min(axis=1))
+
+
+def clock(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
+    """The meter's time is off: rows come later, or earlier, after their event time than on its first day."""
+    first = state["hours"] <= DAY_HOURS
+    rate = 1 / np.clip(state["hours"], 1, DAY_HOURS)
+    state["delay_ms"] += np.where(first, rate * (hour.delay_ms - state["delay_ms"]), 0)
+    off = hour.delay_ms - state["delay_ms"]
+    limit = np.maximum(limits.clock_intervals * hour.interval_ms, 120_000)
+    return Finding((np.abs(off) > limit) & ~first, off / 1000, state["delay_ms"] / 1000)
+
+
+def scale_change(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
+    """The last day and its quietest hours are off by the same factor, as by a wrong multiplier."""
+    day = days.look(state["days"], hour.id, hour.load)
+    off = day.off
+    alike = (np.abs(off[:, 0] - off[:, 1]) < ALIKE) & (off[:, 0] * off[:, 1] > 0)
+    at_once = day.far(limits.sigmas, limits.factor).all(axis=1) & alike & day.has_base
+    lasting = ~day.has_base & (state["days"]["sums"][:, days.ABOVE] > 2 * limits.sigmas)
+    return Finding(np.asarray(at_once | lasting), *_means(day))
+
+
+def sudden_drop(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
+    """The days are far below those before, their quietest hours too: part of the load passes the meter by."""
+    day = days.look(state["days"], hour.id, hour.load)
+    far, below = day.far(limits.sigmas, limits.factor), day.off < 0
+    at_once = (far & below).all(axis=1) & day.has_base
+    lasting = state["days"]["sums"][:, days.BELOW] > 2 * limits.sigmas
+    strange = far.any(axis=1) | (state["days"]["sums"] > 2 * limits.sigmas).any(axis=1)
+    days.settle(state["days"], hour.id, day, np.asarray(strange))
+    return Finding(np.asarray(at_once | lasting), *_means(day))
+
+
+Check = Callable[[State, Hour, Layout, Limits], Finding]
+
+
+def _means(day: Day) -> tuple[Float64s, Float64s]:
+    """The day's mean load and the usual one."""
+    return np.exp(day.logs[:, 0]), np.exp(day.usual[:, 0])
+
+
+def _learned(state: State) -> Mask:
+    learned: Mask = state["hours"] > LEARNING_HOURS
+    return learned
