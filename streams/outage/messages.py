@@ -25,8 +25,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.blocks import Float64s
+from schemas.blocks import Float64s, Int64s
 from streams.outage.tree import Span
+
+
+IMPOSSIBLE = -1e30
+"""Log of nothing: finite, so that differences of it stay numbers."""
 
 
 @dataclass(frozen=True)
@@ -93,21 +97,26 @@ def _tables(priors: Priors) -> _Tables:
     earlier = np.cumsum(stays, axis=0) - stays
     others = stays.sum(axis=0) - stays
     later = recloses.sum(axis=0) - np.cumsum(recloses, axis=0)
+    return _Tables(
+        _log(1 - stays.sum(axis=0) - recloses.sum(axis=0)),
+        _log(stays),
+        _log(recloses),
+        _log(1 - earlier),
+        _log(1 - priors.nested - stays - others - later),
+        _log(priors.nested + stays),
+        _log(priors.regimes)[:, None],
+        float(_log(np.array(1 - priors.switching))),
+        float(_log(np.array(priors.switching))),
+    )
+
+
+def _log(chances: Float64s) -> Float64s:
     with np.errstate(divide="ignore"):
-        return _Tables(
-            np.log(1 - stays.sum(axis=0) - recloses.sum(axis=0)),
-            np.log(stays),
-            np.log(recloses),
-            np.log(1 - earlier),
-            np.log(1 - priors.nested - stays - others - later),
-            np.log(priors.nested + stays),
-            np.log(priors.regimes)[:, None],
-            float(np.log(1 - priors.switching)),
-            float(np.log(priors.switching)),
-        )
+        found: Float64s = np.maximum(np.log(chances), IMPOSSIBLE)
+    return found
 
 
-def _at(tables: _Tables, at: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> _Tables:
+def _at(tables: _Tables, at: Int64s) -> _Tables:
     return _Tables(
         tables.idle[at],
         tables.stays[:, at],
@@ -129,7 +138,15 @@ def _split(states: Float64s, bursts: int, regimes: int) -> tuple[Float64s, Float
 
 
 def _sum(logs: Float64s, axis: int = 0) -> Float64s:
-    total: Float64s = np.logaddexp.reduce(logs, axis=axis)
+    """Log of a sum of exponentials along an axis."""
+    most = logs.max(axis=axis)
+    total: Float64s = most + np.log(np.exp(logs - np.expand_dims(most, axis)).sum(axis=axis))
+    return total
+
+
+def _add(one: Float64s, other: Float64s) -> Float64s:
+    """Log of a sum of two exponentials; np.logaddexp is exact for infinities too, and several times slower."""
+    total: Float64s = np.maximum(one, other) + np.log1p(np.exp(-np.abs(one - other)))
     return total
 
 
@@ -143,26 +160,26 @@ def _upward(inside: Float64s, tables: _Tables, bursts: int, regimes: int) -> Flo
     out_supplied[:] = _sum(np.vstack((supplied + tables.idle, stays, recloses)))
     for k in range(bursts):
         dark_anew, back_anew = _anew(stays, recloses, k)
-        out_dark[k] = np.logaddexp(dark[k] + tables.idle_when_dark[k], dark_anew)
-        out_back[k] = np.logaddexp(
-            np.logaddexp(back[k] + tables.idle_when_back[k], dark[k] + tables.same_when_back[k]), back_anew
+        out_dark[k] = _add(dark[k] + tables.idle_when_dark[k], dark_anew)
+        out_back[k] = _add(
+            _add(back[k] + tables.idle_when_back[k], dark[k] + tables.same_when_back[k]), back_anew
         )
     for states in (out_dark, out_back):
         drawn = _sum(states + tables.regimes, 1)[:, None]
-        np.logaddexp(states + tables.keep, drawn + tables.anew, out=states)
+        states[:] = _add(states + tables.keep, drawn + tables.anew)
     return out
 
 
 def _anew(stays: Float64s, recloses: Float64s, k: int) -> tuple[Float64s, Float64s]:
     """What a device that opens in another burst leads to, from dark since k and from back since k."""
-    nothing = np.full((1, stays.shape[1]), -np.inf)
+    nothing = np.full((1, stays.shape[1]), IMPOSSIBLE)
     earlier = _sum(np.vstack((nothing, stays[:k])))
     later = _sum(np.vstack((nothing, stays[k + 1 :], recloses[k + 1 :])))
-    return earlier, np.logaddexp(earlier, later)
+    return earlier, _add(earlier, later)
 
 
 def _downward(span: Span, tables: _Tables, inside: Float64s, passed: Float64s, bursts: int, regimes: int) -> Marginals:
-    outside = np.full_like(inside, -np.inf)
+    outside = np.full_like(inside, IMPOSSIBLE)
     outside[0, 0] = 0.0
     log_evidence = float(passed[0, 0])
     stays, recloses = np.empty((bursts, span.size)), np.empty((bursts, span.size))
@@ -182,8 +199,9 @@ def _downward(span: Span, tables: _Tables, inside: Float64s, passed: Float64s, b
     return Marginals(stays, recloses, at_regime, log_evidence)
 
 
-def _lengths(starts: np.ndarray[tuple[int, ...], np.dtype[np.int64]], count: int) -> Float64s:
-    return np.diff(np.append(starts, count))
+def _lengths(starts: Int64s, count: int) -> Int64s:
+    lengths: Int64s = np.diff(np.append(starts, count))
+    return lengths
 
 
 def _without(whole: Float64s, own: Float64s, tables: _Tables, bursts: int, regimes: int) -> Float64s:
@@ -191,7 +209,7 @@ def _without(whole: Float64s, own: Float64s, tables: _Tables, bursts: int, regim
     out = whole - own
     for states in _split(out, bursts, regimes)[1:]:
         drawn = _sum(states, 1)[:, None] + tables.regimes
-        np.logaddexp(states + tables.keep, drawn + tables.anew, out=states)
+        states[:] = _add(states + tables.keep, drawn + tables.anew)
     return out
 
 
@@ -202,19 +220,19 @@ def _through(
     from_supplied, from_dark, from_back = _split(outside, bursts, regimes)
     mine = np.empty_like(outside)
     supplied, dark, back = _split(mine, bursts, regimes)
-    all_inside, dark_inside, back_inside = _split(inside, bursts, regimes)
+    _, dark_inside, back_inside = _split(inside, bursts, regimes)
     supplied[:] = from_supplied + tables.idle
     any_dark, any_back = _sum(from_dark, 1), _sum(from_back, 1)
     stays, recloses = np.empty_like(any_dark), np.empty_like(any_back)
-    nothing = np.full((1, outside.shape[1]), -np.inf)
+    nothing = np.full((1, outside.shape[1]), IMPOSSIBLE)
     for k in range(bursts):
         later = np.vstack((nothing, any_dark[k + 1 :]))
         other = np.vstack((any_back[:k], any_back[k + 1 :]))
         opened = tables.stays[k] + _sum(np.vstack((from_supplied[None], later, other)))
         closed = tables.recloses[k] + _sum(np.vstack((from_supplied[None], any_back[:k])))
         same = from_back[k] + tables.same_when_back[k]
-        dark[k] = np.logaddexp(np.logaddexp(from_dark[k] + tables.idle_when_dark[k], same), opened + tables.regimes)
-        back[k] = np.logaddexp(from_back[k] + tables.idle_when_back[k], closed + tables.regimes)
-        stays[k] = np.logaddexp(opened + _sum(dark_inside[k] + tables.regimes), _sum(same + dark_inside[k]))
+        dark[k] = _add(_add(from_dark[k] + tables.idle_when_dark[k], same), opened + tables.regimes)
+        back[k] = _add(from_back[k] + tables.idle_when_back[k], closed + tables.regimes)
+        stays[k] = _add(opened + _sum(dark_inside[k] + tables.regimes), _sum(same + dark_inside[k]))
         recloses[k] = closed + _sum(back_inside[k] + tables.regimes)
     return mine, (stays, recloses)

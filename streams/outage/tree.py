@@ -117,10 +117,18 @@ class Grid:
         """The position of each meter."""
         return {meter_id: row for row, meter_id in enumerate(self.meter_ids)}
 
+    @cached_property
+    def first_meter(self) -> Int64s:
+        """How many meters stand before each branch's; one entry more than there are branches."""
+        return np.searchsorted(self.meter_branch, np.arange(len(self.parent) + 1))
+
     def meters(self, branch: int) -> slice:
         """The meters under a branch."""
-        low, high = np.searchsorted(self.meter_branch, (branch, self.end[branch]))
-        return slice(int(low), int(high))
+        return slice(int(self.first_meter[branch]), int(self.first_meter[self.end[branch]]))
+
+    def meters_under(self, span: slice) -> Int64s:
+        """How many meters hang under each branch of a slice."""
+        return self.first_meter[self.end[span]] - self.first_meter[span]
 
     def customers(self, branches: Iterable[int]) -> int:
         """Usage points under any of the branches."""

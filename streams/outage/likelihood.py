@@ -1,0 +1,224 @@
+"""How likely what is known of each meter is, for each state of its supply.
+
+For a meter m, with T the burst, R when supply came back nearest to it, now, n(a, b) the readings due from a to b:
+
+    supplied      lie if it gasped or was restored, times s(n(read, now))
+    dark since T  r_j shape(gasp - T) if it gasped, else 1 - r_j F(now - T); times `contradicted` if it gave proof of
+                  supply since; times s(n(read, T))
+    back by now   the same of the gasp; r' if it was restored, else 1 - r' F(now - R); times s(n(read, now) less n(T, R))
+
+with s(n) = mute + (1 - mute)(1 - q)^n, q its delivery of readings, r_j its delivery of last gasps in regime j, r' that
+of restorations, F the share of events that arrive within a time. Readings are due only while the way to the meter is
+known to work: until something else last came through its gateway. What is silent as a whole after that counts once, for
+the gateway, at the branch over all that it serves.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.blocks import Float64s, Int64s
+from streams.outage.assumptions import Assumptions
+from streams.outage.state import DELAY_EDGES_MS, State
+from streams.outage.tree import Grid, Span
+
+NEVER = np.iinfo(np.int64).max
+JITTER = 0.25
+"""Share of a reporting interval by which a reading may come later than due."""
+_FACTOR_PRIOR = 3.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A branch and all under it, at one moment, with the bursts to weigh, in order of time."""
+
+    span: Span
+    slots: Int64s
+    bursts_ms: Int64s
+    now_ms: int
+    mute: npt.NDArray[np.bool_] | None = None
+    """Meters of the grid that say nothing here, shape (M,); None = all speak."""
+
+
+def evidence_at(grid: Grid, state: State, assumed: Assumptions, scene: Scene) -> Float64s:
+    """Log likelihood at each branch of the span, shape (1 + 2 K J, n)."""
+    rows = grid.meters(scene.span.first)
+    per_meter = meter_evidence(grid, state, assumed, scene)
+    branch = grid.meter_branch[rows] - scene.span.first
+    found = np.zeros((len(per_meter), scene.span.size))
+    if len(branch):
+        starts = np.flatnonzero(np.append(True, np.diff(branch) != 0))
+        found[:, branch[starts]] = np.add.reduceat(per_meter, starts, axis=1)
+    _add_gateways(found, grid, state, assumed, scene)
+    return found
+
+
+def meter_evidence(grid: Grid, state: State, assumed: Assumptions, scene: Scene) -> Float64s:
+    """Log likelihood of each meter under the span's first branch, shape (1 + 2 K J, meters)."""
+    rows = grid.meters(scene.span.first)
+    meters = state.meters[rows]
+    regimes = len(assumed.delivery)
+    until = np.minimum(scene.now_ms, state.alive_ms[grid.comms.of_meter[rows]]) - slowest_ms(state.reading_delays)
+    read = np.maximum(meters["counted_ms"], meters["excused_ms"])
+    gasped = (meters["gasp_ms"] > meters["excused_ms"]) & (meters["gasp_ms"] >= _oldest(scene, assumed))
+    told = gasped | (meters["restored_ms"] > np.maximum(_oldest(scene, assumed), meters["excused_ms"]))
+    lie = np.minimum(lie_of(state, assumed) * (1 + 3 * meters["lies"]), 0.3)
+    silence = Silence(meters["interval_ms"], meters["reading_delivery"], assumed.mute)
+    found = np.empty((1 + 2 * len(scene.slots) * regimes, len(meters)))
+    all_missed = due(read, until, meters["interval_ms"])
+    found[0] = np.where(told, np.log(lie), 0.0) + silence.log(all_missed)
+    delivery = delivery_of(meters, assumed)
+    restored = (1 - restored_delivery(state)) if len(meters) else 1.0
+    for k, (slot, burst) in enumerate(zip(scene.slots.tolist(), scene.bursts_ms.tolist(), strict=True)):
+        back = meters["back_ms"][:, slot]
+        arrived = share_within(state.event_delays, scene.now_ms - burst)
+        shape = _shape(meters["gasp_ms"] - burst, assumed)
+        gasp = np.where(gasped, np.log(delivery) + shape, np.log1p(-delivery * arrived))
+        missed = due(read, np.minimum(np.full(len(read), burst), until), meters["interval_ms"])
+        dark = np.where(back > 0, np.log(assumed.contradicted), 0.0) + silence.log(missed)
+        began = restoration_ms(grid, scene.span, back)
+        waited = share_within(state.event_delays, np.where(began < NEVER, scene.now_ms - began, 0))
+        told_back = meters["restored_ms"] > burst
+        came_back = np.where(told_back, np.log1p(-restored), np.log1p(-(1 - restored) * waited))
+        back_ms = np.maximum(np.where(began < NEVER, np.minimum(began, until), until), burst)
+        excused = due(read, back_ms, meters["interval_ms"]) - missed
+        came_back = came_back + silence.log(np.maximum(all_missed - excused, 0))
+        at = 1 + k * regimes
+        found[at : at + regimes] = gasp + dark
+        found[at + len(scene.slots) * regimes :][:regimes] = gasp + came_back
+    found[:, meters["excused_ms"] >= scene.now_ms] = 0.0
+    if scene.mute is not None:
+        found[:, scene.mute[rows]] = 0.0
+    return found
+
+
+@dataclass(frozen=True)
+class Silence:
+    """How likely it is that no reading came while some were due."""
+
+    interval_ms: Float64s
+    delivery: Float64s
+    mute: float
+
+    def log(self, missed: Float64s) -> Float64s:
+        """Log of s(n)."""
+        lost = np.minimum(missed, 200) * np.log1p(-np.minimum(self.delivery, 0.98))
+        found: Float64s = np.log(self.mute + (1 - self.mute) * np.exp(lost))
+        return found
+
+
+def due(read_ms: Int64s, until_ms: Int64s, interval_ms: Float64s) -> Float64s:
+    """How many readings were due after one, in whole; none where the interval or the last reading is unknown."""
+    known = (interval_ms > 0) & (read_ms > 0)
+    ratio = np.divide(until_ms - read_ms, interval_ms, out=np.zeros(len(interval_ms)), where=known)
+    return np.maximum(np.floor(ratio - JITTER), 0)
+
+
+def delivery_of(meters: np.ndarray[tuple[int, ...], np.dtype[np.void]], assumed: Assumptions) -> Float64s:
+    """Delivery of each meter's last gasp by regime, shape (J, meters): the regime's, times how it does among others."""
+    factor = (meters["gasps"] + _FACTOR_PRIOR) / (meters["gasps_expected"] + _FACTOR_PRIOR)
+    found: Float64s = np.clip(np.array(assumed.delivery)[:, None] * factor, 0.01, 0.97)
+    return found
+
+
+def restored_delivery(state: State) -> float:
+    """Share of restorations that come through."""
+    return float(np.clip(state.counts[0] / state.counts[1], 0.05, 0.97))
+
+
+def lie_of(state: State, assumed: Assumptions) -> float:
+    """How often a meter's event is a lie: the assumption, corrected by what became of lone last gasps."""
+    return float(np.clip(assumed.lie * (state.counts[2] + 1) / (state.counts[3] + 1), assumed.lie / 10, 0.1))
+
+
+def share_within(delays: Float64s, age_ms: Int64s | int) -> Float64s:
+    """Share of events that arrive within an age, by what was seen."""
+    edges = np.append(0.0, np.cumsum(delays) / delays.sum())
+    found: Float64s = np.interp(np.maximum(age_ms, 0), DELAY_EDGES_MS, edges)
+    return found
+
+
+def slowest_ms(delays: Float64s, share: float = 0.97) -> int:
+    """Delay that all but a few stay under."""
+    edges = np.append(0.0, np.cumsum(delays) / delays.sum())
+    return int(np.interp(share, edges, DELAY_EDGES_MS))
+
+
+def restoration_ms(grid: Grid, span: Span, back_ms: Int64s) -> Int64s:
+    """When supply came back to each meter, by the nearest branch over it that knows; NEVER where none does."""
+    rows = grid.meters(span.first)
+    first = np.full(span.size, NEVER)
+    branch = grid.meter_branch[rows] - span.first
+    np.minimum.at(first, branch, np.where(back_ms > 0, back_ms, NEVER))
+    for level in range(len(span.levels) - 1, 0, -1):
+        earliest = np.minimum.reduceat(first[span.levels[level]], span.starts[level - 1])
+        first[span.parents[level - 1]] = np.minimum(first[span.parents[level - 1]], earliest)
+    own = first.copy()
+    above = grid.parent[span.slice] - span.first
+    for at in span.levels[1:]:
+        first[at] = np.where(own[at] < NEVER, own[at], first[above[at]])
+    return first[branch]
+
+
+def _oldest(scene: Scene, assumed: Assumptions) -> int:
+    """Last gasps before this have nothing to do with the bursts."""
+    return int(scene.bursts_ms.min()) - assumed.longest_burst_ms if len(scene.bursts_ms) else NEVER
+
+
+def _shape(distance_ms: Int64s, assumed: Assumptions) -> Float64s:
+    """What a last gasp's distance from the burst takes off, in nats."""
+    beyond = np.abs(distance_ms) / assumed.sharpness_ms - 1
+    found: Float64s = np.maximum(-0.5 * np.maximum(beyond, 0), np.log(assumed.stray_gasp))
+    return found
+
+
+def gateway_silence(grid: Grid, state: State, assumed: Assumptions, until_ms: int) -> Float64s:
+    """Log likelihood that each relay and gateway is silent since it was last heard, if all behind it is supplied."""
+    lost = messages_due(grid, state, until_ms - slowest_ms(state.reading_delays))
+    found: Float64s = np.log(assumed.mute_gateway + (1 - assumed.mute_gateway) * np.exp(-lost))
+    return found
+
+
+def messages_due(grid: Grid, state: State, until_ms: int) -> Float64s:
+    """Messages that should have come through each relay and gateway since it was last heard, if it works."""
+    meters, comms = state.meters, grid.comms
+    rate = np.zeros(len(comms.ids))
+    known = (meters["interval_ms"] > 0) & (meters["read_ms"] > 0) & (meters["excused_ms"] < until_ms)
+    per_ms = np.divide(
+        -np.log1p(-np.minimum(meters["reading_delivery"], 0.98)),
+        meters["interval_ms"],
+        where=known,
+        out=np.zeros(len(meters)),
+    )
+    np.add.at(rate, comms.of_meter, per_ms)
+    for comm in range(len(rate) - 1, 0, -1):
+        rate[comms.parent[comm]] += rate[comm]
+    found: Float64s = rate * np.maximum(until_ms - state.alive_ms, 0)
+    return found
+
+
+def _add_gateways(found: Float64s, grid: Grid, state: State, assumed: Assumptions, scene: Scene) -> None:
+    """What is silent as a whole, once for the topmost silent relay or gateway."""
+    half = len(scene.slots) * len(assumed.delivery)
+    supplied = gateway_silence(grid, state, assumed, scene.now_ms)
+    parent, at = grid.comms.parent, grid.comms.supplied_at
+    silent = supplied < np.log(0.5)
+    for comm in np.flatnonzero(silent).tolist():
+        branch = int(at[comm]) - scene.span.first
+        if not 0 <= branch < scene.span.size or _silent_above(comm, parent, silent):
+            continue
+        if scene.mute is not None and scene.mute[grid.meters(int(at[comm]))].all():
+            continue
+        found[0, branch] += supplied[comm]
+        found[1 + half :, branch] += supplied[comm]
+        for k, burst in enumerate(scene.bursts_ms.tolist()):
+            before = gateway_silence(grid, state, assumed, burst)[comm]
+            found[1 + k * len(assumed.delivery) :][: len(assumed.delivery), branch] += before
+
+
+def _silent_above(comm: int, parent: Int64s, silent: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> bool:
+    while (comm := int(parent[comm])) >= 0:
+        if silent[comm]:
+            return True
+    return False
