@@ -24,7 +24,7 @@ class Assumptions:
     )
     """By kind of device. Only their ratios matter, and those to `lie` and `mute`: fuses and breakers are made to open;
     a transformer does so by its own fuse; a service seldom."""
-    nested: float = 0.01
+    nested: float = 0.002
     """That a device failed while it was dark from above, or stays open when supply is back."""
     lie: float = 1e-4
     """That a given meter sends a last gasp or a restoration within a burst although its supply never failed."""

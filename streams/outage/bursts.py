@@ -16,6 +16,8 @@ OLDEST_GASP_MS = 600_000
 """Last gasps older than this, when they arrive, say nothing of now."""
 OVERDUE = 0.05
 """Likelihood of a meter's silence under supply at which it is worth a look."""
+GATEWAY_OVERDUE = 0.06
+"""The same of a relay or gateway."""
 TOO_LONG_MS = 2 * 86_400_000
 """Silent for longer than this: a dead meter, not a new outage."""
 
@@ -105,14 +107,16 @@ def quiet_burst(grid: Grid, state: State, root: int, explained: Mask, now_ms: in
     if len(begins) < 2:
         return 0
     cover = np.searchsorted(np.sort(begins), begins, "right") - np.searchsorted(np.sort(ends), begins, "left")
-    return int(begins[np.argmax(cover)]) if cover.max() >= 2 else 0
+    best = int(begins[np.argmax(cover)])
+    near = (np.abs(state.burst_ms[root] - best) <= assumed.longest_burst_ms).any()
+    return best if cover.max() >= 2 and not near else 0
 
 
 def _silent_gateways(grid: Grid, state: State, root: int, explained: Mask, now_ms: int, assumed: Assumptions) -> Int64s:
     """When each silent relay or gateway under a root was last heard."""
     top = int(grid.roots[root])
     at = grid.comms.supplied_at
-    silent = (gateway_silence(grid, state, assumed, now_ms) < np.log(0.5)) & (state.alive_ms > 0)
+    silent = (gateway_silence(grid, state, assumed, now_ms) < np.log(GATEWAY_OVERDUE)) & (state.alive_ms > 0)
     silent &= (at >= top) & (at < grid.end[top]) & (state.alive_ms > now_ms - TOO_LONG_MS)
     dark = np.zeros(len(grid.parent), np.bool_)
     dark[grid.meter_branch[explained]] = True

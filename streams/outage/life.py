@@ -119,6 +119,8 @@ class Outage:
     end_ms: int = 0
     calm_ms: int = 0
     """Since when nothing of it seems dark; 0 = something does."""
+    parted_ms: int = 0
+    """Since when its device seems closed and something below it dark; 0 = it does not."""
     followed_ms: int = 0
     """When it was last looked at by itself."""
 
@@ -138,12 +140,13 @@ def signals(outage: Outage, finding: Finding, now_ms: int, assumed: Assumptions)
     if is_calm(outage, finding.still, now_ms, assumed):
         yield Signal.ALL_BACK
     if finding.still < assumed.gone:
+        outage.parted_ms = 0
         return
     if age_ms > SURE_ENOUGH[-1][0] or finding.confidence >= _needed(now_ms - outage.raised_ms):
         yield Signal.LOCATED
     if age_ms > assumed.sustained_ms and finding.still >= assumed.customers_dark and finding.branch in finding.dark:
         yield Signal.LASTED
-    if finding.dark and finding.branch not in finding.dark and finding.confidence >= assumed.customers_dark:
+    if _is_parted(outage, finding, now_ms, assumed):
         yield Signal.PART_BACK
     if finding.branch != outage.branch or (outage.phase == R and list(finding.dark) != outage.dark and finding.dark):
         yield Signal.MOVED
@@ -157,6 +160,13 @@ def is_calm(outage: Outage, still: float, now_ms: int, assumed: Assumptions) -> 
     outage.calm_ms = outage.calm_ms or now_ms
     lasting = outage.phase in (S, R)
     return now_ms - outage.calm_ms >= (assumed.calm_sustained_ms if lasting else assumed.calm_ms)
+
+
+def _is_parted(outage: Outage, finding: Finding, now_ms: int, assumed: Assumptions) -> bool:
+    """Whether the device has seemed closed, and something below it dark, for long enough; keeps count of it."""
+    parted = finding.dark and finding.branch not in finding.dark and finding.confidence >= assumed.customers_dark
+    outage.parted_ms = (outage.parted_ms or now_ms) if parted else 0
+    return bool(parted) and now_ms - outage.parted_ms >= assumed.calm_ms
 
 
 def _needed(age_ms: int) -> float:

@@ -257,7 +257,9 @@ class OutageWatch:
         if over:
             self._over(state, outage, now_ms)
             return []
-        return [alert_of(self.grid, outage, now_ms), *self._hear(state, outage, finding, now_ms)]
+        for signal in signals(outage, finding, now_ms, self.assumed):
+            hear(outage, signal)
+        return [alert_of(self.grid, outage, now_ms)]
 
     def _quiet(self, state: State, root: int, slot: int) -> bool:
         """Whether no last gasp belongs to a burst: silence alone made it."""
@@ -265,16 +267,15 @@ class OutageWatch:
         return not (np.abs(gasps - state.burst_ms[root, slot]) <= self.assumed.longest_burst_ms).any()
 
     def _hear(self, state: State, outage: Outage, finding: Finding, now_ms: int) -> list[Result]:
-        results: list[Result] = []
+        """Follow its life; all that a turn changes is one version."""
         said = list(signals(outage, finding, now_ms, self.assumed))
         self._keep(state, outage, finding)
-        for signal in said:
-            if signal == Signal.ALL_BACK:
-                results += self._over(state, outage, now_ms)
-            elif hear(outage, signal):
-                outage.version += 1
-                results.append(alert_of(self.grid, outage, now_ms))
-        return results
+        if Signal.ALL_BACK in said:
+            return self._over(state, outage, now_ms)
+        if not sum(hear(outage, signal) for signal in said):
+            return []
+        outage.version += 1
+        return [alert_of(self.grid, outage, now_ms)]
 
     def _keep(self, state: State, outage: Outage, finding: Finding) -> None:
         outage.branch, outage.confidence = finding.branch, finding.confidence
@@ -399,8 +400,9 @@ class OutageWatch:
         interruption = self._interruption(state, outage, outage.end_ms)
         learning.from_outage(state, rows, outage.burst_ms, outage.ending == Ending.MOMENTARY, self.assumed)
         some = state.meters[rows]
-        over = np.where(some["gasp_ms"] <= outage.end_ms, np.maximum(some["gasp_ms"], outage.start_ms), 0)
-        some["excused_ms"] = np.maximum(some["excused_ms"], np.minimum(over, outage.end_ms))
+        told = np.where(some["gasp_ms"] <= outage.end_ms, some["gasp_ms"], 0)
+        told = np.maximum(told, np.where(some["gasp_ms"] < some["restored_ms"], some["restored_ms"], 0))
+        some["excused_ms"] = np.maximum(some["excused_ms"], np.maximum(told, outage.start_ms))
         some["counted_ms"] = np.maximum(some["counted_ms"], outage.end_ms)
         return [interruption]
 
