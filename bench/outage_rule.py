@@ -37,6 +37,7 @@ class UsualRule:
     def __init__(self, grid: Grid, sustained_ms: int) -> None:
         self.grid, self.sustained_ms = grid, sustained_ms
         self.transformer = [self._transformer(branch) for branch in grid.meter_branch.tolist()]
+        self.transformers = sorted(set(self.transformer))
         self.gasped: dict[int, int] = {}
         self.groups: list[Group] = []
         self.number = 0
@@ -71,7 +72,7 @@ class UsualRule:
             return
         device = at
         for above in self.grid.above(at):
-            below = {t for t in self.transformer if above <= t < self.grid.end[above]}
+            below = [t for t in self.transformers if above <= t < self.grid.end[above]]
             if sum(self._out(t, now) for t in below) < max(2, ESCALATES * len(below)):
                 break
             device = above

@@ -98,7 +98,7 @@ def european_low_voltage(rng: np.random.Generator) -> World:
     meter = 0
     for m in range(2):
         nodes.append(Node(f"mv{m}", "sub", "feeder", "L1L2L3"))
-        for t in range(5):
+        for t in range(7):
             transformer = f"ts{m}-{t}"
             nodes.append(Node(transformer, f"mv{m}", "transformer", "L1L2L3"))
             nodes.append(Node(f"dc{m}-{t}", transformer, "gateway"))

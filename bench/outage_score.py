@@ -13,8 +13,9 @@ from streams.outage.results import Interruption
 from streams.outage.tree import Grid
 
 MINUTE_MS = 60_000
-EARLY_MS, LATE_MS = 60_000, 60_000
-"""An alert is about a fact if it starts no more than this before it opened or after it closed."""
+LATE_MS = 60_000
+CLOCK_MS = 2_000
+"""An alert is about a fact if the two overlap in time, give or take this, and it was raised after the device opened."""
 LOW_VOLTAGE_V = 115.0
 TOLD = ("located", "sustained", "partly_restored")
 
@@ -42,6 +43,12 @@ class Said:
     def start_ms(self) -> int:
         """When supply was lost, by its last word on it."""
         return int(self.versions[-1].evidence["start_ms"])
+
+    @property
+    def end_ms(self) -> int | None:
+        """When all was back, by its last word on it; None = it is not."""
+        end = self.versions[-1].evidence.get("end_ms")
+        return None if end is None else int(end)
 
     @property
     def raised_ms(self) -> int:
@@ -188,7 +195,8 @@ def _rates(count: int, per: dict[str, float | None]) -> dict[str, float | None]:
 
 
 def _is_about(grid: Grid, alert: Said, one: Happened) -> bool:
-    in_time = one.fact.open_ms - EARLY_MS <= alert.start_ms <= one.close_ms + LATE_MS
+    begins = alert.start_ms <= one.close_ms + LATE_MS and alert.raised_ms >= one.fact.open_ms - CLOCK_MS
+    in_time = begins and (alert.end_ms is None or alert.end_ms >= one.fact.open_ms - CLOCK_MS)
     return in_time and any(grid.related(branch, one.branch) for branch in alert.devices(grid))
 
 
@@ -301,7 +309,8 @@ def by_feeder(grid: Grid) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.i
     """Usage points of each feeder."""
     feeders = sorted(set(grid.feeder_of))
     of_meter = np.array([feeders.index(grid.feeder_of[branch]) for branch in grid.meter_branch.tolist()])
-    return {feeder: np.unique(grid.usage_point_of[of_meter == i]) for i, feeder in enumerate(feeders)}
+    groups = {feeder: np.unique(grid.usage_point_of[of_meter == i]) for i, feeder in enumerate(feeders)}
+    return {feeder: customers for feeder, customers in groups.items() if len(customers)}
 
 
 def _beside(true: Indices, told: Indices) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def end(grid: Grid, state: State, root: int, slot: int, assumed: Assumptions) ->
     open_ = np.zeros(len(state.meters), np.bool_)
     for outage in state.outages:
         if outage.root == root and outage.slot < 0 and not outage.closed:
-            open_[grid.meters(outage.branch)] = True
+            open_[grid.meters(outage.top)] = True
     some = state.meters[rows]
     made = (np.abs(some["gasp_ms"] - burst) <= assumed.longest_burst_ms) & ~open_[rows]
     told = np.maximum(some["gasp_ms"], np.where(some["restored_ms"] > burst, some["restored_ms"], 0))
@@ -89,7 +89,8 @@ def clusters(gasps_ms: Int64s, known_ms: Iterable[int], assumed: Assumptions) ->
 def quiet_burst(grid: Grid, state: State, root: int, explained: Mask, now_ms: int, assumed: Assumptions) -> int:
     """When supply was lost if silence alone is to tell it: where most silences can have begun; 0 if nowhere.
 
-    A single silent meter or gateway never tells an outage, so two are needed.
+    The latest such moment, so that what other meters reported before their own silence does not contradict it. A single
+    silent meter or gateway never tells an outage, so two are needed.
     """
     rows = grid.meters(int(grid.roots[root]))
     meters = state.meters[rows]
@@ -98,7 +99,7 @@ def quiet_burst(grid: Grid, state: State, root: int, explained: Mask, now_ms: in
     silence = Silence(meters["interval_ms"], meters["reading_delivery"], assumed.mute)
     silent = silence.log(due(read, until, meters["interval_ms"])) < np.log(OVERDUE)
     silent &= ~explained[rows] & (read > now_ms - TOO_LONG_MS) & (meters["excused_ms"] < now_ms)
-    begins, ends = read[silent], read[silent] + (1.5 * meters["interval_ms"][silent]).astype(np.int64)
+    begins, ends = read[silent], read[silent] + meters["interval_ms"][silent].astype(np.int64)
     gone = _silent_gateways(grid, state, root, explained, now_ms, assumed)
     begins, ends = np.append(begins, gone), np.append(ends, gone + slowest_ms(state.reading_delays))
     for burst in state.burst_ms[root][state.burst_ms[root] > 0].tolist():
@@ -106,8 +107,8 @@ def quiet_burst(grid: Grid, state: State, root: int, explained: Mask, now_ms: in
         begins, ends = begins[~told], ends[~told]
     if len(begins) < 2:
         return 0
-    cover = np.searchsorted(np.sort(begins), begins, "right") - np.searchsorted(np.sort(ends), begins, "left")
-    best = int(begins[np.argmax(cover)])
+    cover = np.searchsorted(np.sort(begins), ends, "right") - np.searchsorted(np.sort(ends), ends, "left")
+    best = int(ends[np.argmax(cover)])
     near = (np.abs(state.burst_ms[root] - best) <= assumed.longest_burst_ms).any()
     return best if cover.max() >= 2 and not near else 0
 
@@ -118,9 +119,9 @@ def _silent_gateways(grid: Grid, state: State, root: int, explained: Mask, now_m
     at = grid.comms.supplied_at
     silent = (gateway_silence(grid, state, assumed, now_ms) < np.log(GATEWAY_OVERDUE)) & (state.alive_ms > 0)
     silent &= (at >= top) & (at < grid.end[top]) & (state.alive_ms > now_ms - TOO_LONG_MS)
-    dark = np.zeros(len(grid.parent), np.bool_)
-    dark[grid.meter_branch[explained]] = True
-    return state.alive_ms[silent & ~dark[np.maximum(at, 0)]]
+    for comm in np.flatnonzero(silent).tolist():
+        silent[comm] = not explained[grid.meters(int(at[comm]))].all()
+    return state.alive_ms[silent]
 
 
 def taken(state: State, root: int) -> Int64s:

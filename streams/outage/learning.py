@@ -8,6 +8,7 @@ from streams.outage.state import DELAY_EDGES_MS, State
 
 MOST_DELAYS = 5_000.0
 MOST_OUTAGES = 200.0
+PERHAPS = 0.3
 FORGET_MS = 3_600_000
 """Lies count for about as long: a campaign ends."""
 
@@ -35,14 +36,13 @@ def note_delays(delays: Float64s, delay_ms: Int64s) -> None:
 def from_outage(state: State, rows: slice, burst_ms: int, momentary: bool, assumed: Assumptions) -> None:
     """From an interruption that was one, and is over; `rows` are the meters that it concerned.
 
-    A last gasp that nobody shared and that was soon taken back counts as a lie: restarts are commoner than faults that
-    short of a single service.
+    A last gasp that nobody shared and that was soon taken back counts as a lie, in part: it may have been a restart.
     """
     meters = state.meters[rows]
     gasped = np.abs(meters["gasp_ms"] - burst_ms) <= assumed.longest_burst_ms
     came, count = int(gasped.sum()), len(gasped)
     if came == 1:
-        state.counts[LIES if momentary else TRUE_ONES] += 1
+        state.counts[LIES if momentary else TRUE_ONES] += PERHAPS if momentary else 1
     if came == 1 and momentary:
         return
     restored = meters["restored_ms"] > burst_ms

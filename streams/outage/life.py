@@ -91,7 +91,7 @@ TABLE: Mapping[tuple[Phase, Signal], Phase] = {
     (R, Signal.MERGED): C,
 }
 
-SURE_ENOUGH = ((30_000, 0.95), (90_000, 0.8), (180_000, 0.5))
+SURE_ENOUGH = ((60_000, 0.96), (120_000, 0.9), (180_000, 0.8))
 """How sure one must be to call an outage located while it is younger than this, ms; later the likeliest device will do:
 what is not known by then will hardly be."""
 
@@ -119,6 +119,8 @@ class Outage:
     end_ms: int = 0
     calm_ms: int = 0
     """Since when nothing of it seems dark; 0 = something does."""
+    top: int = -1
+    """The branch that it was settled at, over all that may belong to it; -1 before."""
     parted_ms: int = 0
     """Since when its device seems closed and something below it dark; 0 = it does not."""
     followed_ms: int = 0

@@ -140,7 +140,7 @@ class OutageWatch:
     def _look(self, state: State, root: int, changed: Int64s, now_ms: int) -> list[Result]:
         results: list[Result] = []
         for outage in [one for one in state.outages if one.root == root and one.slot < 0]:
-            under = self.grid.meters(outage.branch)
+            under = self.grid.meters(outage.top)
             news = np.searchsorted(changed, under.start) < np.searchsorted(changed, under.stop)
             if news or now_ms - outage.followed_ms >= FOLLOW_EVERY_MS:
                 results += self._follow(state, outage, now_ms)
@@ -157,7 +157,7 @@ class OutageWatch:
         found = np.zeros(len(state.meters), np.bool_)
         for outage in state.outages:
             if outage.root == root and outage.slot < 0 and not outage.closed:
-                found[self.grid.meters(outage.branch)] = True
+                found[self.grid.meters(outage.top)] = True
         return found
 
     def _begin_bursts(self, state: State, root: int, settled: Mask, now_ms: int) -> bool:
@@ -231,6 +231,8 @@ class OutageWatch:
             if outage.root == root and outage.slot == slot and outage.number not in heard
             if self.grid.related(outage.branch, finding.branch)
         ]
+        if not related and self._known(state, root, finding):
+            return []
         related.sort(key=lambda outage: (outage.closed, outage.branch != finding.branch, outage.number))
         if not related or (related[0].closed and finding.still >= LIKELY):
             return self._new(state, root, slot, scene, finding, heard, now_ms)
@@ -241,6 +243,13 @@ class OutageWatch:
                 results += self._close(state, other, Ending.MERGED, now_ms)
         return results
 
+    def _known(self, state: State, root: int, finding: Finding) -> bool:
+        """Whether an outage of another burst has the branch dark already."""
+        return any(
+            outage.root == root and not outage.closed and outage.branch <= finding.branch < self.grid.end[outage.branch]
+            for outage in state.outages
+        )
+
     def _new(
         self, state: State, root: int, slot: int, scene: Scene, finding: Finding, heard: set[int], now_ms: int
     ) -> list[Result]:
@@ -250,7 +259,7 @@ class OutageWatch:
         if over and self._quiet(state, root, slot):
             return []
         state.number += 1
-        outage = Outage(state.number, root, slot, burst_ms, finding.branch, burst_ms, now_ms)
+        outage = Outage(state.number, root, slot, burst_ms, finding.branch, 0, now_ms)
         state.outages.append(outage)
         heard.add(outage.number)
         self._keep(state, outage, finding)
@@ -281,9 +290,13 @@ class OutageWatch:
         outage.branch, outage.confidence = finding.branch, finding.confidence
         outage.happened, outage.still = finding.happened, finding.still
         outage.ranked, outage.dark = list(finding.ranked), list(finding.dark)
-        gasps = state.meters["gasp_ms"][self.grid.meters(outage.branch)]
-        own = gasps[np.abs(gasps - outage.burst_ms) <= self.assumed.longest_burst_ms]
-        outage.start_ms = int(own.min()) if len(own) else outage.burst_ms
+        some = state.meters[self.grid.meters(outage.branch)]
+        own = some["gasp_ms"][np.abs(some["gasp_ms"] - outage.burst_ms) <= self.assumed.longest_burst_ms]
+        heard = some["proof_ms"][some["proof_ms"] <= outage.burst_ms]
+        if len(own):
+            outage.start_ms = int(own.min())
+        elif not outage.start_ms or finding.branch in finding.dark:
+            outage.start_ms = int(heard.max(initial=0)) or outage.burst_ms
 
     def _hear_nothing(
         self, state: State, outage: Outage, span: Span, marginals: Marginals, burst: int, now_ms: int
@@ -295,7 +308,7 @@ class OutageWatch:
     def _follow(self, state: State, outage: Outage, now_ms: int) -> list[Result]:
         """A settled outage, on its own part of the tree."""
         outage.followed_ms = now_ms
-        span = self.grid.span(outage.branch)
+        span = self.grid.span(outage.top)
         marginals = self._marginals(state, Scene(span, np.array([SETTLED]), np.array([outage.burst_ms]), now_ms))
         finding = next(findings(self.grid, span, marginals, self.assumed), None)
         if finding is None:
@@ -382,7 +395,7 @@ class OutageWatch:
             if outage.closed:
                 results += self._finish(state, outage)
             else:
-                outage.slot = -1
+                outage.slot, outage.top = -1, outage.branch
                 state.meters["back_ms"][rows, SETTLED] = state.meters["back_ms"][rows, slot]
         near = np.abs(state.meters["gasp_ms"] - burst_ms) <= self.assumed.longest_burst_ms
         here = self.grid.root_of[self.grid.meter_branch] == root
