@@ -96,6 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Faults, OSError, ValueError, KeyError) as error:
         print(f"cannot be read: {error}", file=sys.stderr)
         return 1
+    for part in ("outage", "usual_rule"):
+        del found[part]["raw"]
     print(show(found))
     print(json.dumps(found))
     return 0

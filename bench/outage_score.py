@@ -163,7 +163,12 @@ def score(
         for alert, found in zip(said, about, strict=True)
         if id(alert) not in told and not alert.merged and any(one.visible_ms > sustained_ms for one in found)
     )
-    located = [(one, alert) for one, alert, _ in pairs if alert.located is not None]
+    waits = {
+        "provisional": _waits((one.heard_ms, alert.raised_ms) for one, alert, _ in pairs),
+        "located": _waits((one.heard_ms, alert.located.at) for one, alert, _ in pairs if alert.located),
+    }
+    beliefs = _beliefs(grid, said, about)
+    heard = [gap for one, gap in zip(outages, gaps, strict=True) if one.heard_ms is not None]
     per = {"per_100_momentaries": 100 / len(short) if short else None, "per_day": 24 / hours}
     return {
         "outages": len(outages),
@@ -172,6 +177,8 @@ def score(
         "located_elsewhere": len(pairs) - exact - near,
         "missed": len(outages) - len(pairs),
         "exact_share": exact / len(outages) if outages else None,
+        "outages_heard": len(heard),
+        "heard_located_exactly": sum(gap == 0 for gap in heard),
         "set_aside": {
             "hidden_under_another": sum(one.visible_ms == 0 for one in real),
             "planned": len(happened) - len(real),
@@ -184,9 +191,10 @@ def score(
         "extra_alerts": extra,
         "false_provisional": {"count": len(false)} | _rates(len(false), per),
         "false_sustained": {"count": len(wrongly)} | _rates(len(wrongly), per),
-        "calibration": calibration(_beliefs(grid, pairs, said, about)),
-        "first_event_to_provisional_s": _times([(o.heard_ms, a.raised_ms) for o, a, _ in pairs]),
-        "first_event_to_located_s": _times([(o.heard_ms, a.located.at) for o, a in located if a.located]),
+        "calibration": calibration(beliefs),
+        "first_event_to_provisional_s": percentiles(waits["provisional"]),
+        "first_event_to_located_s": percentiles(waits["located"]),
+        "raw": {"waits_s": waits, "beliefs": beliefs},
     }
 
 
@@ -226,10 +234,7 @@ def _paired(
 
 
 def _beliefs(
-    grid: Grid,
-    pairs: Sequence[tuple[Happened, Said, int]],
-    said: Sequence[Said],
-    about: Sequence[Sequence[Happened]],
+    grid: Grid, said: Sequence[Said], about: Sequence[Sequence[Happened]]
 ) -> list[tuple[float, bool]]:
     """For each located alert: how sure it was of its device, and whether it was that one."""
     found = []
@@ -257,12 +262,20 @@ def calibration(beliefs: Sequence[tuple[float, bool]]) -> dict[str, Any]:
     return {"curve": curve, "expected_error": round(error, 4), "alerts": len(beliefs)}
 
 
-def _times(pairs: Iterable[tuple[int | None, int]]) -> dict[str, float | None]:
-    """Percentiles in seconds; what no event told of is left out."""
-    waits = [max(0, after - before) / 1_000 for before, after in pairs if before is not None]
-    if not waits:
+def _waits(pairs: Iterable[tuple[int | None, int]]) -> list[float]:
+    """Seconds from the first event to the alert; what no event told of is left out."""
+    return [max(0, after - before) / 1_000 for before, after in pairs if before is not None]
+
+
+def percentiles(waits_s: Sequence[float]) -> dict[str, float | None]:
+    """The middle and the slowest twentieth."""
+    if not waits_s:
         return {"p50": None, "p95": None, "count": 0}
-    return {"p50": float(np.percentile(waits, 50)), "p95": float(np.percentile(waits, 95)), "count": len(waits)}
+    return {
+        "p50": float(np.percentile(waits_s, 50)),
+        "p95": float(np.percentile(waits_s, 95)),
+        "count": len(waits_s),
+    }
 
 
 def true_interruptions(grid: Grid, happened: Sequence[Happened]) -> Interruptions:

@@ -139,8 +139,8 @@ def _split(states: Float64s, bursts: int, regimes: int) -> tuple[Float64s, Float
 
 def _sum(logs: Float64s, axis: int = 0) -> Float64s:
     """Log of a sum of exponentials along an axis."""
-    most = logs.max(axis=axis)
-    total: Float64s = most + np.log(np.exp(logs - np.expand_dims(most, axis)).sum(axis=axis))
+    most = logs.max(axis=axis, keepdims=True)
+    total: Float64s = np.log(np.exp(logs - most).sum(axis=axis)) + most.squeeze(axis)
     return total
 
 
