@@ -26,21 +26,23 @@ NOTHING = Plan(outages=0, momentaries=0, gateway_failures=0, lies_a_meter_day=0.
 def plans() -> dict[str, Plan]:
     """All scenarios by name."""
     found = {
-        f"{grid}-{delivery}": Plan(grid=grid, delivery=delivery, outages=16, momentaries=16, seed=100 + 10 * i + j)
+        f"{grid}-{delivery}": Plan(
+            grid=grid, delivery=delivery, hours=2.5, outages=14, momentaries=14, seed=100 + 10 * i + j
+        )
         for i, grid in enumerate(("ieee8500", "european"))
         for j, delivery in enumerate(DELIVERIES)
     }
     for grid in ("ieee8500", "european"):
         found |= {
-            f"{grid}-0.8-again": Plan(grid=grid, delivery=0.8, outages=16, momentaries=16, seed=150),
-            f"{grid}-0.3-again": Plan(grid=grid, delivery=0.3, outages=16, momentaries=16, seed=160),
-            f"{grid}-gateways": replace(NOTHING, grid=grid, gateway_failures=12, seed=170),
-            f"{grid}-campaigns": replace(NOTHING, grid=grid, momentaries=10, campaigns=3, seed=180),
-            f"{grid}-perfect": Plan(grid=grid, perfect=True, gateway_failures=0, duplicates=0, seed=190),
+            f"{grid}-gateways": replace(NOTHING, grid=grid, gateway_failures=12, hours=2.0, seed=170),
+            f"{grid}-campaigns": replace(NOTHING, grid=grid, momentaries=10, campaigns=3, hours=2.0, seed=180),
+            f"{grid}-perfect": Plan(
+                grid=grid, perfect=True, gateway_failures=0, outages=10, momentaries=10, hours=2.0, seed=190
+            ),
         }
-    found["ieee8500-campaign-unplanned"] = replace(NOTHING, campaigns=1, campaigns_planned=False, seed=200)
-    found["ieee8500-storm"] = Plan(hours=2.2, outages=60, momentaries=10, delivery=0.6, seed=210)
-    found["ieee8500-works"] = Plan(planned_works=4, outages=4, momentaries=4, seed=220)
+    found["ieee8500-campaign-unplanned"] = replace(NOTHING, campaigns=1, campaigns_planned=False, hours=2.0, seed=200)
+    found["ieee8500-storm"] = Plan(hours=2.4, outages=60, momentaries=10, delivery=0.6, interval_s=60, seed=210)
+    found["ieee8500-works"] = Plan(planned_works=4, outages=4, momentaries=4, hours=2.0, seed=220)
     return found
 
 

@@ -1,9 +1,9 @@
 """The three files of a recorded scenario: the grid, what was heard, and what happened. See docs/outage.md.
 
-    grid.csv       node_id,parent_id,kind,phase,meter_id,usage_point_id,comm_parent_id
-    events.jsonl   one object a line, in order of arrival: received_at_ms, at_ms, meter_id, type; with volts, node_id,
-                   watts, from_ms, to_ms where the type has them
-    truth.jsonl    device_id, open_ms, close_ms (null = still open)
+grid.csv       node_id,parent_id,kind,phase,meter_id,usage_point_id,comm_parent_id
+events.jsonl   one object a line, in order of arrival: received_at_ms, at_ms, meter_id, type; with volts, node_id,
+               watts, from_ms, to_ms where the type has them
+truth.jsonl    device_id, open_ms, close_ms (null = still open)
 """
 
 import csv

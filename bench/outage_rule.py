@@ -6,6 +6,7 @@ at least half of the transformers under a device are out, it is that device. So 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from bench.outage_files import Event
 from schemas.alert import Alert
@@ -115,7 +116,13 @@ class UsualRule:
     def _alert(self, group: Group, now: int, ending: str | None = None) -> Alert:
         group.version += 1
         phase = "closed" if ending else group.phase
-        evidence = {"phase": phase, "ending": ending, "start_ms": group.start_ms, "confidence": 1.0, "dark": []}
+        evidence: dict[str, Any] = {
+            "phase": phase,
+            "ending": ending,
+            "start_ms": group.start_ms,
+            "confidence": 1.0,
+            "dark": [],
+        }
         device = self.grid.device(group.device)
         state = "cleared" if ending else "raised" if group.version == 1 else "updated"
         return Alert(

@@ -4,7 +4,7 @@ Its parameters are its own: nothing here is taken from streams/outage/assumption
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -73,7 +73,7 @@ def ieee8500_like(rng: np.random.Generator) -> World:
     """One long feeder with five reclosers, fused single-phase laterals, small transformers; mesh radio."""
     nodes = [Node("sub", "", "substation"), Node("fdr", "sub", "feeder", "L1L2L3")]
     nodes += [Node(f"gw{g}", "", "gateway") for g in range(18)]
-    meter, switches = 0, []
+    meter, switches = 0, list[str]()
     for s in range(5):
         above = "fdr" if s < 2 else switches[int(rng.integers(len(switches)))]
         switches.append(f"rec{s}")
@@ -137,7 +137,8 @@ def scenario(plan: Plan) -> Scenario:
     works = list(_works(world, plan, rng, end_ms))
     truth = sorted([*_facts(world, plan, rng, end_ms), *(fact for fact, _ in works)], key=lambda fact: fact.open_ms)
     dark = _dark(world, truth, end_ms)
-    gateways = [*_gateway_failures(world, plan, rng, end_ms), *_gateways_without_supply(world, truth)]
+    gateways = list(_gateway_failures(world, plan, rng, end_ms))
+    gateways += [] if plan.perfect else _gateways_without_supply(world, truth)
     campaigns = list(_campaigns(world, plan, rng, end_ms))
     events = [event for _, event in works]
     events += _power_events(world, plan, rng, truth, dark)
@@ -146,9 +147,14 @@ def scenario(plan: Plan) -> Scenario:
     events += _lies(world, plan, rng, end_ms)
     events += _loads(world, plan, rng, dark, end_ms) if plan.loads else []
     comm = {node.meter_id: node.comm_parent_id for node in world.meters}
-    heard = [event for event in events if not _lost_at_gateway(event, comm.get(event.meter_id, ""), gateways)]
+    heard = [
+        event
+        for event in events
+        if event.received_at_ms <= end_ms and not _lost_at_gateway(event, comm.get(event.meter_id, ""), gateways)
+    ]
     copies = [] if plan.perfect else list(_copies(heard, plan, rng))
-    return Scenario(world.nodes, sorted([*heard, *copies], key=lambda event: event.received_at_ms), truth)
+    known = [replace(fact, close_ms=None) if (fact.close_ms or 0) > end_ms else fact for fact in truth]
+    return Scenario(world.nodes, sorted([*heard, *copies], key=lambda event: event.received_at_ms), known)
 
 
 def _facts(world: World, plan: Plan, rng: np.random.Generator, end_ms: int) -> Iterator[Fact]:
@@ -165,7 +171,7 @@ def _facts(world: World, plan: Plan, rng: np.random.Generator, end_ms: int) -> I
             device = devices[int(rng.choice(len(devices), p=chances / chances.sum()))]
             lasts = int(rng.uniform(8, 45) * MINUTE_MS) if sustained else int(rng.exponential(9_000)) + 400
             lasts = min(lasts, 45 * MINUTE_MS if sustained else 55_000)
-            opened = int(rng.uniform(BEGIN_MS + 20 * MINUTE_MS, end_ms - 50 * MINUTE_MS))
+            opened = int(rng.uniform(BEGIN_MS + 20 * MINUTE_MS, end_ms - 30 * MINUTE_MS))
             window = (opened - 4 * MINUTE_MS, opened + lasts + 4 * MINUTE_MS)
             if not any(a < window[1] and b > window[0] and _related(world, device, d) for a, b, d in busy):
                 break
@@ -190,7 +196,7 @@ def _works(world: World, plan: Plan, rng: np.random.Generator, end_ms: int) -> I
     transformers = [node.node_id for node in world.nodes if node.kind == "transformer"]
     for _ in range(plan.planned_works):
         device = transformers[int(rng.integers(len(transformers)))]
-        begins = int(rng.uniform(BEGIN_MS + 20 * MINUTE_MS, end_ms - 60 * MINUTE_MS))
+        begins = int(rng.uniform(BEGIN_MS + 20 * MINUTE_MS, end_ms - 40 * MINUTE_MS))
         ends = begins + 30 * MINUTE_MS
         told = BEGIN_MS + 1_000
         yield (

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -68,16 +69,17 @@ class Said:
     @property
     def merged(self) -> bool:
         """Whether it was taken into another one."""
-        return self.versions[-1].evidence["ending"] == "merged"
+        return bool(self.versions[-1].evidence["ending"] == "merged")
 
-    def devices(self, grid: Grid) -> list[int]:
-        """Branches that it names as open, the located one first: nested ones once its own device is back."""
+    def devices(self, grid: Grid) -> list[tuple[int, int]]:
+        """Branches that it names as open, and when it first did: its own, and nested ones once that is back."""
         first = self.located or self.versions[-1]
-        named = [first.subject]
+        named = {grid.branch_of[first.subject]: self.raised_ms}
         for version in self.versions:
             if version.evidence["phase"] == "partly_restored":
-                named += version.evidence["dark"]
-        return [grid.branch_of[name] for name in dict.fromkeys(named)]
+                for device in version.evidence["dark"]:
+                    named.setdefault(grid.branch_of[device], version.at)
+        return list(named.items())
 
 
 def what_happened(
@@ -87,7 +89,7 @@ def what_happened(
     known = [fact for fact in truth if fact.device_id in grid.branch_of]
     found = []
     for fact in known:
-        branch, close = grid.branch_of[fact.device_id], end_ms if fact.close_ms is None else fact.close_ms
+        branch, close = grid.branch_of[fact.device_id], min(end_ms, fact.close_ms or end_ms)
         above = {branch, *grid.above(branch)} - {branch}
         over = [
             (other.open_ms, end_ms if other.close_ms is None else other.close_ms)
@@ -203,9 +205,14 @@ def _rates(count: int, per: dict[str, float | None]) -> dict[str, float | None]:
 
 
 def _is_about(grid: Grid, alert: Said, one: Happened) -> bool:
-    begins = alert.start_ms <= one.close_ms + LATE_MS and alert.raised_ms >= one.fact.open_ms - CLOCK_MS
-    in_time = begins and (alert.end_ms is None or alert.end_ms >= one.fact.open_ms - CLOCK_MS)
-    return in_time and any(grid.related(branch, one.branch) for branch in alert.devices(grid))
+    return any(_names(grid, alert, branch, since, one) for branch, since in alert.devices(grid))
+
+
+def _names(grid: Grid, alert: Said, branch: int, since_ms: int, one: Happened) -> bool:
+    """Whether a device that an alert names stands for a fact: on one way with it, told after it opened, and in time."""
+    ended = alert.end_ms is not None and alert.end_ms < one.fact.open_ms - CLOCK_MS
+    told = since_ms >= one.fact.open_ms - CLOCK_MS and alert.start_ms <= one.close_ms + LATE_MS
+    return told and not ended and grid.related(branch, one.branch)
 
 
 def _paired(
@@ -217,8 +224,8 @@ def _paired(
         if alert.merged:
             continue
         for one in found:
-            for branch in alert.devices(grid):
-                if grid.related(branch, one.branch):
+            for branch, since in alert.devices(grid):
+                if _names(grid, alert, branch, since, one):
                     gap = abs(int(grid.depth[branch]) - int(grid.depth[one.branch]))
                     offers.append((gap, abs(alert.start_ms - one.fact.open_ms), one, alert, branch))
     pairs: list[tuple[Happened, Said, int]] = []
@@ -233,9 +240,7 @@ def _paired(
     return pairs
 
 
-def _beliefs(
-    grid: Grid, said: Sequence[Said], about: Sequence[Sequence[Happened]]
-) -> list[tuple[float, bool]]:
+def _beliefs(grid: Grid, said: Sequence[Said], about: Sequence[Sequence[Happened]]) -> list[tuple[float, bool]]:
     """For each located alert: how sure it was of its device, and whether it was that one."""
     found = []
     for alert, facts in zip(said, about, strict=True):
@@ -253,7 +258,7 @@ def calibration(beliefs: Sequence[tuple[float, bool]]) -> dict[str, Any]:
     """
     curve, error = [], 0.0
     edges = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0 + 1e-9)
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         inside = [(sure, right) for sure, right in beliefs if low <= sure < high]
         if inside:
             sure, right = float(np.mean([one[0] for one in inside])), float(np.mean([one[1] for one in inside]))

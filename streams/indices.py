@@ -57,8 +57,9 @@ def indices(found: Interruptions, customers: Int64s, sustained_ms: int) -> Indic
     """The indices of a group; `customers`: its usage points, as numbered in `found`.
 
     >>> rows = Interruptions(np.array([0, 1, 1]), np.array([0, 0, 600_000]), np.array([600_000, 30_000, 620_000]))
-    >>> indices(rows, np.arange(4), 180_000)
-    Indices(customers=4, saidi_minutes=2.5, saifi=0.25, caidi_minutes=10.0, maifi_e=0.5, customer_minutes=10.833333333333334)
+    >>> found = indices(rows, np.arange(4), 180_000)
+    >>> found.saidi_minutes, found.saifi, found.caidi_minutes, found.maifi_e
+    (2.5, 0.25, 10.0, 0.5)
     """
     mine = np.isin(found.customer, customers)
     rows = merged(Interruptions(found.customer[mine], found.start_ms[mine], found.end_ms[mine]))
@@ -79,7 +80,9 @@ def indices(found: Interruptions, customers: Int64s, sustained_ms: int) -> Indic
 def _momentary_events(rows: Interruptions, sustained: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], ms: int) -> int:
     """Momentary interruption events of all customers; `rows` sorted by customer and time."""
     events, who, began, counted = 0, -1, 0, False
-    for customer, start, lasting in zip(rows.customer.tolist(), rows.start_ms.tolist(), sustained.tolist(), strict=True):
+    for customer, start, lasting in zip(
+        rows.customer.tolist(), rows.start_ms.tolist(), sustained.tolist(), strict=True
+    ):
         if customer != who or start - began > ms:
             who, began, counted = customer, start, not lasting
             events += counted
@@ -89,7 +92,7 @@ def _momentary_events(rows: Interruptions, sustained: np.ndarray[tuple[int, ...]
 
 
 def major_event_threshold(saidi_by_day: Float64s) -> float | str:
-    """T_MED in minutes a day, exp(alpha + 2.5 beta) of the logs of daily SAIDI (clause 5.3); days without any are left out.
+    """T_MED in minutes a day: exp(alpha + 2.5 beta) of the logs of daily SAIDI (clause 5.3), days without any left out.
 
     Only from five years of days on; before, it is "not computable".
 

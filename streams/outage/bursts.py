@@ -57,7 +57,8 @@ def news(grid: Grid, state: State, root: int, explained: Mask, now_ms: int) -> I
     some = state.meters[rows]
     gasp = some["gasp_ms"]
     fresh = (gasp > some["excused_ms"]) & (gasp > now_ms - OLDEST_GASP_MS) & (some["excused_ms"] < now_ms)
-    return np.sort(gasp[fresh & ~explained[rows]])
+    found: Int64s = np.sort(gasp[fresh & ~explained[rows]])
+    return found
 
 
 def clusters(gasps_ms: Int64s, known_ms: Iterable[int], assumed: Assumptions) -> list[tuple[int, int]]:
@@ -121,10 +122,12 @@ def _silent_gateways(grid: Grid, state: State, root: int, explained: Mask, now_m
     silent &= (at >= top) & (at < grid.end[top]) & (state.alive_ms > now_ms - TOO_LONG_MS)
     for comm in np.flatnonzero(silent).tolist():
         silent[comm] = not explained[grid.meters(int(at[comm]))].all()
-    return state.alive_ms[silent]
+    found: Int64s = state.alive_ms[silent]
+    return found
 
 
 def taken(state: State, root: int) -> Int64s:
     """Slots of a root's bursts, in order of time."""
     order = np.argsort(state.burst_ms[root], kind="stable")
-    return order[state.burst_ms[root][order] > 0]
+    found: Int64s = order[state.burst_ms[root][order] > 0]
+    return found

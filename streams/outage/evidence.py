@@ -71,9 +71,10 @@ METER = np.dtype(
         ("back_ms", "i8", (MOST_BURSTS + 1,)),
     ]
 )
-"""A meter's newest reading, from when its silence counts, newest proof of supply and newest restoration; its first last gasp after that proof, and its
-last one; until when the calendar excuses it; its reporting interval and the share of readings that come; usual voltage;
-last gasps that were to be expected, that came, and that were none; and its first proof of supply after each burst."""
+"""A meter's newest reading, from when its silence counts, newest proof of supply and newest restoration; its first last
+gasp after that proof, and its last one; until when the calendar excuses it; its reporting interval and the share of
+readings that come; usual voltage; last gasps that were to be expected, that came, and that were none; and its first
+proof of supply after each burst."""
 
 Meters = npt.NDArray[np.void]
 

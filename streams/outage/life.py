@@ -91,9 +91,9 @@ TABLE: Mapping[tuple[Phase, Signal], Phase] = {
     (R, Signal.MERGED): C,
 }
 
-SURE_ENOUGH = ((60_000, 0.96), (120_000, 0.9), (180_000, 0.8))
-"""How sure one must be to call an outage located while it is younger than this, ms; later the likeliest device will do:
-what is not known by then will hardly be."""
+SURE_ENOUGH = ((5_000, 1.01), (60_000, 0.96), (120_000, 0.9), (180_000, 0.8))
+"""How sure one must be to call an outage located while it is younger than this, ms: never at once, as a neighbour's
+last gasp may be on its way; later the likeliest device will do: what is not known by then will hardly be."""
 
 
 @dataclass

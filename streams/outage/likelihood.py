@@ -5,7 +5,8 @@ For a meter m, with T the burst, R when supply came back nearest to it, now, n(a
     supplied      lie if it gasped or was restored, times s(n(read, now))
     dark since T  r_j shape(gasp - T) if it gasped, else 1 - r_j F(now - T); times `contradicted` if it gave proof of
                   supply since; times s(n(read, T))
-    back by now   the same of the gasp; r' if it was restored, else 1 - r' F(now - R); times s(n(read, now) less n(T, R))
+    back by now   the same of the gasp; r' if it was restored, else 1 - r' F(now - R); times
+                  s(n(read, now) less n(T, R))
 
 with s(n) = mute + (1 - mute)(1 - q)^n, q its delivery of readings, r_j its delivery of last gasps in regime j, r' that
 of restorations, F the share of events that arrive within a time. Readings are due only while the way to the meter is
@@ -27,6 +28,7 @@ NEVER = np.iinfo(np.int64).max
 JITTER = 0.25
 """Share of a reporting interval by which a reading may come later than due."""
 _FACTOR_PRIOR = 3.0
+_LONE_PRIOR = 3.0
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,8 @@ def due(read_ms: Int64s, until_ms: Int64s, interval_ms: Float64s) -> Float64s:
     """How many readings were due after one, in whole; none where the interval or the last reading is unknown."""
     known = (interval_ms > 0) & (read_ms > 0)
     ratio = np.divide(until_ms - read_ms, interval_ms, out=np.zeros(len(interval_ms)), where=known)
-    return np.maximum(np.floor(ratio - JITTER), 0)
+    found: Float64s = np.maximum(np.floor(ratio - JITTER), 0)
+    return found
 
 
 def delivery_of(meters: np.ndarray[tuple[int, ...], np.dtype[np.void]], assumed: Assumptions) -> Float64s:
@@ -133,7 +136,8 @@ def restored_delivery(state: State) -> float:
 
 def lie_of(state: State, assumed: Assumptions) -> float:
     """How often a meter's event is a lie: the assumption, corrected by what became of lone last gasps."""
-    return float(np.clip(assumed.lie * (state.counts[2] + 1) / (state.counts[3] + 1), assumed.lie / 10, 0.1))
+    lies, true = state.counts[2] + _LONE_PRIOR, state.counts[3] + _LONE_PRIOR
+    return float(np.clip(assumed.lie * lies / true, assumed.lie / 5, 0.1))
 
 
 def share_within(delays: Float64s, age_ms: Int64s | int) -> Float64s:

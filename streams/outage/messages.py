@@ -28,7 +28,6 @@ import numpy as np
 from schemas.blocks import Float64s, Int64s
 from streams.outage.tree import Span
 
-
 IMPOSSIBLE = -1e30
 """Log of nothing: finite, so that differences of it stay numbers."""
 
@@ -161,9 +160,7 @@ def _upward(inside: Float64s, tables: _Tables, bursts: int, regimes: int) -> Flo
     for k in range(bursts):
         dark_anew, back_anew = _anew(stays, recloses, k)
         out_dark[k] = _add(dark[k] + tables.idle_when_dark[k], dark_anew)
-        out_back[k] = _add(
-            _add(back[k] + tables.idle_when_back[k], dark[k] + tables.same_when_back[k]), back_anew
-        )
+        out_back[k] = _add(_add(back[k] + tables.idle_when_back[k], dark[k] + tables.same_when_back[k]), back_anew)
     for states in (out_dark, out_back):
         drawn = _sum(states + tables.regimes, 1)[:, None]
         states[:] = _add(states + tables.keep, drawn + tables.anew)

@@ -77,5 +77,7 @@ class State:
     @classmethod
     def loaded(cls, saved: dict[str, Any]) -> "State":
         """The state that `saved` gave."""
-        copied = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in saved.items()}
+        copied: dict[str, Any] = {
+            name: value.copy() if isinstance(value, np.ndarray) else value for name, value in saved.items()
+        }
         return cls(**copied | {"outages": [Outage(**outage) for outage in saved["outages"]]})

@@ -321,12 +321,19 @@ class OutageWatch:
 
     def _over(self, state: State, outage: Outage, now_ms: int) -> list[Result]:
         """Close it, as what it turned out to be."""
-        if outage.happened < LIKELY:
+        if outage.happened < LIKELY and not self._was_dark(state, outage):
             return self._close(state, outage, Ending.WITHDRAWN, now_ms)
+        outage.happened = max(outage.happened, LIKELY)
         ends = self._ends(state, outage, now_ms)
         last = int(ends.max())
         lasted = last - outage.start_ms > self.assumed.sustained_ms
         return self._close(state, outage, Ending.RESTORED if lasted else Ending.MOMENTARY, last)
+
+    def _was_dark(self, state: State, outage: Outage) -> bool:
+        """Whether a meter told that its supply came back after longer than a restart takes."""
+        some = state.meters[self.grid.meters(outage.branch)]
+        gasped = np.abs(some["gasp_ms"] - outage.burst_ms) <= self.assumed.longest_burst_ms
+        return bool((gasped & (some["restored_ms"] - some["gasp_ms"] > self.assumed.sustained_ms)).any())
 
     def _close(self, state: State, outage: Outage, ending: Ending, end_ms: int) -> list[Result]:
         hear(outage, Signal.MERGED if ending == Ending.MERGED else Signal.ALL_BACK)
@@ -342,7 +349,9 @@ class OutageWatch:
         told = np.where(meters["restored_ms"] > outage.start_ms, meters["restored_ms"], 0)
         by_told = restoration_ms(self.grid, span, told)
         by_proof = restoration_ms(self.grid, span, meters["back_ms"][:, slot])
+        own = meters["back_ms"][:, slot]
         ends = np.where(told > 0, told, np.where(by_told < NEVER, by_told, by_proof))
+        ends = np.where(own > 0, np.minimum(ends, own), ends)
         return np.clip(ends, outage.start_ms, now_ms)
 
     def _interruption(self, state: State, outage: Outage, now_ms: int) -> Interruption:
