@@ -93,7 +93,7 @@ def settled_times(evidence: Evidence) -> Int64s:
 
 
 def take(meters: Meters, evidence: Evidence) -> Int64s:
-    """Keep what the rows say. Positions of meters that tell of lost supply, or of its return; sorted.
+    """Keep what the rows say. Positions of meters of whose supply they say something new; sorted.
 
     A voltage is a reading; a low one is a last gasp too.
     """
@@ -105,19 +105,36 @@ def take(meters: Meters, evidence: Evidence) -> Int64s:
     _learn_intervals(meters, evidence.meter[heard], at[heard])
     proof = (heard & ~low) | restored
     told = np.unique(evidence.meter)
-    before = _dark(meters[told])
+    before = _supply(meters[told])
     np.maximum.at(meters["proof_ms"], evidence.meter[proof], at[proof])
     np.maximum.at(meters["restored_ms"], evidence.meter[restored], at[restored])
-    if gasped.any() or before.any():
+    if gasped.any() or before[2].any():
         _keep_gasps(meters, evidence.meter[gasped], at[gasped])
-    news = np.union1d(told[before != _dark(meters[told])], evidence.meter[gasped])
-    return np.union1d(news, evidence.meter[restored])
+    return told[(before != _supply(meters[told])).any(axis=0)]
 
 
-def _dark(meters: Meters) -> npt.NDArray[np.bool_]:
-    """Whether nothing has contradicted a meter's last gasp."""
-    dark: npt.NDArray[np.bool_] = meters["gasp_ms"] > meters["proof_ms"]
-    return dark
+def is_new(meters: Meters, evidence: Evidence) -> npt.NDArray[np.bool_]:
+    """Rows newer than all of their kind, before they are taken: repeats are not, and of equal ones only the first."""
+    at = settled_times(evidence)
+    newest = np.where(
+        evidence.kind == Kind.LAST_GASP,
+        meters["gasped_last_ms"][evidence.meter],
+        np.where(
+            evidence.kind == Kind.RESTORED, meters["restored_ms"][evidence.meter], meters["read_ms"][evidence.meter]
+        ),
+    )
+    order = np.lexsort((evidence.received_at, at, evidence.kind, evidence.meter))
+    key = np.stack((evidence.meter, evidence.kind, at))[:, order]
+    first = np.ones(len(order), np.bool_)
+    first[1:] = (key[:, 1:] != key[:, :-1]).any(axis=0)
+    found = at > newest
+    found[order[~first]] = False
+    return found
+
+
+def _supply(meters: Meters) -> Int64s:
+    """What is known of each meter's supply: its last gasp, its restoration, and whether it is dark."""
+    return np.stack((meters["gasp_ms"], meters["restored_ms"], meters["gasp_ms"] > meters["proof_ms"]))
 
 
 def note_proofs(meters: Meters, rows: slice, slot: int, burst_ms: int, margin_ms: int) -> None:

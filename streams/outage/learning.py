@@ -27,6 +27,8 @@ def first_regimes(assumed: Assumptions) -> Float64s:
 
 def note_delays(delays: Float64s, delay_ms: Int64s) -> None:
     """Count delays; old ones fade."""
+    if not len(delay_ms):
+        return
     which = np.clip(np.searchsorted(DELAY_EDGES_MS, delay_ms, "right") - 1, 0, len(delays) - 1)
     delays += np.bincount(which, minlength=len(delays))
     if delays.sum() > MOST_DELAYS:

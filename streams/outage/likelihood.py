@@ -189,20 +189,23 @@ def gateway_silence(grid: Grid, state: State, assumed: Assumptions, until_ms: in
 
 
 def messages_due(grid: Grid, state: State, until_ms: int) -> Float64s:
-    """Messages that should have come through each relay and gateway since it was last heard, if it works."""
+    """How surely something would have come through each relay and gateway since it was last heard, in nats.
+
+    By when each meter's next readings are due, as meters may all report at once; those that were silent before say
+    nothing.
+    """
     meters, comms = state.meters, grid.comms
-    rate = np.zeros(len(comms.ids))
-    known = (meters["interval_ms"] > 0) & (meters["read_ms"] > 0) & (meters["excused_ms"] < until_ms)
-    per_ms = np.divide(
-        -np.log1p(-np.minimum(meters["reading_delivery"], 0.98)),
-        meters["interval_ms"],
-        where=known,
-        out=np.zeros(len(meters)),
-    )
-    np.add.at(rate, comms.of_meter, per_ms)
-    for comm in range(len(rate) - 1, 0, -1):
-        rate[comms.parent[comm]] += rate[comm]
-    found: Float64s = rate * np.maximum(until_ms - state.alive_ms, 0)
+    read = np.maximum(meters["counted_ms"], meters["excused_ms"])
+    lost_each = -np.log1p(-np.minimum(meters["reading_delivery"], 0.98))
+    due_all = due(read, np.full(len(read), until_ms), meters["interval_ms"])
+    found = np.zeros(len(comms.ids))
+    over, some = comms.of_meter.copy(), np.arange(len(read))
+    while len(some):
+        before = due(read[some], state.alive_ms[over], meters["interval_ms"][some])
+        counts = np.where(before < 2, np.maximum(due_all[some] - before, 0), 0)
+        found += np.bincount(over, counts * lost_each[some], len(found))
+        over = comms.parent[over]
+        some, over = some[over >= 0], over[over >= 0]
     return found
 
 

@@ -45,9 +45,9 @@ def load_evidence(grid: Grid, state: State, span: Span, bursts_ms: list[int]) ->
 
 
 def _ratio(lost: float, share: Float64s) -> Float64s:
-    """Of the normal densities of the share lost, about the share carried and about none."""
-    found: Float64s = np.clip((lost**2 - (lost - share) ** 2) / (2 * NOISE**2), -MOST_NATS, MOST_NATS)
-    return found
+    """Of the normal densities of the share lost, about the share carried and about none, both with a floor."""
+    found: Float64s = np.maximum(-0.5 * ((lost - share) / NOISE) ** 2, -MOST_NATS)
+    return found - max(-0.5 * (lost / NOISE) ** 2, -MOST_NATS)
 
 
 def lost_share(state: State, row: int, burst_ms: int) -> float | None:

@@ -16,9 +16,9 @@ from schemas.blocks import Int64s
 from streams.contract import Mask
 from streams.outage import bursts, learning, planned
 from streams.outage.assumptions import Assumptions
-from streams.outage.evidence import SETTLED, Evidence, Kind, note_proofs, settled_times, take
+from streams.outage.evidence import SETTLED, Evidence, Kind, is_new, note_proofs, settled_times, take
 from streams.outage.life import Ending, Outage, Signal, hear, is_calm, signals
-from streams.outage.likelihood import NEVER, Scene, evidence_at, messages_due, restoration_ms
+from streams.outage.likelihood import NEVER, Scene, evidence_at, messages_due, restoration_ms, slowest_ms
 from streams.outage.loads import load_evidence, note_load
 from streams.outage.messages import Marginals, Priors, infer
 from streams.outage.ranking import LIKELY, Finding, findings, likelihood_at
@@ -40,7 +40,7 @@ FORGET_MS = 600_000
 SETTLED_SURE = 0.9
 SHORT_GAP_MS = 5_000
 SURELY_LOST = 9.0
-"""Messages that a relay or gateway did not bring, after which it has failed: by chance once in 10,000 times."""
+"""Nats of silence after which a relay or gateway has failed: by chance once in 10,000 times."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,9 @@ class OutageWatch:
         """Keep what came; the meters whose supply it says something new of."""
         evidence = news.evidence
         delay, events = evidence.received_at - settled_times(evidence), evidence.kind >= Kind.RESTORED
-        learning.note_delays(state.event_delays, delay[events])
-        learning.note_delays(state.reading_delays, delay[~events])
+        new = is_new(state.meters, evidence)
+        learning.note_delays(state.event_delays, delay[events & new])
+        learning.note_delays(state.reading_delays, delay[~events & new])
         changed = take(state.meters, evidence)
         self._note_alive(state, evidence)
         for load in news.loads:
@@ -131,7 +132,7 @@ class OutageWatch:
         back = np.flatnonzero((state.alive_ms > 0) & (heard_ms > state.alive_ms + SHORT_GAP_MS))
         if not len(back):
             return
-        lost = messages_due(self.grid, state, int(heard_ms.max()))
+        lost = messages_due(self.grid, state, int(heard_ms.max()) - slowest_ms(state.reading_delays))
         for comm in back[lost[back] > SURELY_LOST].tolist():
             rows = planned.under(self.grid, comm)[self.grid.comms.of_meter]
             rows &= state.meters["counted_ms"] <= state.alive_ms[comm]
