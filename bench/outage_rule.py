@@ -60,7 +60,7 @@ class UsualRule:
 
     def _transformer(self, branch: int) -> int:
         way = [branch, *self.grid.above(branch)]
-        return next((b for b in way if "transformer" in self.grid.kinds[b]), way[-1])
+        return next((b for b in way if "transformer" in self.grid.kinds[b]), way[min(1, len(way) - 1)])
 
     def _out(self, transformer: int, now: int) -> bool:
         rows = range(*self.grid.meters(transformer).indices(len(self.grid.meter_ids)))

@@ -79,7 +79,7 @@ def test_major_event_days_only_from_five_years_of_days() -> None:
 
 
 def test_major_event_days_by_two_and_a_half_beta() -> None:
-    """Logs of +-1 about 0 have beta 1 (nearly), alpha 0: the threshold is e^2.5; days without interruptions are left out."""
+    """Logs of +-1 about 0: alpha 0, beta nearly 1, so the threshold is e^2.5; days without any are left out."""
     days = np.tile([np.e, 1 / np.e, 0.0], 700)
     days[10] = 0.0
     days[2] = 20.0

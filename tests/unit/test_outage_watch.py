@@ -132,7 +132,7 @@ def test_silence_alone_tells_an_outage() -> None:
 
 
 def test_a_momentary_interruption_is_cleared_as_such() -> None:
-    results, _, state = play(grid(), dark("a", 100_000, 0, 108_000, 300_000), 300_000)
+    results, _, _ = play(grid(), dark("a", 100_000, 0, 108_000, 300_000), 300_000)
     assert story(results)[-1] == ("closed", "a", "momentary")
     assert not [phase for phase, _, _ in story(results) if phase == "sustained"]
     assert len([result for result in results if isinstance(result, Interruption)]) == 1
