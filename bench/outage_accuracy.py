@@ -27,10 +27,11 @@ def plans() -> dict[str, Plan]:
     """All scenarios by name."""
     found = {
         f"{grid}-{delivery}": Plan(
-            grid=grid, delivery=delivery, hours=2.5, outages=14, momentaries=14, seed=100 + 10 * i + j
+            grid=grid, delivery=delivery, hours=2.0, outages=14, momentaries=14, seed=100 + 10 * i + j
         )
         for i, grid in enumerate(("ieee8500", "european"))
         for j, delivery in enumerate(DELIVERIES)
+        if grid == "ieee8500" or delivery in (0.3, 0.8)
     }
     for grid in ("ieee8500", "european"):
         found |= {

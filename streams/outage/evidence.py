@@ -110,7 +110,8 @@ def take(meters: Meters, evidence: Evidence) -> Int64s:
     np.maximum.at(meters["restored_ms"], evidence.meter[restored], at[restored])
     if gasped.any() or before[2].any():
         _keep_gasps(meters, evidence.meter[gasped], at[gasped])
-    return told[(before != _supply(meters[told])).any(axis=0)]
+    news: Int64s = told[(before != _supply(meters[told])).any(axis=0)]
+    return news
 
 
 def is_new(meters: Meters, evidence: Evidence) -> npt.NDArray[np.bool_]:

@@ -28,11 +28,11 @@ from streams.outage.tree import Grid, Span
 
 Result = Alert | Interruption
 
-LOOKS = ((20_000, 1_000), (120_000, 2_000), (600_000, 10_000))
+LOOKS = ((20_000, 2_000), (120_000, 5_000), (600_000, 15_000))
 """Until this age of the youngest burst, a root is looked at this often, ms; then every half minute."""
 SELDOM_MS = 30_000
 QUIET_EVERY_MS = 5_000
-FOLLOW_EVERY_MS = 10_000
+FOLLOW_EVERY_MS = 20_000
 LATEST_MS = 90_000
 """Events of a burst may arrive this much later."""
 FORGET_MS = 600_000
