@@ -7,11 +7,12 @@ import numpy as np
 
 from bench.outage_files import Event
 from schemas.alert import Alert
+from streams.outage.arrivals import Load, News, Window
 from streams.outage.assumptions import Assumptions
 from streams.outage.evidence import Evidence, Kind
 from streams.outage.results import Interruption
 from streams.outage.tree import Grid
-from streams.outage.watch import Load, News, OutageWatch, Window
+from streams.outage.watch import OutageWatch
 
 TURN_MS = 250
 AFTER_MS = 120_000

@@ -6,23 +6,22 @@ What has settled (located, and older than any event that may still come) is foll
 tree; to the rest its meters say nothing. So a root weighs few bursts at once, however many outages it has.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-
 import numpy as np
 
 from schemas.alert import Alert
 from schemas.blocks import Int64s
 from streams.contract import Mask
 from streams.outage import bursts, learning, planned
+from streams.outage.accounts import ends_of, finish, interruption_of, was_dark
+from streams.outage.arrivals import News, arrive
 from streams.outage.assumptions import Assumptions
-from streams.outage.evidence import SETTLED, Evidence, Kind, is_new, note_proofs, settled_times, take
+from streams.outage.evidence import SETTLED
+from streams.outage.inference import opens_of, weigh
 from streams.outage.life import Ending, Outage, Signal, hear, is_calm, signals
-from streams.outage.likelihood import NEVER, Scene, evidence_at, messages_due, restoration_ms, slowest_ms
-from streams.outage.loads import load_evidence, note_load
-from streams.outage.messages import Marginals, Priors, infer
+from streams.outage.likelihood import Scene
+from streams.outage.messages import Marginals
 from streams.outage.ranking import LIKELY, Finding, findings, likelihood_at
-from streams.outage.results import Interruption, alert_of, outage_id
+from streams.outage.results import Interruption, alert_of
 from streams.outage.state import State
 from streams.outage.tree import Grid, Span
 
@@ -38,37 +37,6 @@ LATEST_MS = 90_000
 FORGET_MS = 600_000
 """A burst that came to nothing is forgotten at this age."""
 SETTLED_SURE = 0.9
-SHORT_GAP_MS = 5_000
-SURELY_LOST = 9.0
-"""Nats of silence after which a relay or gateway has failed: by chance once in 10,000 times."""
-
-
-@dataclass(frozen=True)
-class Load:
-    """Power measured over all that hangs under a branch."""
-
-    branch: int
-    at: int
-    watts: float
-
-
-@dataclass(frozen=True)
-class Window:
-    """Planned work: a branch, or a gateway, and when; -1 = not that."""
-
-    branch: int
-    comm: int
-    from_ms: int
-    to_ms: int
-
-
-@dataclass(frozen=True)
-class News:
-    """All that a turn brings."""
-
-    evidence: Evidence
-    loads: Sequence[Load] = field(default_factory=tuple)
-    planned: Sequence[Window] = field(default_factory=tuple)
 
 
 class OutageWatch:
@@ -77,7 +45,7 @@ class OutageWatch:
     def __init__(self, grid: Grid, assumed: Assumptions | None = None) -> None:
         self.grid = grid
         self.assumed = assumed or Assumptions()
-        self.opens = np.array([sum(self.assumed.opens[kind] for kind in kinds) for kinds in grid.kinds])
+        self.opens = opens_of(grid, self.assumed)
 
     def empty(self) -> State:
         """Nothing is known yet."""
@@ -85,7 +53,7 @@ class OutageWatch:
 
     def turn(self, state: State, news: News, now_ms: int) -> list[Result]:
         """Take what came, and say what changed. `now_ms`: the newest beat, ms UTC."""
-        changed = self._take(state, news)
+        changed = arrive(self.grid, state, news)
         if state.turned_ms:
             learning.forget(state, max(0, now_ms - state.turned_ms))
         state.turned_ms = now_ms
@@ -100,43 +68,7 @@ class OutageWatch:
     def ongoing(self, state: State, now_ms: int) -> list[Interruption]:
         """Interruptions that are not over, as if they ended now."""
         lasting = [outage for outage in state.outages if outage.happened >= LIKELY]
-        return [self._interruption(state, outage, now_ms) for outage in lasting]
-
-    def _take(self, state: State, news: News) -> Int64s:
-        """Keep what came; the meters whose supply it says something new of."""
-        evidence = news.evidence
-        delay, events = evidence.received_at - settled_times(evidence), evidence.kind >= Kind.RESTORED
-        new = is_new(state.meters, evidence)
-        learning.note_delays(state.event_delays, delay[events & new])
-        learning.note_delays(state.reading_delays, delay[~events & new])
-        changed = take(state.meters, evidence)
-        self._note_alive(state, evidence)
-        for load in news.loads:
-            note_load(state, load.branch, load.at, load.watts)
-        for window in news.planned:
-            planned.plan(state, window.branch, window.comm, window.from_ms, window.to_ms)
-        return changed
-
-    def _note_alive(self, state: State, evidence: Evidence) -> None:
-        comms = self.grid.comms
-        if len(evidence.meter):
-            heard = np.zeros(len(comms.ids), np.int64)
-            np.maximum.at(heard, comms.of_meter[evidence.meter], evidence.received_at)
-            for comm in range(len(heard) - 1, 0, -1):
-                heard[comms.parent[comm]] = max(heard[comms.parent[comm]], heard[comm])
-            self._excuse_gaps(state, heard)
-            np.maximum(state.alive_ms, heard, out=state.alive_ms)
-
-    def _excuse_gaps(self, state: State, heard_ms: Int64s) -> None:
-        """A relay or gateway that is back after a failure: what it did not bring meanwhile is nobody's silence."""
-        back = np.flatnonzero((state.alive_ms > 0) & (heard_ms > state.alive_ms + SHORT_GAP_MS))
-        if not len(back):
-            return
-        lost = messages_due(self.grid, state, int(heard_ms.max()) - slowest_ms(state.reading_delays))
-        for comm in back[lost[back] > SURELY_LOST].tolist():
-            rows = planned.under(self.grid, comm)[self.grid.comms.of_meter]
-            rows &= state.meters["counted_ms"] <= state.alive_ms[comm]
-            state.meters["counted_ms"][rows] += heard_ms[comm] - state.alive_ms[comm]
+        return [interruption_of(self.grid, state, outage, now_ms) for outage in lasting]
 
     def _look(self, state: State, root: int, changed: Int64s, now_ms: int) -> list[Result]:
         results: list[Result] = []
@@ -146,7 +78,9 @@ class OutageWatch:
             if news or now_ms - outage.followed_ms >= FOLLOW_EVERY_MS:
                 results += self._follow(state, outage, now_ms)
         settled = self._settled(state, root)
-        quiet = self._begin_bursts(state, root, settled, now_ms)
+        quiet, made = self._begin_bursts(state, root, settled, now_ms)
+        results += made
+        settled = self._settled(state, root)
         if len(bursts.taken(state, root)):
             results += self._weigh(state, root, settled, now_ms)
             results += self._retire(state, root, now_ms)
@@ -161,56 +95,41 @@ class OutageWatch:
                 found[self.grid.meters(outage.top)] = True
         return found
 
-    def _begin_bursts(self, state: State, root: int, settled: Mask, now_ms: int) -> bool:
-        """Open bursts for what no burst explains; whether silence alone made one."""
+    def _begin_bursts(self, state: State, root: int, settled: Mask, now_ms: int) -> tuple[bool, list[Result]]:
+        """Open bursts for what none explains; whether silence alone made one, and what making room for them said."""
+        results: list[Result] = []
         known = state.burst_ms[root]
         gasps = bursts.news(self.grid, state, root, settled, now_ms)
         for moved, begin in bursts.clusters(gasps, known[known > 0].tolist(), self.assumed):
-            if moved:
+            if moved and moved in known:
                 known[int(np.flatnonzero(known == moved)[0])] = begin
             else:
-                self._begin(state, root, begin)
+                results += self._begin(state, root, begin)
         quiet = 0
         if bursts.free_slot(state, root) >= 0:
             quiet = bursts.quiet_burst(self.grid, state, root, settled, now_ms, self.assumed)
         if quiet:
-            self._begin(state, root, quiet)
-        return quiet > 0
+            results += self._begin(state, root, quiet)
+        return quiet > 0, results
 
-    def _begin(self, state: State, root: int, burst_ms: int) -> None:
+    def _begin(self, state: State, root: int, burst_ms: int) -> list[Result]:
+        """A burst in a free slot, else in that of the oldest burst that came to nothing, else of the oldest."""
+        results: list[Result] = []
         slot = bursts.free_slot(state, root)
         if slot < 0:
             slots = bursts.taken(state, root).tolist()
             attached = {outage.slot for outage in state.outages if outage.root == root and not outage.closed}
             slot = next((one for one in slots if one not in attached), slots[0])
-            self._settle(state, root, slot)
+            results = self._settle(state, root, slot)
         bursts.begin(self.grid, state, root, slot, burst_ms)
-
-    def _marginals(self, state: State, scene: Scene) -> Marginals:
-        rows = self.grid.meters(scene.span.first)
-        for slot, burst in zip(scene.slots.tolist(), scene.bursts_ms.tolist(), strict=True):
-            note_proofs(state.meters, rows, slot, burst, self.assumed.proof_margin_ms)
-        local = evidence_at(self.grid, state, self.assumed, scene)
-        return infer(scene.span, self._priors(state, scene), local)
-
-    def _priors(self, state: State, scene: Scene) -> Priors:
-        """Of each device and burst: that it opened, split by how likely it is to be closed again by now."""
-        assumed, bursts_ms = self.assumed, scene.bursts_ms
-        age_ms = np.maximum(scene.now_ms - bursts_ms, 0)[:, None]
-        momentary = state.counts[learning.MOMENTARY] / state.counts[learning.INTERRUPTIONS]
-        lasts = momentary * np.exp(-age_ms / assumed.momentary_ms)
-        lasts = lasts + (1 - momentary) * np.exp(-age_ms / assumed.repair_ms)
-        loads = load_evidence(self.grid, state, scene.span, bursts_ms.tolist())
-        opens = np.minimum(self.opens[scene.span.slice] * np.exp(loads), 0.4 / len(bursts_ms))
-        regimes = state.regimes / state.regimes.sum()
-        return Priors(opens * lasts, opens * (1 - lasts), assumed.nested, regimes, assumed.regime_switching)
+        return results
 
     def _weigh(self, state: State, root: int, settled: Mask, now_ms: int) -> list[Result]:
         """All bursts of a root together."""
         slots = bursts.taken(state, root)
         span = self.grid.span(int(self.grid.roots[root]))
         scene = Scene(span, slots, state.burst_ms[root][slots], now_ms, settled)
-        marginals = self._marginals(state, scene)
+        marginals = weigh(self.grid, state, self.assumed, self.opens, scene)
         results: list[Result] = []
         heard: set[int] = set()
         for finding in findings(self.grid, span, marginals, self.assumed):
@@ -310,68 +229,32 @@ class OutageWatch:
         """A settled outage, on its own part of the tree."""
         outage.followed_ms = now_ms
         span = self.grid.span(outage.top)
-        marginals = self._marginals(state, Scene(span, np.array([SETTLED]), np.array([outage.burst_ms]), now_ms))
+        scene = Scene(span, np.array([SETTLED]), np.array([outage.burst_ms]), now_ms)
+        marginals = weigh(self.grid, state, self.assumed, self.opens, scene)
         finding = next(findings(self.grid, span, marginals, self.assumed), None)
         if finding is None:
             results = self._hear_nothing(state, outage, span, marginals, 0, now_ms)
         else:
             results = self._hear(state, outage, finding, now_ms)
         if outage.closed:
-            results += self._finish(state, outage)
+            results += finish(self.grid, state, outage, self.assumed)
         return results
 
     def _over(self, state: State, outage: Outage, now_ms: int) -> list[Result]:
         """Close it, as what it turned out to be."""
-        if outage.happened < LIKELY and not self._was_dark(state, outage):
+        if outage.happened < LIKELY and not was_dark(self.grid, state, outage, self.assumed):
             return self._close(state, outage, Ending.WITHDRAWN, now_ms)
         outage.happened = max(outage.happened, LIKELY)
-        ends = self._ends(state, outage, now_ms)
+        ends = ends_of(self.grid, state, outage, now_ms)
         last = int(ends.max())
         lasted = last - outage.start_ms > self.assumed.sustained_ms
         return self._close(state, outage, Ending.RESTORED if lasted else Ending.MOMENTARY, last)
-
-    def _was_dark(self, state: State, outage: Outage) -> bool:
-        """Whether a meter told that its supply came back after longer than a restart takes."""
-        some = state.meters[self.grid.meters(outage.branch)]
-        gasped = np.abs(some["gasp_ms"] - outage.burst_ms) <= self.assumed.longest_burst_ms
-        return bool((gasped & (some["restored_ms"] - some["gasp_ms"] > self.assumed.sustained_ms)).any())
 
     def _close(self, state: State, outage: Outage, ending: Ending, end_ms: int) -> list[Result]:
         hear(outage, Signal.MERGED if ending == Ending.MERGED else Signal.ALL_BACK)
         outage.ending, outage.end_ms = ending, end_ms
         outage.version += 1
         return [alert_of(self.grid, outage, state.turned_ms)]
-
-    def _ends(self, state: State, outage: Outage, now_ms: int) -> Int64s:
-        """When supply came back to each meter under the outage: by its restoration, else by those nearest to it."""
-        rows, span = self.grid.meters(outage.branch), self.grid.span(outage.branch)
-        meters = state.meters[rows]
-        slot = outage.slot if outage.slot >= 0 else SETTLED
-        told = np.where(meters["restored_ms"] > outage.start_ms, meters["restored_ms"], 0)
-        by_told = restoration_ms(self.grid, span, told)
-        by_proof = restoration_ms(self.grid, span, meters["back_ms"][:, slot])
-        own = meters["back_ms"][:, slot]
-        ends = np.where(told > 0, told, np.where(by_told < NEVER, by_told, by_proof))
-        ends = np.where(own > 0, np.minimum(ends, own), ends)
-        return np.clip(ends, outage.start_ms, now_ms)
-
-    def _interruption(self, state: State, outage: Outage, now_ms: int) -> Interruption:
-        rows = self.grid.meters(outage.branch)
-        points, first = np.unique(self.grid.usage_point_of[rows], return_index=True)
-        ends = self._ends(state, outage, now_ms)[first]
-        if not outage.closed:
-            dark = np.zeros(len(state.meters), np.bool_)
-            for branch in outage.dark or [outage.branch]:
-                dark[self.grid.meters(branch)] = True
-            ends = np.where(dark[rows][first], now_ms, ends)
-        return Interruption(
-            outage=outage_id(self.grid, outage),
-            device=self.grid.device(outage.branch),
-            feeder=self.grid.feeder_of[outage.branch],
-            start_ms=outage.start_ms,
-            usage_points=[self.grid.usage_points[point] for point in points.tolist()],
-            end_ms=ends,
-        )
 
     def _retire(self, state: State, root: int, now_ms: int) -> list[Result]:
         """Settle or forget bursts whose time is over."""
@@ -403,7 +286,7 @@ class OutageWatch:
             rows = self.grid.meters(outage.branch)
             real[rows] |= not outage.closed or outage.happened >= LIKELY
             if outage.closed:
-                results += self._finish(state, outage)
+                results += finish(self.grid, state, outage, self.assumed)
             else:
                 outage.slot, outage.top = -1, outage.branch
                 state.meters["back_ms"][rows, SETTLED] = state.meters["back_ms"][rows, slot]
@@ -413,21 +296,6 @@ class OutageWatch:
         learning.from_lies(state, np.flatnonzero(here & near & refuted & ~real))
         bursts.end(self.grid, state, root, slot, self.assumed)
         return results
-
-    def _finish(self, state: State, outage: Outage) -> list[Result]:
-        """Account for an outage that is over, learn from it, and forget it."""
-        state.outages.remove(outage)
-        if outage.ending not in (Ending.MOMENTARY, Ending.RESTORED):
-            return []
-        rows = self.grid.meters(outage.branch)
-        interruption = self._interruption(state, outage, outage.end_ms)
-        learning.from_outage(state, rows, outage.burst_ms, outage.ending == Ending.MOMENTARY, self.assumed)
-        some = state.meters[rows]
-        told = np.where(some["gasp_ms"] <= outage.end_ms, some["gasp_ms"], 0)
-        told = np.maximum(told, np.where(some["gasp_ms"] < some["restored_ms"], some["restored_ms"], 0))
-        some["excused_ms"] = np.maximum(some["excused_ms"], np.maximum(told, outage.start_ms))
-        some["counted_ms"] = np.maximum(some["counted_ms"], outage.end_ms)
-        return [interruption]
 
 
 def _wait_ms(burst_ms: int, quiet: bool, now_ms: int) -> int:

@@ -121,7 +121,9 @@ def test_the_usual_rule_escalates_to_the_common_ancestor() -> None:
     gasps = [Event(MINUTE + i, MINUTE, "last_gasp", meter) for i, meter in enumerate(("a1m1", "a1m2", "a2m1", "a2m2"))]
     others = [Node(f"c{i}", "f", "transformer") for i in range(3)]
     others += [Node(f"c{i}m", f"c{i}", "meter", "", f"c{i}m") for i in range(3)]
-    found = UsualRule(Grid.of([*NODES, *others]), 3 * MINUTE).run([*gasps, Event(3 * MINUTE, 3 * MINUTE, "reading", "bm1")])
+    found = UsualRule(Grid.of([*NODES, *others]), 3 * MINUTE).run(
+        [*gasps, Event(3 * MINUTE, 3 * MINUTE, "reading", "bm1")]
+    )
     assert [(one.subject, one.evidence["phase"]) for one in found] == [
         ("a1", "provisional"), ("a", "provisional"), ("a", "located"),
     ]  # fmt: skip

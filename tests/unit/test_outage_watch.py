@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.alert import Alert, decode_alert, encode_alert
+from streams.outage.arrivals import Load, News, Window
 from streams.outage.assumptions import Assumptions
 from streams.outage.evidence import Evidence, Kind
 from streams.outage.results import Interruption
 from streams.outage.state import State
 from streams.outage.tree import Grid, Node
-from streams.outage.watch import Load, News, OutageWatch, Result, Window
+from streams.outage.watch import OutageWatch, Result
 
 BEGIN = 1_700_000_000_000
 SECOND, MINUTE = 1_000, 60_000
