@@ -10,6 +10,7 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import orjson
@@ -75,8 +76,8 @@ def _event(line: Mapping[str, Any]) -> Event:
     return Event(
         received_at_ms=received,
         at_ms=received if at is None else int(at),
-        type=kind,
-        meter_id=line.get("meter_id") or "",
+        type=intern(kind),
+        meter_id=intern(line.get("meter_id") or ""),
         node_id=line.get("node_id") or "",
         value=float(line.get("volts") or line.get("watts") or 0.0),
         from_ms=int(line.get("from_ms") or 0),

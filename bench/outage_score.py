@@ -117,6 +117,8 @@ def _note_events(grid: Grid, happened: Sequence[Happened], events: Iterable[Even
         branch = -1
         if event.type == "last_gasp" or (event.type == "voltage" and event.value < LOW_VOLTAGE_V):
             branch = int(grid.meter_branch[grid.row_of[event.meter_id]]) if event.meter_id in grid.row_of else -1
+        if branch < 0 and event.type != "planned":
+            continue
         for one in happened:
             if branch >= 0 and one.heard_ms is None and one.branch <= branch < grid.end[one.branch]:
                 if one.fact.open_ms - 2_000 <= event.at_ms <= one.close_ms:

@@ -51,13 +51,16 @@ def end(grid: Grid, state: State, root: int, slot: int, assumed: Assumptions) ->
     some["back_ms"][:, slot] = 0
 
 
-def news(grid: Grid, state: State, root: int, explained: Mask, now_ms: int) -> Int64s:
+def news(grid: Grid, state: State, root: int, explained: Mask, now_ms: int, assumed: Assumptions) -> Int64s:
     """Event times of last gasps under a root that belong to none of its bursts, sorted."""
     rows = grid.meters(int(grid.roots[root]))
     some = state.meters[rows]
     gasp = some["gasp_ms"]
     fresh = (gasp > some["excused_ms"]) & (gasp > now_ms - OLDEST_GASP_MS) & (some["excused_ms"] < now_ms)
-    found: Int64s = np.sort(gasp[fresh & ~explained[rows]])
+    fresh &= ~explained[rows]
+    for burst in state.burst_ms[root][state.burst_ms[root] > 0].tolist():
+        fresh &= (gasp < burst) | (gasp > burst + assumed.longest_burst_ms)
+    found: Int64s = np.unique(gasp[fresh])
     return found
 
 

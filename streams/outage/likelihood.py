@@ -27,6 +27,7 @@ from streams.outage.tree import Grid, Span
 NEVER = np.iinfo(np.int64).max
 JITTER = 0.25
 """Share of a reporting interval by which a reading may come later than due."""
+YOUNG_MS = 3_000
 _FACTOR_PRIOR = 3.0
 _LONE_PRIOR = 3.0
 
@@ -72,10 +73,10 @@ def meter_evidence(grid: Grid, state: State, assumed: Assumptions, scene: Scene)
     all_missed = due(read, until, meters["interval_ms"])
     found[0] = np.where(told, np.log(lie), 0.0) + silence.log(all_missed)
     delivery = delivery_of(meters, assumed)
-    restored = (1 - restored_delivery(state)) if len(meters) else 1.0
+    restored = restored_delivery(state)
     for k, (slot, burst) in enumerate(zip(scene.slots.tolist(), scene.bursts_ms.tolist(), strict=True)):
         back = meters["back_ms"][:, slot]
-        arrived = share_within(state.event_delays, scene.now_ms - burst)
+        arrived = arrived_by(state.event_delays, scene.now_ms - burst)
         shape = _shape(meters["gasp_ms"] - burst, assumed)
         answered = gasped & (meters["proof_ms"] > meters["gasp_ms"]) & (meters["proof_ms"] <= burst)
         gasp = np.where(gasped & ~answered, np.log(delivery) + shape, np.log1p(-delivery * arrived))
@@ -84,9 +85,9 @@ def meter_evidence(grid: Grid, state: State, assumed: Assumptions, scene: Scene)
         missed = due(read, np.minimum(np.full(len(read), burst), until), meters["interval_ms"])
         dark = np.where(back > 0, np.log(assumed.contradicted), 0.0) + silence.log(missed)
         began = restoration_ms(grid, scene.span, back)
-        waited = share_within(state.event_delays, np.where(began < NEVER, scene.now_ms - began, 0))
+        waited = arrived_by(state.event_delays, np.where(began < NEVER, scene.now_ms - began, 0))
         told_back = returned & (meters["restored_ms"] > burst)
-        came_back = np.where(told_back, np.log1p(-restored), np.log1p(-(1 - restored) * waited))
+        came_back = np.where(told_back, np.log(restored), np.log1p(-restored * waited))
         back_ms = np.maximum(np.where(began < NEVER, np.minimum(began, until), until), burst)
         excused = due(read, back_ms, meters["interval_ms"]) - missed
         came_back = came_back + silence.log(np.maximum(all_missed - excused, 0))
@@ -144,6 +145,12 @@ def share_within(delays: Float64s, age_ms: Int64s | int) -> Float64s:
     """Share of events that arrive within an age, by what was seen."""
     edges = np.append(0.0, np.cumsum(delays) / delays.sum())
     found: Float64s = np.interp(np.maximum(age_ms, 0), DELAY_EDGES_MS, edges)
+    return found
+
+
+def arrived_by(delays: Float64s, age_ms: Int64s | int) -> Float64s:
+    """The same as far as absence may be counted on: less in the first seconds, in which whole areas come one by one."""
+    found: Float64s = share_within(delays, age_ms) * np.clip(np.divide(age_ms, YOUNG_MS), 0, 1)
     return found
 
 

@@ -99,7 +99,7 @@ class OutageWatch:
         """Open bursts for what none explains; whether silence alone made one, and what making room for them said."""
         results: list[Result] = []
         known = state.burst_ms[root]
-        gasps = bursts.news(self.grid, state, root, settled, now_ms)
+        gasps = bursts.news(self.grid, state, root, settled, now_ms, self.assumed)
         for moved, begin in bursts.clusters(gasps, known[known > 0].tolist(), self.assumed):
             if moved and moved in known:
                 known[int(np.flatnonzero(known == moved)[0])] = begin

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from streams.outage.assumptions import Assumptions
-from streams.outage.likelihood import Scene, Silence, due, meter_evidence, restoration_ms, share_within, slowest_ms
+from streams.outage.likelihood import (
+    Scene,
+    Silence,
+    arrived_by,
+    due,
+    meter_evidence,
+    restoration_ms,
+    share_within,
+    slowest_ms,
+)
 from streams.outage.state import DELAY_EDGES_MS, State
 from streams.outage.tree import Grid, Node
 from streams.outage.watch import OutageWatch
@@ -69,7 +78,7 @@ def test_who_was_not_restored_when_others_were() -> None:
     where = grid()
     state = known(where)
     state.meters["restored_ms"][0] = state.meters["back_ms"][0, 0] = BURST + 7_000
-    found = evidence(state, where, 8_000)
+    found = evidence(state, where, 11_000)
     assert found["back"][:, 0] == pytest.approx(np.log([0.8, 0.2]) + np.log(0.6))
     assert found["back"][:, 1] == pytest.approx(np.log([0.8, 0.2]) + np.log(0.4))
 
@@ -101,6 +110,11 @@ def test_nothing_is_due_from_a_meter_that_is_not_known() -> None:
 
 def test_silence_has_a_floor() -> None:
     assert Silence(np.array([1.0]), np.array([0.9]), 0.03).log(np.array([1e9])) == pytest.approx(np.log(0.03))
+
+
+def test_absence_counts_less_in_the_first_seconds() -> None:
+    at_once = np.eye(len(DELAY_EDGES_MS) - 1)[0]
+    assert arrived_by(at_once, np.array([-5, 0, 1_500, 3_000, 9_000])).tolist() == [0, 0, 0.5, 1, 1]
 
 
 def test_delays_by_what_was_seen() -> None:
