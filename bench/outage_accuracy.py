@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from bench.outage import figures
 from bench.outage_scenarios import Plan, scenario
 from bench.outage_score import calibration, percentiles
@@ -156,8 +158,6 @@ def _below(value: float, limit: float) -> dict[str, Any]:
 
 def plot(found: Mapping[str, Any], path: Path) -> None:
     """Accuracy against delivery, and how sure against how right."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     for part, label in (("outage", "outage"), ("usual_rule", "usual rule")):
