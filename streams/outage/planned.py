@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from schemas.blocks import Int64s
+from streams.outage.life import Phase
 from streams.outage.state import State
 from streams.outage.tree import Grid
 
@@ -17,10 +17,16 @@ def plan(state: State, branch: int, comm: int, from_ms: int, to_ms: int) -> None
     state.planned = np.unique(known, axis=0)[-MOST_WINDOWS:]
 
 
-def excuse(grid: Grid, state: State, now_ms: int) -> Int64s:
-    """Excuse the meters of the windows that are open; those that were not before. Windows that are over are dropped."""
+def excuse(grid: Grid, state: State, now_ms: int) -> None:
+    """Excuse the meters of the windows that are open, but for those of an outage that is known: work may repair it.
+
+    Windows that are over are dropped.
+    """
     if not len(state.planned):
-        return np.zeros(0, np.int64)
+        return
+    known = np.zeros(len(state.meters), np.bool_)
+    for outage in state.outages:
+        known[grid.meters(outage.branch)] |= outage.phase not in (Phase.PROVISIONAL, Phase.CLOSED)
     begun = state.planned[:, 2] - EARLY_MS <= now_ms
     over = state.planned[:, 3] + LATE_MS < now_ms
     excused = state.meters["excused_ms"].copy()
@@ -30,11 +36,10 @@ def excuse(grid: Grid, state: State, now_ms: int) -> Int64s:
             rows[grid.meters(branch)] = True
         if comm >= 0:
             rows |= under(grid, comm)[grid.comms.of_meter]
+        rows &= ~known
         excused[rows] = np.maximum(excused[rows], to_ms + LATE_MS)
     state.planned = state.planned[~over]
-    new = np.flatnonzero(excused > state.meters["excused_ms"])
     state.meters["excused_ms"] = excused
-    return new
 
 
 def under(grid: Grid, comm: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

@@ -156,6 +156,13 @@ def test_planned_work_says_nothing() -> None:
     assert alerts(play(where, dark("a", 100_000, 0, 400_000, 600_000), 600_000, planned=[window])[0]) == []
 
 
+def test_work_that_repairs_a_known_outage_does_not_hide_it() -> None:
+    where = grid()
+    window = Window(where.branch_of["a"], -1, BEGIN + 300_000, BEGIN + 410_000)
+    results, _, _ = play(where, dark("a", 100_000, 0, 400_000, 600_000), 600_000, planned=[window])
+    assert story(results)[-1] == ("closed", "a", "restored")
+
+
 def test_a_campaign_behind_a_gateway_says_nothing_but_an_outage_elsewhere_does() -> None:
     where = grid(gateways=True)
     window = Window(-1, where.comms.ids.index("ga"), BEGIN + 90_000, BEGIN + 300_000)
