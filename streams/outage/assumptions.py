@@ -26,8 +26,9 @@ class Assumptions:
     a transformer does so by its own fuse; a service seldom."""
     nested: float = 0.002
     """That a device failed while it was dark from above, or stays open when supply is back."""
-    lie: float = 5e-5
-    """That a given meter sends a last gasp or a restoration within a burst although its supply never failed."""
+    lie: float = 3e-5
+    """That a given meter sends a last gasp or a restoration within a burst although its supply never failed. So small
+    that what a single meter tells in full, gasp and restoration, counts until lies were learned."""
     mute: float = 0.03
     """That a given meter has stopped to report although it is supplied: radio, firmware, a broken display unit."""
     mute_gateway: float = 0.05

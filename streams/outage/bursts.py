@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from schemas.blocks import Int64s
 from streams.outage.assumptions import Assumptions
-from streams.outage.likelihood import NEVER, Silence, due, gateway_silence, slowest_ms
+from streams.outage.likelihood import NEVER, due, gateway_silence, log_silence, slowest_ms
 from streams.outage.state import State
 from streams.outage.tree import Grid
 
@@ -100,8 +100,8 @@ def quiet_burst(grid: Grid, state: State, root: int, explained: Mask, now_ms: in
     meters = state.meters[rows]
     until = np.minimum(now_ms, state.alive_ms[grid.comms.of_meter[rows]]) - slowest_ms(state.reading_delays)
     read = np.maximum(meters["counted_ms"], meters["excused_ms"])
-    silence = Silence(meters["interval_ms"], meters["reading_delivery"], assumed.mute)
-    silent = silence.log(due(read, until, meters["interval_ms"])) < np.log(OVERDUE)
+    missed = due(read, until, meters["interval_ms"])
+    silent = log_silence(missed, meters["reading_delivery"], assumed.mute) < np.log(OVERDUE)
     silent &= ~explained[rows] & (read > now_ms - TOO_LONG_MS) & (meters["excused_ms"] < now_ms)
     begins, ends = read[silent], read[silent] + meters["interval_ms"][silent].astype(np.int64)
     gone = _silent_gateways(grid, state, root, explained, now_ms, assumed)

@@ -17,10 +17,11 @@ the gateway, at the branch over all that it serves.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from schemas.blocks import Float64s, Int64s
+from streams.contract import Mask
 from streams.outage.assumptions import Assumptions
+from streams.outage.evidence import Meters
 from streams.outage.state import DELAY_EDGES_MS, State
 from streams.outage.tree import Grid, Span
 
@@ -40,7 +41,7 @@ class Scene:
     slots: Int64s
     bursts_ms: Int64s
     now_ms: int
-    mute: npt.NDArray[np.bool_] | None = None
+    mute: Mask | None = None
     """Meters of the grid that say nothing here, shape (M,); None = all speak."""
 
 
@@ -59,60 +60,95 @@ def evidence_at(grid: Grid, state: State, assumed: Assumptions, scene: Scene) ->
 
 def meter_evidence(grid: Grid, state: State, assumed: Assumptions, scene: Scene) -> Float64s:
     """Log likelihood of each meter under the span's first branch, shape (1 + 2 K J, meters)."""
-    rows = grid.meters(scene.span.first)
-    meters = state.meters[rows]
+    known = _known(grid, state, assumed, scene)
     regimes = len(assumed.delivery)
-    until = np.minimum(scene.now_ms, state.alive_ms[grid.comms.of_meter[rows]]) - slowest_ms(state.reading_delays)
-    read = np.maximum(meters["counted_ms"], meters["excused_ms"])
-    gasped = (meters["gasp_ms"] > meters["excused_ms"]) & (meters["gasp_ms"] >= _oldest(scene, assumed))
-    returned = meters["restored_ms"] > np.maximum(_oldest(scene, assumed), meters["excused_ms"])
-    told = gasped | returned
-    lie = np.minimum(lie_of(state, assumed) * (1 + 3 * meters["lies"]), 0.3)
-    silence = Silence(meters["interval_ms"], meters["reading_delivery"], assumed.mute)
-    found = np.empty((1 + 2 * len(scene.slots) * regimes, len(meters)))
-    all_missed = due(read, until, meters["interval_ms"])
-    found[0] = np.where(told, np.log(lie), 0.0) + silence.log(all_missed)
-    delivery = delivery_of(meters, assumed)
-    restored = restored_delivery(state)
+    found = np.empty((1 + 2 * len(scene.slots) * regimes, len(known.read)))
+    found[0] = np.where(known.gasped | known.returned, known.lie, 0.0) + known.silence(known.due_by(known.until))
+    dark, back = found[1:].reshape(2, len(scene.slots), regimes, len(known.read))
     for k, (slot, burst) in enumerate(zip(scene.slots.tolist(), scene.bursts_ms.tolist(), strict=True)):
-        back = meters["back_ms"][:, slot]
-        arrived = arrived_by(state.event_delays, scene.now_ms - burst)
-        shape = _shape(meters["gasp_ms"] - burst, assumed)
-        answered = gasped & (meters["proof_ms"] > meters["gasp_ms"]) & (meters["proof_ms"] <= burst)
-        gasp = np.where(gasped & ~answered, np.log(delivery) + shape, np.log1p(-delivery * arrived))
-        before = answered | (returned & ~gasped & (meters["restored_ms"] <= burst))
-        gasp = gasp + np.where(before, np.log(lie), 0.0)
-        missed = due(read, np.minimum(np.full(len(read), burst), until), meters["interval_ms"])
-        dark = np.where(back > 0, np.log(assumed.contradicted), 0.0) + silence.log(missed)
-        began = restoration_ms(grid, scene.span, back)
-        waited = arrived_by(state.event_delays, np.where(began < NEVER, scene.now_ms - began, 0))
-        told_back = returned & (meters["restored_ms"] > burst)
-        came_back = np.where(told_back, np.log(restored), np.log1p(-restored * waited))
-        back_ms = np.maximum(np.where(began < NEVER, np.minimum(began, until), until), burst)
-        excused = due(read, back_ms, meters["interval_ms"]) - missed
-        came_back = came_back + silence.log(np.maximum(all_missed - excused, 0))
-        at = 1 + k * regimes
-        found[at : at + regimes] = gasp + dark
-        found[at + len(scene.slots) * regimes :][:regimes] = gasp + came_back
-    found[:, meters["excused_ms"] >= scene.now_ms] = 0.0
+        proof = known.meters["back_ms"][:, slot]
+        gasp = _gasp(known, state, assumed, burst, scene.now_ms)
+        dark[k] = gasp + np.where(proof > 0, np.log(assumed.contradicted), 0.0) + _silent_before(known, burst)
+        back[k] = gasp + _back(known, state, burst, scene.now_ms, restoration_ms(grid, scene.span, proof))
+    found[:, known.meters["excused_ms"] >= scene.now_ms] = 0.0
     if scene.mute is not None:
-        found[:, scene.mute[rows]] = 0.0
+        found[:, scene.mute[grid.meters(scene.span.first)]] = 0.0
     return found
 
 
 @dataclass(frozen=True)
-class Silence:
-    """How likely it is that no reading came while some were due."""
+class _Known:
+    """What is known of the meters of a scene, whatever the burst."""
 
-    interval_ms: Float64s
-    delivery: Float64s
+    meters: Meters
+    read: Int64s
+    """From when a meter's silence counts."""
+    until: Int64s
+    """Until when."""
+    gasped: Mask
+    """It gasped in or after the first burst ..."""
+    returned: Mask
+    """... and was restored after it."""
+    lie: Float64s
     mute: float
 
-    def log(self, missed: Float64s) -> Float64s:
+    def due_by(self, until_ms: Int64s) -> Float64s:
+        """Readings due by then."""
+        return due(self.read, until_ms, self.meters["interval_ms"])
+
+    def silence(self, missed: Float64s) -> Float64s:
         """Log of s(n)."""
-        lost = np.minimum(missed, 200) * np.log1p(-np.minimum(self.delivery, 0.98))
-        found: Float64s = np.log(self.mute + (1 - self.mute) * np.exp(lost))
-        return found
+        return log_silence(missed, self.meters["reading_delivery"], self.mute)
+
+
+def _known(grid: Grid, state: State, assumed: Assumptions, scene: Scene) -> _Known:
+    rows = grid.meters(scene.span.first)
+    meters = state.meters[rows]
+    oldest = np.maximum(_oldest(scene, assumed), meters["excused_ms"] + 1)
+    return _Known(
+        meters=meters,
+        read=np.maximum(meters["counted_ms"], meters["excused_ms"]),
+        until=np.minimum(scene.now_ms, state.alive_ms[grid.comms.of_meter[rows]]) - slowest_ms(state.reading_delays),
+        gasped=meters["gasp_ms"] >= oldest,
+        returned=meters["restored_ms"] > oldest - 1,
+        lie=np.log(np.minimum(lie_of(state, assumed) * (1 + 3 * meters["lies"]), 0.3)),
+        mute=assumed.mute,
+    )
+
+
+def _gasp(known: _Known, state: State, assumed: Assumptions, burst_ms: int, now_ms: int) -> Float64s:
+    """Of a last gasp, or of none, if supply was lost at the burst, shape (J, meters)."""
+    meters = known.meters
+    delivery = delivery_of(meters, assumed)
+    answered = known.gasped & (meters["proof_ms"] > meters["gasp_ms"]) & (meters["proof_ms"] <= burst_ms)
+    came = np.log(delivery) + _shape(meters["gasp_ms"] - burst_ms, assumed)
+    none = np.log1p(-delivery * arrived_by(state.event_delays, now_ms - burst_ms))
+    before = answered | (known.returned & ~known.gasped & (meters["restored_ms"] <= burst_ms))
+    found: Float64s = np.where(known.gasped & ~answered, came, none) + np.where(before, known.lie, 0.0)
+    return found
+
+
+def _silent_before(known: _Known, burst_ms: int) -> Float64s:
+    """Of the readings that were missing before the burst already."""
+    return known.silence(known.due_by(np.minimum(burst_ms, known.until)))
+
+
+def _back(known: _Known, state: State, burst_ms: int, now_ms: int, began_ms: Int64s) -> Float64s:
+    """Of restoration and readings if supply was lost at the burst, and came back when it is known to have begun."""
+    chance, came = restored_delivery(state), known.returned & (known.meters["restored_ms"] > burst_ms)
+    waited = arrived_by(state.event_delays, np.where(began_ms < NEVER, now_ms - began_ms, 0))
+    restored = np.where(came, np.log(chance), np.log1p(-chance * waited))
+    dark_until = np.maximum(np.minimum(began_ms, known.until), burst_ms)
+    excused = known.due_by(dark_until) - known.due_by(np.minimum(burst_ms, known.until))
+    found: Float64s = restored + known.silence(np.maximum(known.due_by(known.until) - excused, 0))
+    return found
+
+
+def log_silence(missed: Float64s, delivery: Float64s, mute: float) -> Float64s:
+    """Log of s(n): that none of the readings that were due came, from a meter with this delivery that is supplied."""
+    lost = np.minimum(missed, 200) * np.log1p(-np.minimum(delivery, 0.98))
+    found: Float64s = np.log(mute + (1 - mute) * np.exp(lost))
+    return found
 
 
 def due(read_ms: Int64s, until_ms: Int64s, interval_ms: Float64s) -> Float64s:
@@ -123,7 +159,7 @@ def due(read_ms: Int64s, until_ms: Int64s, interval_ms: Float64s) -> Float64s:
     return found
 
 
-def delivery_of(meters: np.ndarray[tuple[int, ...], np.dtype[np.void]], assumed: Assumptions) -> Float64s:
+def delivery_of(meters: Meters, assumed: Assumptions) -> Float64s:
     """Delivery of each meter's last gasp by regime, shape (J, meters): the regime's, times how it does among others."""
     factor = (meters["gasps"] + _FACTOR_PRIOR) / (meters["gasps_expected"] + _FACTOR_PRIOR)
     found: Float64s = np.clip(np.array(assumed.delivery)[:, None] * factor, 0.01, 0.97)
@@ -235,7 +271,7 @@ def _add_gateways(found: Float64s, grid: Grid, state: State, assumed: Assumption
             found[1 + k * len(assumed.delivery) :][: len(assumed.delivery), branch] += before
 
 
-def _silent_above(comm: int, parent: Int64s, silent: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> bool:
+def _silent_above(comm: int, parent: Int64s, silent: Mask) -> bool:
     while (comm := int(parent[comm])) >= 0:
         if silent[comm]:
             return True

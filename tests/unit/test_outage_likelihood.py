@@ -6,9 +6,9 @@ import pytest
 from streams.outage.assumptions import Assumptions
 from streams.outage.likelihood import (
     Scene,
-    Silence,
     arrived_by,
     due,
+    log_silence,
     meter_evidence,
     restoration_ms,
     share_within,
@@ -109,7 +109,7 @@ def test_nothing_is_due_from_a_meter_that_is_not_known() -> None:
 
 
 def test_silence_has_a_floor() -> None:
-    assert Silence(np.array([1.0]), np.array([0.9]), 0.03).log(np.array([1e9])) == pytest.approx(np.log(0.03))
+    assert log_silence(np.array([1e9]), np.array([0.9]), 0.03) == pytest.approx(np.log(0.03))
 
 
 def test_absence_counts_less_in_the_first_seconds() -> None:
