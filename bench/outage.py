@@ -38,7 +38,7 @@ def figures(grid: Grid, events: Sequence[Event], truth: Sequence[Fact], profile:
         "customers": len(grid.usage_points),
         "distinguishable_devices": len(grid.parent),
         "events": len(events),
-        "events_of_unknown_nodes": out.unknown,
+        "events_not_used": out.unknown,
         "hours": hours,
         "outage": mine,
         "usual_rule": usual,

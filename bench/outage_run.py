@@ -34,7 +34,7 @@ class Published:
     end_ms: int = 0
     turns: int = 0
     unknown: int = 0
-    """Events about meters or nodes that the grid does not have."""
+    """Events of unknown types, or about meters or nodes that the grid does not have."""
 
 
 def run(grid: Grid, events: Iterable[Event], assumed: Assumptions | None = None) -> Published:

@@ -10,6 +10,7 @@ import pytest
 from bench import outage
 from bench.outage_files import Event, Fact, read_events, read_grid, read_truth, write_scenario
 from bench.outage_rule import UsualRule
+from bench.outage_run import run
 from bench.outage_scenarios import GRIDS, Plan, scenario
 from bench.outage_score import Said, by_id, calibration, score, what_happened
 from schemas.alert import Alert
@@ -137,12 +138,23 @@ def test_files_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert read_truth(tmp_path / "truth.jsonl") == list(drawn.truth)
 
 
-@pytest.mark.parametrize("line", ["{}", "[]", '{"type": "reading"}', '{"type": "wink", "received_at_ms": 1}', "{"])
+@pytest.mark.parametrize("line", ["{}", "[]", '{"type": "reading"}', '{"type": 7, "received_at_ms": 1}', "{"])
 def test_a_line_that_is_no_event_is_told(tmp_path: Path, line: str) -> None:
     path = tmp_path / "events.jsonl"
     path.write_text('{"type": "reading", "received_at_ms": 1, "at_ms": 1, "meter_id": "m"}\n' + line + "\n")
     with pytest.raises(ValueError, match=r"events.jsonl:2: not an event"):
         list(read_events(path))
+
+
+def test_kinds_of_others_are_switches_or_gateways(tmp_path: Path) -> None:
+    lines = ["node_id,kind,parent_id,meter_id,comm_parent_id", "s,Substation,,,", "r,recloser,s,,", "h,head end,,,"]
+    (tmp_path / "grid.csv").write_text("\n".join([*lines, "n,meter,r,m,h"]))
+    assert [node.kind for node in read_grid(tmp_path / "grid.csv")] == ["substation", "switch", "gateway", "meter"]
+
+
+def test_events_of_unknown_types_are_counted() -> None:
+    out = run(GRID, [Event(MINUTE, MINUTE, "wink", "a1m1"), Event(MINUTE, MINUTE, "reading", "nobody")])
+    assert (out.unknown, out.alerts) == (2, [])
 
 
 @pytest.mark.parametrize("grid", GRIDS)
