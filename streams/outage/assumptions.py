@@ -26,7 +26,7 @@ class Assumptions:
     a transformer does so by its own fuse; a service seldom."""
     nested: float = 0.002
     """That a device failed while it was dark from above, or stays open when supply is back."""
-    lie: float = 3e-5
+    lie: float = 2e-5
     """That a given meter sends a last gasp or a restoration within a burst although its supply never failed. So small
     that what a single meter tells in full, gasp and restoration, counts until lies were learned."""
     mute: float = 0.03

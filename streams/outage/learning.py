@@ -8,7 +8,7 @@ from streams.outage.state import DELAY_EDGES_MS, State
 
 MOST_DELAYS = 5_000.0
 MOST_OUTAGES = 200.0
-PERHAPS = 0.5
+PERHAPS = 0.25
 """How much of a lie a momentary interruption of a single meter is."""
 FORGET_MS = 3_600_000
 """Lies count for about as long: a campaign ends."""
