@@ -2,7 +2,7 @@
 PYTHON ?= python3
 FLEXMETER_RUN ?= .run
 VENV := .venv/bin/python
-export PYTHON FLEXMETER_RUN FOR KILLS KAFKA_PORT MQTT_PORT PAGE_PORT
+export PYTHON FLEXMETER_RUN FOR KILLS KAFKA_PORT MQTT_PORT PAGE_PORT NAME
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint proof faults conformance fuzz bench bench-engine soak accuracy doctor clean install install-tests
@@ -49,7 +49,7 @@ bench-engine: install-tests ## the engine beside Faust, quixstreams, bytewax, Ka
 	$(VENV) -m bench.engine --seconds $(or $(SECONDS),60) --repeats $(or $(REPEATS),5)
 	$(VENV) -m bench.engine_blocks --seconds $(or $(SECONDS),60) --repeats $(or $(REPEATS),5)
 
-accuracy: install-tests ## how right a part that judges is: NAME=nab (anomalies), NAME=faults (meter faults)
+accuracy: install-tests ## how right a part that judges is: NAME=nab (anomalies), faults (of meters), outage
 	$(VENV) -m bench.accuracy $(NAME)
 
 doctor: ## what is there, what is missing, and the command that installs it

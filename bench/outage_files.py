@@ -1,0 +1,129 @@
+"""The three files of a recorded scenario: the grid, what was heard, and what happened. See docs/outage.md.
+
+grid.csv       node_id,parent_id,kind,phase,meter_id,usage_point_id,comm_parent_id
+events.jsonl   one object a line, in order of arrival: received_at_ms, at_ms, meter_id, type; with volts, node_id,
+               watts, from_ms, to_ms where the type has them
+truth.jsonl    device_id, open_ms, close_ms (null = still open)
+"""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from sys import intern
+from typing import Any
+
+import orjson
+
+from streams.outage.tree import GATEWAY, KINDS, Node
+
+COLUMNS = tuple(field.name for field in fields(Node))
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A line of events.jsonl."""
+
+    received_at_ms: int
+    at_ms: int
+    type: str
+    meter_id: str = ""
+    node_id: str = ""
+    value: float = 0.0
+    """Volts or watts."""
+    from_ms: int = 0
+    to_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A line of truth.jsonl."""
+
+    device_id: str
+    open_ms: int
+    close_ms: int | None
+
+
+def read_grid(path: Path) -> list[Node]:
+    """The nodes of grid.csv; columns may stand in any order, unknown ones are left out.
+
+    A kind that is none of ours (recloser, breaker, head end) is a gateway if it only stands in ways of communication,
+    else a switch.
+    """
+    with path.open(newline="", encoding="utf-8-sig") as lines:
+        rows = [{name: (row.get(name) or "").strip() for name in COLUMNS} for row in csv.DictReader(lines)]
+    supplies = {row["parent_id"] for row in rows}
+    heard_through = {row["comm_parent_id"] for row in rows} - supplies
+    for row in rows:
+        row["kind"] = row["kind"].lower()
+        if row["kind"] not in (*KINDS, GATEWAY):
+            row["kind"] = GATEWAY if row["node_id"] in heard_through else "switch"
+    return [Node(**row) for row in rows]
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """The events of events.jsonl, one after the other. Types that are none of ours are counted by the run, not used.
+
+    Raises:
+        ValueError: a line that is no event; the message says which.
+
+    """
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                try:
+                    yield _event(orjson.loads(line))
+                except (KeyError, TypeError, ValueError) as error:
+                    raise ValueError(f"{path}:{number}: not an event: {error!r}") from None
+
+
+def _event(line: Mapping[str, Any]) -> Event:
+    kind = line["type"]
+    received = int(line["received_at_ms"])
+    at = line.get("at_ms")
+    return Event(
+        received_at_ms=received,
+        at_ms=received if at is None else int(at),
+        type=intern(kind),
+        meter_id=intern(line.get("meter_id") or ""),
+        node_id=line.get("node_id") or "",
+        value=float(line.get("volts") or line.get("watts") or 0.0),
+        from_ms=int(line.get("from_ms") or 0),
+        to_ms=int(line.get("to_ms") or 0),
+    )
+
+
+def read_truth(path: Path) -> list[Fact]:
+    """The facts of truth.jsonl."""
+    with path.open("rb") as lines:
+        found = [orjson.loads(line) for line in lines if line.strip()]
+    return [Fact(one["device_id"], int(one["open_ms"]), _or_none(one.get("close_ms"))) for one in found]
+
+
+def _or_none(value: int | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def write_scenario(folder: Path, nodes: Sequence[Node], events: Iterable[Event], truth: Iterable[Fact]) -> None:
+    """The three files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "grid.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([COLUMNS, *map(astuple, nodes)])
+    (folder / "events.jsonl").write_bytes(b"".join(orjson.dumps(_line(e)) + b"\n" for e in events))
+    lines = [{"device_id": f.device_id, "open_ms": f.open_ms, "close_ms": f.close_ms} for f in truth]
+    (folder / "truth.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+
+
+def _line(event: Event) -> dict[str, Any]:
+    line: dict[str, Any] = {"received_at_ms": event.received_at_ms, "at_ms": event.at_ms, "type": event.type}
+    if event.meter_id:
+        line["meter_id"] = event.meter_id
+    if event.node_id:
+        line["node_id"] = event.node_id
+    if event.type == "voltage":
+        line["volts"] = event.value
+    if event.type == "substation_load":
+        line["watts"] = event.value
+    if event.type == "planned":
+        line |= {"from_ms": event.from_ms, "to_ms": event.to_ms}
+    return line

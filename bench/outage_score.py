@@ -1,0 +1,338 @@
+"""What was published about a scenario, held against what happened."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from bench.outage_files import Event, Fact
+from schemas.alert import Alert
+from streams.indices import Indices, Interruptions, indices
+from streams.outage.results import Interruption
+from streams.outage.tree import Grid
+
+MINUTE_MS = 60_000
+LATE_MS = 60_000
+CLOCK_MS = 2_000
+"""An alert is about a fact if the two overlap in time, give or take this, and it was raised after the device opened."""
+LOW_VOLTAGE_V = 115.0
+TOLD = ("located", "sustained", "partly_restored")
+
+
+@dataclass
+class Happened:
+    """A fact, and what of it could be seen: the time in which nothing above its device was open too."""
+
+    fact: Fact
+    branch: int
+    close_ms: int
+    visible_ms: int
+    planned: bool
+    heard_ms: int | None = None
+    """When the first event that tells of it arrived."""
+
+
+@dataclass
+class Said:
+    """One alert: all its versions."""
+
+    versions: list[Alert] = field(default_factory=list)
+
+    @property
+    def start_ms(self) -> int:
+        """When supply was lost, by its last word on it."""
+        return int(self.versions[-1].evidence["start_ms"])
+
+    @property
+    def end_ms(self) -> int | None:
+        """When all was back, by its last word on it; None = it is not."""
+        end = self.versions[-1].evidence.get("end_ms")
+        return None if end is None else int(end)
+
+    @property
+    def raised_ms(self) -> int:
+        """When it was published."""
+        return self.versions[0].at
+
+    @property
+    def located(self) -> Alert | None:
+        """The version that first told the device for sure."""
+        return next((version for version in self.versions if version.evidence["phase"] in TOLD), None)
+
+    @property
+    def sustained(self) -> bool:
+        """Whether it was ever called sustained."""
+        return any(version.evidence["phase"] == "sustained" for version in self.versions)
+
+    @property
+    def merged(self) -> bool:
+        """Whether it was taken into another one."""
+        return bool(self.versions[-1].evidence["ending"] == "merged")
+
+    def devices(self, grid: Grid) -> list[tuple[int, int]]:
+        """Branches that it names as open, and when it first did: its own, and nested ones once that is back."""
+        first = self.located or self.versions[-1]
+        named = {grid.branch_of[first.subject]: self.raised_ms}
+        for version in self.versions:
+            if version.evidence["phase"] == "partly_restored":
+                for device in version.evidence["dark"]:
+                    named.setdefault(grid.branch_of[device], version.at)
+        return list(named.items())
+
+
+def what_happened(
+    grid: Grid, truth: Sequence[Fact], events: Iterable[Event], end_ms: int
+) -> tuple[list[Happened], int]:
+    """The facts that meters can tell, and how many there are that none can (no meter under the device)."""
+    known = [fact for fact in truth if fact.device_id in grid.branch_of]
+    found = []
+    for fact in known:
+        branch, close = grid.branch_of[fact.device_id], min(end_ms, fact.close_ms or end_ms)
+        above = {branch, *grid.above(branch)} - {branch}
+        over = [
+            (other.open_ms, end_ms if other.close_ms is None else other.close_ms)
+            for other in known
+            if grid.branch_of[other.device_id] in above
+        ]
+        found.append(Happened(fact, branch, close, _left(fact.open_ms, close, over), planned=False))
+    _note_events(grid, found, events)
+    return found, len(truth) - len(known)
+
+
+def _left(begin: int, end: int, taken: Iterable[tuple[int, int]]) -> int:
+    """How much of an interval the others leave."""
+    left, at = 0, begin
+    for a, b in sorted(taken):
+        if b > at and a < end:
+            left += max(0, a - at)
+            at = max(at, b)
+    return left + max(0, end - at)
+
+
+def _note_events(grid: Grid, happened: Sequence[Happened], events: Iterable[Event]) -> None:
+    """First event of each fact, and whether the calendar had it."""
+    for event in events:
+        branch = -1
+        if event.type == "last_gasp" or (event.type == "voltage" and event.value < LOW_VOLTAGE_V):
+            branch = int(grid.meter_branch[grid.row_of[event.meter_id]]) if event.meter_id in grid.row_of else -1
+        if branch < 0 and event.type != "planned":
+            continue
+        for one in happened:
+            if branch >= 0 and one.heard_ms is None and one.branch <= branch < grid.end[one.branch]:
+                if one.fact.open_ms - 2_000 <= event.at_ms <= one.close_ms:
+                    one.heard_ms = event.received_at_ms
+            elif event.type == "planned" and event.node_id in grid.branch_of:
+                over = grid.branch_of[event.node_id]
+                inside = event.from_ms - MINUTE_MS <= one.fact.open_ms and one.close_ms <= event.to_ms + 2 * MINUTE_MS
+                one.planned |= over <= one.branch < grid.end[over] and inside
+
+
+def by_id(alerts: Iterable[Alert]) -> list[Said]:
+    """The versions of each alert together, in the order of their raising."""
+    found: dict[str, Said] = {}
+    for alert in alerts:
+        found.setdefault(alert.id, Said()).versions.append(alert)
+    return list(found.values())
+
+
+def score(
+    grid: Grid,
+    happened: Sequence[Happened],
+    unseen: int,
+    said: Sequence[Said],
+    hours: float,
+    sustained_ms: int,
+) -> dict[str, Any]:
+    """Located, missed, false, calibrated, and how soon."""
+    real = [one for one in happened if not one.planned]
+    outages = [one for one in real if one.visible_ms > sustained_ms]
+    short = [one for one in real if 0 < one.visible_ms <= sustained_ms]
+    about = [[one for one in happened if _is_about(grid, alert, one)] for alert in said]
+    pairs = _paired(grid, outages, said, about)
+    distance = {id(one): gap for one, _, gap in pairs}
+    gaps = [distance.get(id(one)) for one in outages]
+    exact, near = sum(gap == 0 for gap in gaps), sum(gap == 1 for gap in gaps)
+    nothing = [not any(not one.planned for one in found) for found in about]
+    false = [alert for alert, none in zip(said, nothing, strict=True) if none]
+    wrongly = [
+        alert
+        for alert, found in zip(said, about, strict=True)
+        if alert.sustained and not any(one.visible_ms > sustained_ms and not one.planned for one in found)
+    ]
+    told = {id(alert) for _, alert, _ in pairs}
+    extra = sum(
+        1
+        for alert, found in zip(said, about, strict=True)
+        if id(alert) not in told and not alert.merged and any(one.visible_ms > sustained_ms for one in found)
+    )
+    waits = {
+        "provisional": _waits((one.heard_ms, alert.raised_ms) for one, alert, _ in pairs),
+        "located": _waits((one.heard_ms, alert.located.at) for one, alert, _ in pairs if alert.located),
+    }
+    beliefs = _beliefs(grid, said, about)
+    heard = [gap for one, gap in zip(outages, gaps, strict=True) if one.heard_ms is not None]
+    per = {"per_100_momentaries": 100 / len(short) if short else None, "per_day": 24 / hours}
+    return {
+        "outages": len(outages),
+        "located_exactly": exact,
+        "located_within_one_level": near,
+        "located_elsewhere": len(pairs) - exact - near,
+        "missed": len(outages) - len(pairs),
+        "exact_share": exact / len(outages) if outages else None,
+        "outages_heard": len(heard),
+        "heard_located_exactly": sum(gap == 0 for gap in heard),
+        "set_aside": {
+            "hidden_under_another": sum(one.visible_ms == 0 for one in real),
+            "planned": len(happened) - len(real),
+            "without_meters": unseen,
+        },
+        "momentaries": len(short),
+        "momentaries_published": sum(any(one in found for found in about) for one in short),
+        "momentaries_heard": sum(one.heard_ms is not None for one in short),
+        "alerts": len(said),
+        "extra_alerts": extra,
+        "false_provisional": {"count": len(false)} | _rates(len(false), per),
+        "false_sustained": {"count": len(wrongly)} | _rates(len(wrongly), per),
+        "calibration": calibration(beliefs),
+        "first_event_to_provisional_s": percentiles(waits["provisional"]),
+        "first_event_to_located_s": percentiles(waits["located"]),
+        "raw": {"waits_s": waits, "beliefs": beliefs},
+    }
+
+
+def _rates(count: int, per: dict[str, float | None]) -> dict[str, float | None]:
+    return {name: None if factor is None else count * factor for name, factor in per.items()}
+
+
+def _is_about(grid: Grid, alert: Said, one: Happened) -> bool:
+    return any(_names(grid, alert, branch, since, one) for branch, since in alert.devices(grid))
+
+
+def _names(grid: Grid, alert: Said, branch: int, since_ms: int, one: Happened) -> bool:
+    """Whether a device that an alert names stands for a fact: on one way with it, told after it opened, and in time."""
+    ended = alert.end_ms is not None and alert.end_ms < one.fact.open_ms - CLOCK_MS
+    told = since_ms >= one.fact.open_ms - CLOCK_MS and alert.start_ms <= one.close_ms + LATE_MS
+    return told and not ended and grid.related(branch, one.branch)
+
+
+def _paired(
+    grid: Grid, outages: Sequence[Happened], said: Sequence[Said], about: Sequence[Sequence[Happened]]
+) -> list[tuple[Happened, Said, int]]:
+    """Each outage with the alert that comes nearest to it; an alert can name several devices, each for one outage."""
+    offers = []
+    for alert, found in zip(said, about, strict=True):
+        if alert.merged:
+            continue
+        for one in found:
+            for branch, since in alert.devices(grid):
+                if _names(grid, alert, branch, since, one):
+                    gap = abs(int(grid.depth[branch]) - int(grid.depth[one.branch]))
+                    offers.append((gap, abs(alert.start_ms - one.fact.open_ms), one, alert, branch))
+    pairs: list[tuple[Happened, Said, int]] = []
+    served: set[int] = set()
+    used: set[tuple[int, int]] = set()
+    wanted = {id(one) for one in outages}
+    for gap, _, one, alert, branch in sorted(offers, key=lambda offer: offer[:2]):
+        if id(one) in wanted and id(one) not in served and (id(alert), branch) not in used:
+            served.add(id(one))
+            used.add((id(alert), branch))
+            pairs.append((one, alert, gap))
+    return pairs
+
+
+def _beliefs(grid: Grid, said: Sequence[Said], about: Sequence[Sequence[Happened]]) -> list[tuple[float, bool]]:
+    """For each located alert: how sure it was of its device, and whether it was that one."""
+    found = []
+    for alert, facts in zip(said, about, strict=True):
+        if alert.located is not None and not alert.merged:
+            branch = grid.branch_of[alert.located.subject]
+            found.append((float(alert.located.evidence["confidence"]), any(one.branch == branch for one in facts)))
+    return found
+
+
+def calibration(beliefs: Sequence[tuple[float, bool]]) -> dict[str, Any]:
+    """Reliability curve: of the alerts that were this sure, how many were right; and the mean distance (ECE).
+
+    >>> calibration([(0.95, True), (0.95, True), (0.55, False)])["expected_error"]
+    0.2167
+    """
+    curve, error = [], 0.0
+    edges = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0 + 1e-9)
+    for low, high in pairwise(edges):
+        inside = [(sure, right) for sure, right in beliefs if low <= sure < high]
+        if inside:
+            sure, right = float(np.mean([one[0] for one in inside])), float(np.mean([one[1] for one in inside]))
+            curve.append({"alerts": len(inside), "said": round(sure, 4), "was": round(right, 4)})
+            error += abs(sure - right) * len(inside) / len(beliefs)
+    return {"curve": curve, "expected_error": round(error, 4), "alerts": len(beliefs)}
+
+
+def _waits(pairs: Iterable[tuple[int | None, int]]) -> list[float]:
+    """Seconds from the first event to the alert; what no event told of is left out."""
+    return [max(0, after - before) / 1_000 for before, after in pairs if before is not None]
+
+
+def percentiles(waits_s: Sequence[float]) -> dict[str, float | None]:
+    """The middle and the slowest twentieth."""
+    if not waits_s:
+        return {"p50": None, "p95": None, "count": 0}
+    return {
+        "p50": float(np.percentile(waits_s, 50)),
+        "p95": float(np.percentile(waits_s, 95)),
+        "count": len(waits_s),
+    }
+
+
+def true_interruptions(grid: Grid, happened: Sequence[Happened]) -> Interruptions:
+    """Of each customer, as the facts have it; planned ones left out."""
+    rows = [
+        (customer, one.fact.open_ms, one.close_ms)
+        for one in happened
+        if not one.planned
+        for customer in np.unique(grid.usage_point_of[grid.meters(one.branch)]).tolist()
+    ]
+    columns = np.array(rows, np.int64).reshape(len(rows), 3).T
+    return Interruptions(columns[0], columns[1], columns[2])
+
+
+def told_interruptions(grid: Grid, found: Iterable[Interruption]) -> Interruptions:
+    """Of each customer, as the operator has it."""
+    place = {usage_point: i for i, usage_point in enumerate(grid.usage_points)}
+    rows = [
+        (place[point], one.start_ms, end)
+        for one in found
+        for point, end in zip(one.usage_points, one.end_ms.tolist(), strict=True)
+    ]
+    columns = np.array(rows, np.int64).reshape(len(rows), 3).T
+    return Interruptions(columns[0], columns[1], columns[2])
+
+
+def compare_indices(grid: Grid, true: Interruptions, told: Interruptions, sustained_ms: int) -> dict[str, Any]:
+    """The indices of both, in total and by feeder, and the error of customer-minutes."""
+    whole = np.arange(len(grid.usage_points))
+    groups = {"total": whole} | by_feeder(grid)
+    both = {name: (indices(true, who, sustained_ms), indices(told, who, sustained_ms)) for name, who in groups.items()}
+    minutes, said = both["total"][0].customer_minutes, both["total"][1].customer_minutes
+    return {
+        "customer_minutes": {
+            "true": minutes,
+            "told": said,
+            "error": (said - minutes) / minutes if minutes else (0.0 if not said else None),
+        },
+        "indices": {name: _beside(*pair) for name, pair in both.items()},
+    }
+
+
+def by_feeder(grid: Grid) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.int64]]]:
+    """Usage points of each feeder."""
+    feeders = sorted(set(grid.feeder_of))
+    of_meter = np.array([feeders.index(grid.feeder_of[branch]) for branch in grid.meter_branch.tolist()])
+    groups = {feeder: np.unique(grid.usage_point_of[of_meter == i]) for i, feeder in enumerate(feeders)}
+    return {feeder: customers for feeder, customers in groups.items() if len(customers)}
+
+
+def _beside(true: Indices, told: Indices) -> dict[str, Any]:
+    names = ("saidi_minutes", "saifi", "caidi_minutes", "maifi_e")
+    return {name: {"true": getattr(true, name), "told": getattr(told, name)} for name in names}

@@ -1,0 +1,136 @@
+"""Moments at which supply was lost: clusters of last gasps, and what silent meters have in common."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.blocks import Int64s
+from streams.outage.assumptions import Assumptions
+from streams.outage.likelihood import NEVER, due, gateway_silence, log_silence, slowest_ms
+from streams.outage.state import State
+from streams.outage.tree import Grid
+
+Mask = npt.NDArray[np.bool_]
+OLDEST_GASP_MS = 600_000
+"""Last gasps older than this, when they arrive, say nothing of now."""
+OVERDUE = 0.05
+"""Likelihood of a meter's silence under supply at which it is worth a look."""
+GATEWAY_OVERDUE = 0.06
+"""The same of a relay or gateway."""
+TOO_LONG_MS = 2 * 86_400_000
+"""Silent for longer than this: a dead meter, not a new outage."""
+
+
+def free_slot(state: State, root: int) -> int:
+    """A slot for another burst under a root, -1 if all are taken."""
+    free = np.flatnonzero(state.burst_ms[root] == 0)
+    return int(free[0]) if len(free) else -1
+
+
+def begin(grid: Grid, state: State, root: int, slot: int, burst_ms: int) -> None:
+    """A burst in a slot."""
+    rows = grid.meters(int(grid.roots[root]))
+    state.burst_ms[root, slot] = burst_ms
+    state.meters["back_ms"][rows, slot] = 0
+
+
+def end(grid: Grid, state: State, root: int, slot: int, assumed: Assumptions) -> None:
+    """Forget a burst; what made it is not to make another."""
+    rows = grid.meters(int(grid.roots[root]))
+    burst = int(state.burst_ms[root, slot])
+    open_ = np.zeros(len(state.meters), np.bool_)
+    for outage in state.outages:
+        if outage.root == root and outage.slot < 0 and not outage.closed:
+            open_[grid.meters(outage.top)] = True
+    some = state.meters[rows]
+    made = (np.abs(some["gasp_ms"] - burst) <= assumed.longest_burst_ms) & ~open_[rows]
+    told = np.maximum(some["gasp_ms"], np.where(some["restored_ms"] > burst, some["restored_ms"], 0))
+    some["excused_ms"] = np.where(made, np.maximum(some["excused_ms"], told), some["excused_ms"])
+    state.burst_ms[root, slot] = 0
+    some["back_ms"][:, slot] = 0
+
+
+def news(grid: Grid, state: State, root: int, explained: Mask, now_ms: int, assumed: Assumptions) -> Int64s:
+    """Event times of last gasps under a root that belong to none of its bursts, sorted."""
+    rows = grid.meters(int(grid.roots[root]))
+    some = state.meters[rows]
+    gasp = some["gasp_ms"]
+    fresh = (gasp > some["excused_ms"]) & (gasp > now_ms - OLDEST_GASP_MS) & (some["excused_ms"] < now_ms)
+    fresh &= ~explained[rows]
+    for burst in state.burst_ms[root][state.burst_ms[root] > 0].tolist():
+        fresh &= (gasp < burst) | (gasp > burst + assumed.longest_burst_ms)
+    found: Int64s = np.unique(gasp[fresh])
+    return found
+
+
+def clusters(gasps_ms: Int64s, known_ms: Iterable[int], assumed: Assumptions) -> list[tuple[int, int]]:
+    """Where bursts are to begin: pairs of the known burst to be moved (0 = a new one) and its beginning.
+
+    >>> clusters(np.array([1_000, 1_400, 9_000, 20_000]), [9_500], Assumptions())
+    [(0, 1000), (9500, 9000), (0, 20000)]
+    """
+    found: list[tuple[int, int]] = []
+    known = sorted(known_ms)
+    last, first = -NEVER, -NEVER
+    for gasp in gasps_ms.tolist():
+        before = next((k for k in known if k <= gasp <= k + assumed.longest_burst_ms), None)
+        after = next((k for k in known if gasp < k <= gasp + assumed.linkage_ms), None)
+        if before is not None:
+            last = -NEVER
+        elif gasp - last <= assumed.linkage_ms and gasp - first <= assumed.longest_burst_ms:
+            last = gasp
+        elif after is not None:
+            found.append((after, gasp))
+            known[known.index(after)] = gasp
+            last = -NEVER
+        else:
+            found.append((0, gasp))
+            first = last = gasp
+    return found
+
+
+def quiet_burst(grid: Grid, state: State, root: int, explained: Mask, now_ms: int, assumed: Assumptions) -> int:
+    """When supply was lost if silence alone is to tell it: where most silences can have begun; 0 if nowhere.
+
+    The latest such moment, so that what other meters reported before their own silence does not contradict it. A single
+    silent meter or gateway never tells an outage, so two are needed.
+    """
+    rows = grid.meters(int(grid.roots[root]))
+    meters = state.meters[rows]
+    until = np.minimum(now_ms, state.alive_ms[grid.comms.of_meter[rows]]) - slowest_ms(state.reading_delays)
+    read = np.maximum(meters["counted_ms"], meters["excused_ms"])
+    missed = due(read, until, meters["interval_ms"])
+    silent = log_silence(missed, meters["reading_delivery"], assumed.mute) < np.log(OVERDUE)
+    silent &= ~explained[rows] & (read > now_ms - TOO_LONG_MS) & (meters["excused_ms"] < now_ms)
+    begins, ends = read[silent], read[silent] + meters["interval_ms"][silent].astype(np.int64)
+    gone = _silent_gateways(grid, state, root, explained, now_ms, assumed)
+    begins, ends = np.append(begins, gone), np.append(ends, gone + slowest_ms(state.reading_delays))
+    for burst in state.burst_ms[root][state.burst_ms[root] > 0].tolist():
+        told = (begins <= burst) & (burst <= ends)
+        begins, ends = begins[~told], ends[~told]
+    if len(begins) < 2:
+        return 0
+    cover = np.searchsorted(np.sort(begins), ends, "right") - np.searchsorted(np.sort(ends), ends, "left")
+    best = int(ends[np.argmax(cover)])
+    near = (np.abs(state.burst_ms[root] - best) <= assumed.longest_burst_ms).any()
+    return best if cover.max() >= 2 and not near else 0
+
+
+def _silent_gateways(grid: Grid, state: State, root: int, explained: Mask, now_ms: int, assumed: Assumptions) -> Int64s:
+    """When each silent relay or gateway under a root was last heard."""
+    top = int(grid.roots[root])
+    at = grid.comms.supplied_at
+    silent = (gateway_silence(grid, state, assumed, now_ms) < np.log(GATEWAY_OVERDUE)) & (state.alive_ms > 0)
+    silent &= (at >= top) & (at < grid.end[top]) & (state.alive_ms > now_ms - TOO_LONG_MS)
+    for comm in np.flatnonzero(silent).tolist():
+        silent[comm] = not explained[grid.meters(int(at[comm]))].all()
+    found: Int64s = state.alive_ms[silent]
+    return found
+
+
+def taken(state: State, root: int) -> Int64s:
+    """Slots of a root's bursts, in order of time."""
+    order = np.argsort(state.burst_ms[root], kind="stable")
+    found: Int64s = order[state.burst_ms[root][order] > 0]
+    return found

@@ -1,0 +1,211 @@
+"""What a turn brings, and what is kept of it per meter.
+
+Only extremes of event times are kept (the newest proof of supply, the first last gasp after it), so repeats change
+nothing, and neither does the order within a turn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.blocks import Float64s, Int64s
+
+MOST_BURSTS = 6
+"""Bursts under one root that are weighed together."""
+SETTLED = MOST_BURSTS
+"""The place of `back_ms` for an outage that is followed by itself."""
+FUTURE_MS = 5_000
+"""An event time further ahead of its arrival is taken to be the arrival."""
+LOW_VOLTAGE = 0.5
+"""Share of a meter's usual voltage below which it counts as dark: less than that reaches it only through neighbours."""
+USUAL_V = 230.0
+LEARNING = 0.05
+MOST_MISSED = 20
+REPEATED_MS = 300_000
+"""A last gasp so much later than one that nothing contradicted is another interruption."""
+
+
+class Kind(IntEnum):
+    """What a row of evidence is."""
+
+    READING = 0
+    VOLTAGE = 1
+    RESTORED = 2
+    LAST_GASP = 3
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Rows about meters, in any order; r rows."""
+
+    meter: Int64s
+    """Position in the grid's meters, shape (r,)."""
+    kind: Int64s
+    """A Kind, shape (r,)."""
+    at: Int64s
+    """Event time, ms UTC, shape (r,)."""
+    received_at: Int64s
+    """When it reached the bridge, ms UTC, shape (r,)."""
+    volts: Float64s
+    """For VOLTAGE, shape (r,)."""
+
+
+METER = np.dtype(
+    [
+        ("read_ms", "i8"),
+        ("counted_ms", "i8"),
+        ("proof_ms", "i8"),
+        ("restored_ms", "i8"),
+        ("gasp_ms", "i8"),
+        ("gasped_last_ms", "i8"),
+        ("excused_ms", "i8"),
+        ("interval_ms", "f8"),
+        ("reading_delivery", "f8"),
+        ("usual_v", "f8"),
+        ("gasps_expected", "f8"),
+        ("gasps", "f8"),
+        ("lies", "f8"),
+        ("back_ms", "i8", (MOST_BURSTS + 1,)),
+    ]
+)
+"""A meter's newest reading, from when its silence counts, newest proof of supply and newest restoration; its first last
+gasp after that proof, and its last one; until when the calendar excuses it; its reporting interval and the share of
+readings that come; usual voltage; last gasps that were to be expected, that came, and that were none; and its first
+proof of supply after each burst."""
+
+Meters = npt.NDArray[np.void]
+
+
+def new_meters(count: int) -> Meters:
+    """Meters of which nothing is known; a reporting interval of 0 is unknown, and learned."""
+    meters = np.zeros(count, METER)
+    meters["reading_delivery"] = 0.9
+    meters["usual_v"] = USUAL_V
+    return meters
+
+
+def settled_times(evidence: Evidence) -> Int64s:
+    """Event times, none from the future."""
+    return np.where(evidence.at > evidence.received_at + FUTURE_MS, evidence.received_at, evidence.at)
+
+
+def take(meters: Meters, evidence: Evidence) -> Int64s:
+    """Keep what the rows say. Positions of meters of whose supply they say something new; sorted.
+
+    A voltage is a reading; a low one is a last gasp too.
+    """
+    at = settled_times(evidence)
+    low = (evidence.kind == Kind.VOLTAGE) & ~_usual(meters, evidence)
+    heard = (evidence.kind == Kind.READING) | (evidence.kind == Kind.VOLTAGE)
+    restored = evidence.kind == Kind.RESTORED
+    gasped = (evidence.kind == Kind.LAST_GASP) | low
+    _learn_intervals(meters, evidence.meter[heard], at[heard])
+    proof = (heard & ~low) | restored
+    told = np.unique(evidence.meter)
+    before = _supply(meters[told])
+    np.maximum.at(meters["proof_ms"], evidence.meter[proof], at[proof])
+    np.maximum.at(meters["restored_ms"], evidence.meter[restored], at[restored])
+    if gasped.any() or before[2].any():
+        _keep_gasps(meters, evidence.meter[gasped], at[gasped])
+    news: Int64s = told[(before != _supply(meters[told])).any(axis=0)]
+    return news
+
+
+def is_new(meters: Meters, evidence: Evidence) -> npt.NDArray[np.bool_]:
+    """Rows newer than all of their kind, before they are taken: repeats are not, and of equal ones only the first."""
+    at = settled_times(evidence)
+    newest = np.where(
+        evidence.kind == Kind.LAST_GASP,
+        meters["gasped_last_ms"][evidence.meter],
+        np.where(
+            evidence.kind == Kind.RESTORED, meters["restored_ms"][evidence.meter], meters["read_ms"][evidence.meter]
+        ),
+    )
+    order = np.lexsort((evidence.received_at, at, evidence.kind, evidence.meter))
+    key = np.stack((evidence.meter, evidence.kind, at))[:, order]
+    first = np.ones(len(order), np.bool_)
+    first[1:] = (key[:, 1:] != key[:, :-1]).any(axis=0)
+    found = at > newest
+    found[order[~first]] = False
+    return found
+
+
+def _supply(meters: Meters) -> Int64s:
+    """What is known of each meter's supply: its last gasp, its restoration, and whether it is dark."""
+    return np.stack((meters["gasp_ms"], meters["restored_ms"], meters["gasp_ms"] > meters["proof_ms"]))
+
+
+def note_proofs(meters: Meters, rows: slice, slot: int, burst_ms: int, margin_ms: int) -> None:
+    """The first proof of supply after a burst, for each of the meters. A last gasp of its own comes before proof."""
+    some = meters[rows]
+    after = np.maximum(burst_ms + margin_ms, np.where(some["gasp_ms"] >= burst_ms, some["gasp_ms"], 0))
+    restored = some["restored_ms"] > np.maximum(burst_ms, np.where(some["gasp_ms"] >= burst_ms, some["gasp_ms"], 0))
+    proved = (some["proof_ms"] > after) | restored
+    first = np.where(restored, some["restored_ms"], some["proof_ms"])
+    back = some["back_ms"][:, slot]
+    some["back_ms"][:, slot] = np.where(proved, np.where(back > 0, np.minimum(back, first), first), back)
+
+
+def _usual(meters: Meters, evidence: Evidence) -> npt.NDArray[np.bool_]:
+    """Whether each row's voltage is that of a supply, by what is usual for its meter; NaN is."""
+    if not (evidence.kind == Kind.VOLTAGE).any():
+        return np.ones(len(evidence.meter), np.bool_)
+    usual: npt.NDArray[np.bool_] = ~(evidence.volts < LOW_VOLTAGE * meters["usual_v"][evidence.meter])
+    known = usual & (evidence.kind == Kind.VOLTAGE) & np.isfinite(evidence.volts)
+    highest = np.zeros(len(meters))
+    np.maximum.at(highest, evidence.meter[known], evidence.volts[known])
+    moved = highest > 0
+    meters["usual_v"][moved] += LEARNING * (highest[moved] - meters["usual_v"][moved])
+    return usual
+
+
+def _keep_gasps(meters: Meters, meter: Int64s, at: Int64s) -> None:
+    """The first last gasp after the newest proof of supply, else the newest."""
+    np.maximum.at(meters["gasped_last_ms"], meter, at)
+    old, proof, newest = meters["gasp_ms"], meters["proof_ms"], meters["gasped_last_ms"]
+    first = np.full(len(meters), np.iinfo(np.int64).max)
+    after = at > proof[meter]
+    np.minimum.at(first, meter[after], at[after])
+    unanswered = old > proof
+    first = np.where(unanswered & (first - old < REPEATED_MS), np.minimum(old, first), first)
+    newly = np.where(first < np.iinfo(np.int64).max, first, newest)
+    keeps = unanswered & (first == np.iinfo(np.int64).max)
+    meters["gasp_ms"] = np.where(keeps, old, newly)
+
+
+def _learn_intervals(meters: Meters, meter: Int64s, at: Int64s) -> None:
+    """Reporting interval and delivery of readings, from the distances between event times."""
+    order = np.lexsort((at, meter))
+    meter, at = meter[order], at[order]
+    starts = np.flatnonzero(np.append(True, np.diff(meter) != 0)) if len(meter) else np.zeros(0, np.int64)
+    rank = np.arange(len(meter)) - np.repeat(starts, np.diff(np.append(starts, len(meter))))
+    for turn in range(int(rank.max()) + 1 if len(rank) else 0):
+        which = rank == turn
+        _learn_interval(meters, meter[which], at[which])
+
+
+def _learn_interval(meters: Meters, meter: Int64s, at: Int64s) -> None:
+    """One reading of each meter. Gaps in which the supply failed teach nothing."""
+    read = meters["read_ms"][meter]
+    gap = np.where(read > 0, at - read, 0)
+    interval, delivery = meters["interval_ms"][meter], meters["reading_delivery"][meter]
+    dark = (meters["gasp_ms"][meter] > read) | (meters["restored_ms"][meter] > read)
+    learns = (gap > 0) & ~(dark & (interval > 0)) & (meters["excused_ms"][meter] < at)
+    ratio = np.divide(gap, interval, out=np.ones(len(gap)), where=interval > 0)
+    missed = np.clip(np.rint(ratio), 1, MOST_MISSED)
+    new = np.where(ratio < 0.75, interval + 0.5 * (gap - interval), interval + 0.1 * (gap - interval))
+    new = np.where(ratio >= 1.5, np.where(ratio >= MOST_MISSED, gap, interval * 1.01), new)
+    new = np.where(interval > 0, new, gap)
+    meters["interval_ms"][meter] = np.where(learns, new, interval)
+    learned = delivery * (1 - LEARNING) ** missed + LEARNING
+    meters["reading_delivery"][meter] = np.where(learns, learned, delivery)
+    meters["read_ms"][meter] = np.maximum(read, at)
+    meters["counted_ms"][meter] = np.maximum(meters["counted_ms"][meter], at)
+
+
+def sequence_of(kinds: Sequence[str]) -> Int64s:
+    """Kinds by name (reading, voltage, restored, last_gasp) as numbers."""
+    return np.array([Kind[kind.upper()] for kind in kinds], np.int64)

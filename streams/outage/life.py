@@ -1,0 +1,184 @@
+"""The life of an outage.
+
+    state               signal      next
+    provisional         located     located
+    provisional         moved       provisional
+    provisional         part_back   partly_restored
+    provisional         all_back    closed
+    provisional         merged      closed
+    located             moved       located
+    located             lasted      sustained
+    located             part_back   partly_restored
+    located             all_back    closed
+    located             merged      closed
+    sustained           moved       sustained
+    sustained           part_back   partly_restored
+    sustained           all_back    closed
+    sustained           merged      closed
+    partly_restored     moved       partly_restored
+    partly_restored     all_back    closed
+    partly_restored     merged      closed
+
+A signal that the table does not have for a state changes nothing. Every line that is taken is a new version of the
+outage's alert. The code reads the table; a test holds this page and TABLE equal.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from streams.outage.assumptions import Assumptions
+from streams.outage.ranking import Finding
+
+
+class Phase(StrEnum):
+    """Where an outage is in its life."""
+
+    PROVISIONAL = "provisional"
+    LOCATED = "located"
+    SUSTAINED = "sustained"
+    PARTLY_RESTORED = "partly_restored"
+    CLOSED = "closed"
+
+
+class Signal(StrEnum):
+    """What the evidence says to it."""
+
+    LOCATED = "located"
+    """Sure enough which device, for how long it has been known."""
+    MOVED = "moved"
+    """Another device is likelier, or other branches are dark."""
+    LASTED = "lasted"
+    """Dark for longer than a momentary interruption."""
+    PART_BACK = "part_back"
+    """The device is closed again, some branches below it are dark."""
+    ALL_BACK = "all_back"
+    """Nothing of it is dark any more, or never was."""
+    MERGED = "merged"
+    """It is part of another outage."""
+
+
+class Ending(StrEnum):
+    """Why an outage was closed."""
+
+    OPEN = ""
+    MOMENTARY = "momentary"
+    RESTORED = "restored"
+    WITHDRAWN = "withdrawn"
+    """The evidence turned against it: there was none."""
+    MERGED = "merged"
+
+
+P, L, S, R, C = Phase.PROVISIONAL, Phase.LOCATED, Phase.SUSTAINED, Phase.PARTLY_RESTORED, Phase.CLOSED
+TABLE: Mapping[tuple[Phase, Signal], Phase] = {
+    (P, Signal.LOCATED): L,
+    (P, Signal.MOVED): P,
+    (P, Signal.PART_BACK): R,
+    (P, Signal.ALL_BACK): C,
+    (P, Signal.MERGED): C,
+    (L, Signal.MOVED): L,
+    (L, Signal.LASTED): S,
+    (L, Signal.PART_BACK): R,
+    (L, Signal.ALL_BACK): C,
+    (L, Signal.MERGED): C,
+    (S, Signal.MOVED): S,
+    (S, Signal.PART_BACK): R,
+    (S, Signal.ALL_BACK): C,
+    (S, Signal.MERGED): C,
+    (R, Signal.MOVED): R,
+    (R, Signal.ALL_BACK): C,
+    (R, Signal.MERGED): C,
+}
+
+SURE_ENOUGH = ((5_000, 1.01), (60_000, 0.96), (120_000, 0.9), (180_000, 0.8))
+"""How sure one must be to call an outage located while it is younger than this, ms: never at once, as a neighbour's
+last gasp may be on its way; later the likeliest device will do: what is not known by then will hardly be."""
+
+
+@dataclass
+class Outage:
+    """One outage; branches are the grid's, times ms UTC."""
+
+    number: int
+    root: int
+    slot: int
+    """Of its burst among the root's; -1 once it is followed by itself."""
+    burst_ms: int
+    branch: int
+    start_ms: int
+    raised_ms: int
+    phase: str = Phase.PROVISIONAL
+    version: int = 1
+    confidence: float = 0.0
+    happened: float = 0.0
+    still: float = 0.0
+    ranked: list[tuple[int, float]] = field(default_factory=list)
+    dark: list[int] = field(default_factory=list)
+    ending: str = Ending.OPEN
+    end_ms: int = 0
+    calm_ms: int = 0
+    """Since when nothing of it seems dark; 0 = something does."""
+    top: int = -1
+    """The branch that it was settled at, over all that may belong to it; -1 before."""
+    parted_ms: int = 0
+    """Since when its device seems closed and something below it dark; 0 = it does not."""
+    followed_ms: int = 0
+    """When it was last looked at by itself."""
+
+    def saved(self) -> dict[str, Any]:
+        """The fields, as plain values."""
+        return asdict(self)
+
+    @property
+    def closed(self) -> bool:
+        """Whether its life is over."""
+        return self.phase == Phase.CLOSED
+
+
+def signals(outage: Outage, finding: Finding, now_ms: int, assumed: Assumptions) -> Iterator[Signal]:
+    """What a turn's finding says to an outage, in the order in which it is to be heard."""
+    age_ms = now_ms - outage.start_ms
+    if is_calm(outage, finding.still, now_ms, assumed):
+        yield Signal.ALL_BACK
+    if finding.still < assumed.gone:
+        outage.parted_ms = 0
+        return
+    if age_ms > SURE_ENOUGH[-1][0] or finding.confidence >= _needed(now_ms - outage.raised_ms):
+        yield Signal.LOCATED
+    if age_ms > assumed.sustained_ms and finding.still >= assumed.customers_dark and finding.branch in finding.dark:
+        yield Signal.LASTED
+    if _is_parted(outage, finding, now_ms, assumed):
+        yield Signal.PART_BACK
+    if finding.branch != outage.branch or (outage.phase == R and list(finding.dark) != outage.dark and finding.dark):
+        yield Signal.MOVED
+
+
+def is_calm(outage: Outage, still: float, now_ms: int, assumed: Assumptions) -> bool:
+    """Whether nothing of it has seemed dark for long enough; keeps count of it in the outage."""
+    if still >= assumed.gone:
+        outage.calm_ms = 0
+        return False
+    outage.calm_ms = outage.calm_ms or now_ms
+    lasting = outage.phase in (S, R)
+    return now_ms - outage.calm_ms >= (assumed.calm_sustained_ms if lasting else assumed.calm_ms)
+
+
+def _is_parted(outage: Outage, finding: Finding, now_ms: int, assumed: Assumptions) -> bool:
+    """Whether the device has seemed closed, and something below it dark, for long enough; keeps count of it."""
+    parted = finding.dark and finding.branch not in finding.dark and finding.confidence >= assumed.customers_dark
+    outage.parted_ms = (outage.parted_ms or now_ms) if parted else 0
+    return bool(parted) and now_ms - outage.parted_ms >= assumed.calm_ms
+
+
+def _needed(age_ms: int) -> float:
+    return next((confidence for until, confidence in SURE_ENOUGH if age_ms < until), 0.0)
+
+
+def hear(outage: Outage, signal: Signal) -> bool:
+    """Follow the table; whether it has a line for this."""
+    following = TABLE.get((Phase(outage.phase), signal))
+    if following is None:
+        return False
+    outage.phase = following
+    return True

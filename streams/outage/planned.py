@@ -1,0 +1,51 @@
+"""Planned work and firmware campaigns: what meters say under a planned node, while it is planned, says nothing."""
+
+import numpy as np
+
+from streams.outage.life import Phase
+from streams.outage.state import State
+from streams.outage.tree import Grid
+
+EARLY_MS, LATE_MS = 60_000, 120_000
+"""Work begins and ends not to the second."""
+MOST_WINDOWS = 1_000
+
+
+def plan(state: State, branch: int, comm: int, from_ms: int, to_ms: int) -> None:
+    """A window of the calendar for a branch, or for what is heard through a gateway; -1 = not that."""
+    known = np.vstack((state.planned, [[branch, comm, from_ms, to_ms]]))
+    state.planned = np.unique(known, axis=0)[-MOST_WINDOWS:]
+
+
+def excuse(grid: Grid, state: State, now_ms: int) -> None:
+    """Excuse the meters of the windows that are open, but for those of an outage that is known: work may repair it.
+
+    Windows that are over are dropped.
+    """
+    if not len(state.planned):
+        return
+    known = np.zeros(len(state.meters), np.bool_)
+    for outage in state.outages:
+        known[grid.meters(outage.branch)] |= outage.phase not in (Phase.PROVISIONAL, Phase.CLOSED)
+    begun = state.planned[:, 2] - EARLY_MS <= now_ms
+    over = state.planned[:, 3] + LATE_MS < now_ms
+    excused = state.meters["excused_ms"].copy()
+    for branch, comm, _, to_ms in state.planned[begun & ~over].tolist():
+        rows = np.zeros(len(excused), np.bool_)
+        if branch >= 0:
+            rows[grid.meters(branch)] = True
+        if comm >= 0:
+            rows |= under(grid, comm)[grid.comms.of_meter]
+        rows &= ~known
+        excused[rows] = np.maximum(excused[rows], to_ms + LATE_MS)
+    state.planned = state.planned[~over]
+    state.meters["excused_ms"] = excused
+
+
+def under(grid: Grid, comm: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Which relays and gateways are a given one or behind it."""
+    found = np.zeros(len(grid.comms.ids), np.bool_)
+    found[comm] = True
+    for other in range(comm + 1, len(found)):
+        found[other] |= found[grid.comms.parent[other]]
+    return found

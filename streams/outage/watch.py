@@ -1,0 +1,305 @@
+"""A turn: evidence in, alerts and interruptions out. Once a turn and root, never once an event.
+
+    take evidence -> bursts -> likelihood -> messages -> findings -> life of each outage -> learn
+
+What has settled (located, and older than any event that may still come) is followed by itself, on its own part of the
+tree; to the rest its meters say nothing. So a root weighs few bursts at once, however many outages it has.
+"""
+
+import numpy as np
+
+from schemas.alert import Alert
+from schemas.blocks import Int64s
+from streams.contract import Mask
+from streams.outage import bursts, learning, planned
+from streams.outage.accounts import ends_of, finish, interruption_of, was_dark
+from streams.outage.arrivals import News, arrive
+from streams.outage.assumptions import Assumptions
+from streams.outage.evidence import SETTLED
+from streams.outage.inference import opens_of, weigh
+from streams.outage.life import Ending, Outage, Signal, hear, is_calm, signals
+from streams.outage.likelihood import Scene
+from streams.outage.messages import Marginals
+from streams.outage.ranking import LIKELY, Finding, findings, likelihood_at
+from streams.outage.results import Interruption, alert_of
+from streams.outage.state import State
+from streams.outage.tree import Grid, Span
+
+Result = Alert | Interruption
+
+LOOKS = ((20_000, 2_000), (120_000, 5_000), (600_000, 15_000))
+"""Until this age of the youngest burst, a root is looked at this often, ms; then every half minute."""
+SELDOM_MS = 30_000
+QUIET_EVERY_MS = 5_000
+FOLLOW_EVERY_MS = 20_000
+LATEST_MS = 90_000
+"""Events of a burst may arrive this much later."""
+FORGET_MS = 600_000
+"""A burst that came to nothing is forgotten at this age."""
+SETTLED_SURE = 0.9
+
+
+class OutageWatch:
+    """The outages of a grid. Everything that changes is in `state`; this object only keeps what never does."""
+
+    def __init__(self, grid: Grid, assumed: Assumptions | None = None) -> None:
+        self.grid = grid
+        self.assumed = assumed or Assumptions()
+        self.opens = opens_of(grid, self.assumed)
+
+    def empty(self) -> State:
+        """Nothing is known yet."""
+        return State.empty(self.grid, learning.first_regimes(self.assumed), learning.first_counts(self.assumed))
+
+    def turn(self, state: State, news: News, now_ms: int) -> list[Result]:
+        """Take what came, and say what changed. `now_ms`: the newest beat, ms UTC."""
+        changed = arrive(self.grid, state, news)
+        if state.turned_ms:
+            learning.forget(state, max(0, now_ms - state.turned_ms))
+        state.turned_ms = now_ms
+        planned.excuse(self.grid, state, now_ms)
+        touched = frozenset(self.grid.root_of[self.grid.meter_branch[changed]].tolist())
+        results: list[Result] = []
+        for root in range(len(self.grid.roots)):
+            if root in touched or now_ms >= state.due_ms[root]:
+                results += self._look(state, root, changed, now_ms)
+        return results
+
+    def ongoing(self, state: State, now_ms: int) -> list[Interruption]:
+        """Interruptions that are not over, as if they ended now."""
+        lasting = [outage for outage in state.outages if outage.happened >= LIKELY]
+        return [interruption_of(self.grid, state, outage, now_ms) for outage in lasting]
+
+    def _look(self, state: State, root: int, changed: Int64s, now_ms: int) -> list[Result]:
+        results: list[Result] = []
+        for outage in [one for one in state.outages if one.root == root and one.slot < 0]:
+            under = self.grid.meters(outage.top)
+            news = np.searchsorted(changed, under.start) < np.searchsorted(changed, under.stop)
+            if news or now_ms - outage.followed_ms >= FOLLOW_EVERY_MS:
+                results += self._follow(state, outage, now_ms)
+        settled = self._settled(state, root)
+        quiet, made = self._begin_bursts(state, root, settled, now_ms)
+        results += made
+        settled = self._settled(state, root)
+        if len(bursts.taken(state, root)):
+            results += self._weigh(state, root, settled, now_ms)
+            results += self._retire(state, root, now_ms)
+        state.due_ms[root] = now_ms + _wait_ms(int(state.burst_ms[root].max()), quiet, now_ms)
+        return results
+
+    def _settled(self, state: State, root: int) -> Mask:
+        """Meters whose outage is followed by itself."""
+        found = np.zeros(len(state.meters), np.bool_)
+        for outage in state.outages:
+            if outage.root == root and outage.slot < 0 and not outage.closed:
+                found[self.grid.meters(outage.top)] = True
+        return found
+
+    def _begin_bursts(self, state: State, root: int, settled: Mask, now_ms: int) -> tuple[bool, list[Result]]:
+        """Open bursts for what none explains; whether silence alone made one, and what making room for them said."""
+        results: list[Result] = []
+        known = state.burst_ms[root]
+        gasps = bursts.news(self.grid, state, root, settled, now_ms, self.assumed)
+        for moved, begin in bursts.clusters(gasps, known[known > 0].tolist(), self.assumed):
+            if moved and moved in known:
+                known[int(np.flatnonzero(known == moved)[0])] = begin
+            else:
+                results += self._begin(state, root, begin)
+        quiet = 0
+        if bursts.free_slot(state, root) >= 0:
+            quiet = bursts.quiet_burst(self.grid, state, root, settled, now_ms, self.assumed)
+        if quiet:
+            results += self._begin(state, root, quiet)
+        return quiet > 0, results
+
+    def _begin(self, state: State, root: int, burst_ms: int) -> list[Result]:
+        """A burst in a free slot, else in that of the oldest burst that came to nothing, else of the oldest."""
+        results: list[Result] = []
+        slot = bursts.free_slot(state, root)
+        if slot < 0:
+            slots = bursts.taken(state, root).tolist()
+            attached = {outage.slot for outage in state.outages if outage.root == root and not outage.closed}
+            slot = next((one for one in slots if one not in attached), slots[0])
+            results = self._settle(state, root, slot)
+        bursts.begin(self.grid, state, root, slot, burst_ms)
+        return results
+
+    def _weigh(self, state: State, root: int, settled: Mask, now_ms: int) -> list[Result]:
+        """All bursts of a root together."""
+        slots = bursts.taken(state, root)
+        span = self.grid.span(int(self.grid.roots[root]))
+        scene = Scene(span, slots, state.burst_ms[root][slots], now_ms, settled)
+        marginals = weigh(self.grid, state, self.assumed, self.opens, scene)
+        results: list[Result] = []
+        heard: set[int] = set()
+        for finding in findings(self.grid, span, marginals, self.assumed):
+            results += self._hear_finding(state, root, scene, finding, heard, now_ms)
+        for outage in state.outages:
+            if outage.root == root and outage.slot >= 0 and outage.number not in heard and not outage.closed:
+                burst = int(np.flatnonzero(slots == outage.slot)[0])
+                results += self._hear_nothing(state, outage, span, marginals, burst, now_ms)
+        return results
+
+    def _hear_finding(
+        self, state: State, root: int, scene: Scene, finding: Finding, heard: set[int], now_ms: int
+    ) -> list[Result]:
+        """Tell the outage that a finding is about, the nearest first; others that are part of it end."""
+        slot = int(scene.slots[finding.burst])
+        related = [
+            outage
+            for outage in state.outages
+            if outage.root == root and outage.slot == slot and outage.number not in heard
+            if self.grid.related(outage.branch, finding.branch)
+        ]
+        if not related and self._known(state, root, finding):
+            return []
+        related.sort(key=lambda outage: (outage.closed, outage.branch != finding.branch, outage.number))
+        if not related or (related[0].closed and finding.still >= LIKELY):
+            return self._new(state, root, slot, scene, finding, heard, now_ms)
+        heard.update(outage.number for outage in related)
+        results = [] if related[0].closed else self._hear(state, related[0], finding, now_ms)
+        for other in related[1:]:
+            if not other.closed:
+                results += self._close(state, other, Ending.MERGED, now_ms)
+        return results
+
+    def _known(self, state: State, root: int, finding: Finding) -> bool:
+        """Whether an outage of another burst has the branch dark already."""
+        return any(
+            outage.root == root and not outage.closed and outage.branch <= finding.branch < self.grid.end[outage.branch]
+            for outage in state.outages
+        )
+
+    def _new(
+        self, state: State, root: int, slot: int, scene: Scene, finding: Finding, heard: set[int], now_ms: int
+    ) -> list[Result]:
+        """Raise an outage. One that is over before it was told is counted only; by silence alone nothing is."""
+        burst_ms = int(scene.bursts_ms[finding.burst])
+        over = finding.still < self.assumed.gone
+        if over and self._quiet(state, root, slot):
+            return []
+        state.number += 1
+        outage = Outage(state.number, root, slot, burst_ms, finding.branch, 0, now_ms)
+        state.outages.append(outage)
+        heard.add(outage.number)
+        self._keep(state, outage, finding)
+        if over:
+            self._over(state, outage, now_ms)
+            return []
+        for signal in signals(outage, finding, now_ms, self.assumed):
+            hear(outage, signal)
+        return [alert_of(self.grid, outage, now_ms)]
+
+    def _quiet(self, state: State, root: int, slot: int) -> bool:
+        """Whether no last gasp belongs to a burst: silence alone made it."""
+        gasps = state.meters["gasp_ms"][self.grid.meters(int(self.grid.roots[root]))]
+        return not (np.abs(gasps - state.burst_ms[root, slot]) <= self.assumed.longest_burst_ms).any()
+
+    def _hear(self, state: State, outage: Outage, finding: Finding, now_ms: int) -> list[Result]:
+        """Follow its life; all that a turn changes is one version."""
+        said = list(signals(outage, finding, now_ms, self.assumed))
+        self._keep(state, outage, finding)
+        if Signal.ALL_BACK in said:
+            return self._over(state, outage, now_ms)
+        if not sum(hear(outage, signal) for signal in said):
+            return []
+        outage.version += 1
+        return [alert_of(self.grid, outage, now_ms)]
+
+    def _keep(self, state: State, outage: Outage, finding: Finding) -> None:
+        outage.branch, outage.confidence = finding.branch, finding.confidence
+        outage.happened, outage.still = finding.happened, finding.still
+        outage.ranked, outage.dark = list(finding.ranked), list(finding.dark)
+        some = state.meters[self.grid.meters(outage.branch)]
+        own = some["gasp_ms"][np.abs(some["gasp_ms"] - outage.burst_ms) <= self.assumed.longest_burst_ms]
+        heard = some["proof_ms"][some["proof_ms"] <= outage.burst_ms]
+        if len(own):
+            outage.start_ms = int(own.min())
+        elif not outage.start_ms or finding.branch in finding.dark:
+            outage.start_ms = int(heard.max(initial=0)) or outage.burst_ms
+
+    def _hear_nothing(
+        self, state: State, outage: Outage, span: Span, marginals: Marginals, burst: int, now_ms: int
+    ) -> list[Result]:
+        """No finding is about an outage any more: it is over, or there was none."""
+        outage.happened, outage.still = likelihood_at(self.grid, span, marginals, burst, outage.branch)
+        return self._over(state, outage, now_ms) if is_calm(outage, outage.still, now_ms, self.assumed) else []
+
+    def _follow(self, state: State, outage: Outage, now_ms: int) -> list[Result]:
+        """A settled outage, on its own part of the tree."""
+        outage.followed_ms = now_ms
+        span = self.grid.span(outage.top)
+        scene = Scene(span, np.array([SETTLED]), np.array([outage.burst_ms]), now_ms)
+        marginals = weigh(self.grid, state, self.assumed, self.opens, scene)
+        finding = next(findings(self.grid, span, marginals, self.assumed), None)
+        if finding is None:
+            results = self._hear_nothing(state, outage, span, marginals, 0, now_ms)
+        else:
+            results = self._hear(state, outage, finding, now_ms)
+        if outage.closed:
+            results += finish(self.grid, state, outage, self.assumed)
+        return results
+
+    def _over(self, state: State, outage: Outage, now_ms: int) -> list[Result]:
+        """Close it, as what it turned out to be."""
+        if outage.happened < LIKELY and not was_dark(self.grid, state, outage, self.assumed):
+            return self._close(state, outage, Ending.WITHDRAWN, now_ms)
+        outage.happened = max(outage.happened, LIKELY)
+        ends = ends_of(self.grid, state, outage, now_ms)
+        last = int(ends.max())
+        lasted = last - outage.start_ms > self.assumed.sustained_ms
+        return self._close(state, outage, Ending.RESTORED if lasted else Ending.MOMENTARY, last)
+
+    def _close(self, state: State, outage: Outage, ending: Ending, end_ms: int) -> list[Result]:
+        hear(outage, Signal.MERGED if ending == Ending.MERGED else Signal.ALL_BACK)
+        outage.ending, outage.end_ms = ending, end_ms
+        outage.version += 1
+        return [alert_of(self.grid, outage, state.turned_ms)]
+
+    def _retire(self, state: State, root: int, now_ms: int) -> list[Result]:
+        """Settle or forget bursts whose time is over."""
+        results: list[Result] = []
+        for slot in bursts.taken(state, root).tolist():
+            attached = [outage for outage in state.outages if outage.root == root and outage.slot == slot]
+            lasting = [outage for outage in attached if not outage.closed]
+            age_ms = now_ms - int(state.burst_ms[root, slot])
+            sure = all(outage.confidence >= SETTLED_SURE for outage in lasting)
+            patience = LATEST_MS if attached or self._answered(state, root, slot) else FORGET_MS
+            if lasting:
+                patience = self.assumed.settle_ms if sure else 4 * self.assumed.settle_ms
+            if age_ms >= patience or (not attached and self._quiet(state, root, slot)):
+                results += self._settle(state, root, slot)
+        return results
+
+    def _answered(self, state: State, root: int, slot: int) -> bool:
+        """Whether every meter that gasped in a burst has shown since that it has supply."""
+        some = state.meters[self.grid.meters(int(self.grid.roots[root]))]
+        near = np.abs(some["gasp_ms"] - state.burst_ms[root, slot]) <= self.assumed.longest_burst_ms
+        return bool((some["proof_ms"] > some["gasp_ms"])[near].all())
+
+    def _settle(self, state: State, root: int, slot: int) -> list[Result]:
+        """Give a burst's slot back: what lasts is followed by itself, what is over is accounted for."""
+        results: list[Result] = []
+        burst_ms = int(state.burst_ms[root, slot])
+        real = np.zeros(len(state.meters), np.bool_)
+        for outage in [one for one in state.outages if one.root == root and one.slot == slot]:
+            rows = self.grid.meters(outage.branch)
+            real[rows] |= not outage.closed or outage.happened >= LIKELY
+            if outage.closed:
+                results += finish(self.grid, state, outage, self.assumed)
+            else:
+                outage.slot, outage.top = -1, outage.branch
+                state.meters["back_ms"][rows, SETTLED] = state.meters["back_ms"][rows, slot]
+        near = np.abs(state.meters["gasp_ms"] - burst_ms) <= self.assumed.longest_burst_ms
+        here = self.grid.root_of[self.grid.meter_branch] == root
+        refuted = state.meters["proof_ms"] > state.meters["gasp_ms"]
+        learning.from_lies(state, np.flatnonzero(here & near & refuted & ~real))
+        bursts.end(self.grid, state, root, slot, self.assumed)
+        return results
+
+
+def _wait_ms(burst_ms: int, quiet: bool, now_ms: int) -> int:
+    """Until a root is looked at again, if nothing comes."""
+    if not burst_ms:
+        return SELDOM_MS if quiet else QUIET_EVERY_MS
+    return next((every for age, every in LOOKS if now_ms - burst_ms < age), QUIET_EVERY_MS)
