@@ -8,7 +8,7 @@ are of devices and days that the library (bench/nilm_library.py) has not seen.
 """
 
 import gzip
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,9 +87,7 @@ class Home:
         """The samples with begin <= at < end, epoch seconds."""
         which = (self.at >= begin) & (self.at < end)
         reactive = None if self.reactive_var is None else self.reactive_var[which]
-        return Home(
-            self.at[which], self.mains_w[which], reactive, {k: v[which] for k, v in self.appliances_w.items()}
-        )
+        return Home(self.at[which], self.mains_w[which], reactive, {k: v[which] for k, v in self.appliances_w.items()})
 
 
 def read_home(path: Path) -> Home:

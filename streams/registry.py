@@ -3,6 +3,7 @@
 from streams.contract import Operator
 from streams.feeder_load import FeederLoad
 from streams.last_gasp import LastGasp
+from streams.nilm.operator import Nilm
 from streams.presence import Presence
 from streams.rolling_load import RollingLoad
 from streams.substation_balance import SubstationBalance
@@ -13,5 +14,6 @@ _ALL: tuple[Operator, ...] = (
     Presence(),
     LastGasp(),
     SubstationBalance(),
+    Nilm(),
 )
 OPERATORS = {operator.name: operator for operator in _ALL}
