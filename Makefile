@@ -5,7 +5,7 @@ VENV := .venv/bin/python
 export PYTHON FLEXMETER_RUN FOR KILLS KAFKA_PORT MQTT_PORT PAGE_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint proof faults conformance fuzz bench bench-engine soak doctor clean install install-tests
+.PHONY: help run test lint proof faults conformance fuzz bench accuracy bench-engine soak doctor clean install install-tests
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -47,6 +47,9 @@ soak: install-tests ## a live district for hours: does anything grow that should
 bench-engine: install-tests ## the engine beside Faust, quixstreams, bytewax, Kafka Streams; hours (SECONDS=5 REPEATS=1: to try it)
 	$(VENV) -m bench.engine --seconds $(or $(SECONDS),60) --repeats $(or $(REPEATS),5)
 	$(VENV) -m bench.engine_blocks --seconds $(or $(SECONDS),60) --repeats $(or $(REPEATS),5)
+
+accuracy: install-tests ## how right what judges is (NAME=nilm)
+	$(VENV) -m bench.accuracy $(NAME)
 
 doctor: ## what is there, what is missing, and the command that installs it
 	@if [ -x $(VENV) ]; then $(VENV) -m flexmeter doctor; else $(PYTHON) -m flexmeter.local.checkup; fi

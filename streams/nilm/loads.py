@@ -325,8 +325,8 @@ def _decide(home: Home, library: Library, told: Told, load: Load, at: int) -> No
 def _relabel(home: Home, told: Told, load: Load, appliance: int) -> None:
     """Its energy so far goes with it."""
     if appliance != load.appliance:
-        moved = energy.move(home.quarters, load.appliance, appliance, load.start, home.before_at, load.power_w)
-        told.windows += moved
+        begin = load.start - int(home.interval_s * 1_000)  # a reading stands for the stretch before it
+        told.windows += energy.move(home.quarters, load.appliance, appliance, begin, home.before_at, load.power_w)
         load.appliance = appliance
 
 
