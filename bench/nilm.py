@@ -41,7 +41,7 @@ def measure(home: Home, ran: Run) -> dict[str, Any]:
         "amended": amended(ran.events, home, names),
     }
     ways |= {name: way(home.mains_w, truth) for name, way in BASELINES.items()}
-    appliances = [
+    appliances: list[dict[str, Any]] = [
         {"appliance": name, "threshold_w": threshold_w(name)}
         | {way: asdict(score(name, home.at, truth[name], estimate[name])) for way, estimate in ways.items()}
         for name in names

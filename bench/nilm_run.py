@@ -15,7 +15,6 @@ from bench.nilm_score import activations, threshold_w
 from schemas.blocks import ApplianceEventBlock, Float64s, Int64s
 from schemas.catalogue import load_catalogue
 from streams.contract import Meters, Released, Result, Rows
-from streams.nilm.library import Library
 from streams.nilm.operator import Nilm, split, teach
 
 PROFILE = "nilm_meter"
@@ -45,9 +44,9 @@ class Run:
     state_bytes: int
 
 
-def run(home: Home, train_until: int | None = None, library: Library | None = None) -> Run:
+def run(home: Home, train_until: int | None = None, operator: Nilm | None = None) -> Run:
     """All rows in turns, as a shard hands them on; with labels until `train_until`, epoch seconds."""
-    operator = Nilm(library)
+    operator = operator or Nilm()
     catalogue = load_catalogue()
     quantities = tuple(catalogue.quantities[name] for name in catalogue.profiles[PROFILE].quantities)
     interval_ms = round(float(np.median(np.diff(home.at))) * 1_000) if len(home.at) > 1 else 1_000

@@ -6,7 +6,6 @@ maximisation with soft counts that fade over a month. What speaks against an app
 the chance that the appliance's times on reach this far; when it is off, the density of the time it was on.
 """
 
-from dataclasses import dataclass
 from math import exp, log
 
 import numpy as np
@@ -18,33 +17,6 @@ from streams.nilm.library import UNKNOWN, Library, normal_below
 DAY_MS = 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """How much each kind of evidence counts. How they were chosen, with the validation curves: docs/nilm.md."""
-
-    least_belief: float = 0.5
-    """A load is told as an appliance from this probability on."""
-    memory_days: float = 30.0
-    bandwidth: float = 0.1
-    """What counts as the same power, in natural logarithms."""
-    cluster_width: float = 0.035
-    cluster_least_w: float = 12.0
-    hours: float = 1.0
-    hours_prior: float = 1.0
-    slope: float = 0.7
-    train: float = 8.0
-    """How much more an oven is, after several short loads: per their number squared."""
-    train_s: float = 600.0
-    drum_pulses: float = 6.0
-    """More short motor pulses than this in ten minutes: a drum turns."""
-    drum: float = 20.0
-    burst: float = 0.1
-    """Weight of what comes on again within eight minutes."""
-    chain_s: float = 120.0
-    chain_width: float = 0.12
-
-
-WEIGHTS = Weights()
 _AGAIN_AFTER_MS = 480_000
 _AGAIN_UNTIL_MS = 5_400_000
 _CYCLE_MS = 3_600_000
@@ -57,37 +29,37 @@ def fading(count: float, since: int, at: int, over_s: float) -> float:
     return count * exp(-max(at - since, 0) / 1_000 / over_s) if count else 0.0
 
 
-def belief(home: Home, load: Load, library: Library, at: int, ended: bool, weights: Weights = WEIGHTS) -> Float64s:
+def belief(home: Home, load: Load, library: Library, at: int, ended: bool) -> Float64s:
     """Probability of each appliance for a load that is on at `at`, or that ended just before, shape (k,)."""
     age_s = max(at - load.chain_start, 1_000) / 1_000
-    rates, own = _rates(home, load, library, weights)
-    drum = home.is_fast and fading(home.now.drum, home.now.drum_at, load.start, 600.0) > weights.drum_pulses
+    rates, own = _rates(home, load, library)
+    drum = home.is_fast and fading(home.now.drum, home.now.drum_at, load.start, 600.0) > home.weights.drum_pulses
     at_work = drum | (load.chain_start - home.last_on[library.appliance] < _CYCLE_MS)
     rates = np.where(library.only_in_cycle & ~at_work, 0.0, rates)
     by_appliance = rates @ library.of
     share = rates / np.maximum(by_appliance[library.appliance], 1e-30)
     likely = (share * _time_on(home, library, age_s, ended)) @ library.of * (by_appliance + own)
     if age_s > 180 and load.power_w > 600:
-        likely = likely * _slope(home, load, library, weights)
+        likely = likely * _slope(home, load, library)
     likely = np.where(load.chain_start - home.last_on < library.within_ms, likely * library.times, likely)
     if drum and load.power_w > 1_200:
-        likely[library.position("washing_machine")] *= weights.drum
+        likely[library.position("washing_machine")] *= home.weights.drum
     if load.power_w > 500:
-        likely = likely * _time_of_day(home, load, weights)
+        likely = likely * _time_of_day(home, load)
     if load.power_w > 600:
-        likely[library.position("oven")] *= 1 + weights.train * load.pulses**2
+        likely[library.position("oven")] *= 1 + home.weights.train * load.pulses**2
     likely[UNKNOWN] += 1e-30
     normalised: Float64s = likely / likely.sum()
     return normalised
 
 
-def _rates(home: Home, load: Load, library: Library, weights: Weights) -> tuple[Float64s, Float64s]:
+def _rates(home: Home, load: Load, library: Library) -> tuple[Float64s, Float64s]:
     """Per day, at this power: of each mode of the library, and of each appliance in this home."""
     log_power = log(max(load.power_w, 1.0))
     counts, power_w = home.clusters.counts, home.clusters.power_w
     if load.settled or home.is_fast:
         z = (log_power - library.log_power) / library.power_spread
-        density = np.exp(-0.5 * z * z) / (library.power_spread * 2.5066) * weights.bandwidth
+        density = np.exp(-0.5 * z * z) / (library.power_spread * 2.5066) * home.weights.bandwidth
         own = counts[load.cluster] if load.cluster >= 0 else np.zeros(counts.shape[1])
         return library.per_day * density, own.astype(np.float64)
     # Of a load that began within the sample only a part is seen: it has this power or more.
@@ -105,7 +77,7 @@ def _time_on(home: Home, library: Library, age_s: float, ended: bool) -> Float64
     return density
 
 
-def _slope(home: Home, load: Load, library: Library, weights: Weights) -> Float64s:
+def _slope(home: Home, load: Load, library: Library) -> Float64s:
     """A dishwasher's heater draws less as the water warms, a washing machine's does not."""
     minutes = (home.before_at - load.settled_at) / 60_000
     if minutes < 3:
@@ -113,15 +85,15 @@ def _slope(home: Home, load: Load, library: Library, weights: Weights) -> Float6
     slope = load.drift_w / minutes / (load.power_w / 2_000)
     spread = np.sqrt(library.slope_spread**2 + (25 / minutes) ** 2)
     z = (slope - library.slope) / spread
-    density: Float64s = (np.exp(-0.5 * z * z) / spread * library.slope_spread + 0.02) ** weights.slope
+    density: Float64s = (np.exp(-0.5 * z * z) / spread * library.slope_spread + 0.02) ** home.weights.slope
     return density
 
 
-def _time_of_day(home: Home, load: Load, weights: Weights) -> Float64s:
-    hours, prior = home.hours, weights.hours_prior
+def _time_of_day(home: Home, load: Load) -> Float64s:
+    hours, prior = home.hours, home.weights.hours_prior
     found: Float64s = (
         (hours[hour_bin(load.chain_start)] + prior) / (hours.sum(axis=0) / HOUR_BINS + prior)
-    ) ** weights.hours
+    ) ** home.weights.hours
     return found
 
 
@@ -130,32 +102,32 @@ def hour_bin(at: int) -> int:
     return at % DAY_MS // (HOURS_OF_A_BIN * 3_600_000)
 
 
-def choice(load: Load, belief: Float64s, weights: Weights = WEIGHTS) -> int:
+def choice(home: Home, load: Load, belief: Float64s) -> int:
     """The appliance to tell; the one told before stays unless another is clearly likelier. Notes the confidence."""
     best = int(belief[1:].argmax()) + 1
     load.confidence = float(belief[best])
     told = load.appliance
-    if belief[best] < weights.least_belief or belief[best] < 0.8 * belief[UNKNOWN]:
+    if belief[best] < home.weights.least_belief or belief[best] < 0.8 * belief[UNKNOWN]:
         best = UNKNOWN
-    if told != UNKNOWN and best != told and belief[told] > 0.8 * max(load.confidence, weights.least_belief):
+    if told != UNKNOWN and best != told and belief[told] > 0.8 * max(load.confidence, home.weights.least_belief):
         best = told
     return best
 
 
-def cluster_of(home: Home, power_w: float, weights: Weights = WEIGHTS) -> int:
+def cluster_of(home: Home, power_w: float) -> int:
     """The cluster of this power, -1 if there is none."""
     centre = home.clusters.power_w
-    distance = np.abs(power_w - centre) / np.maximum(weights.cluster_least_w, weights.cluster_width * centre)
+    distance = np.abs(power_w - centre) / np.maximum(home.weights.cluster_least_w, home.weights.cluster_width * centre)
     best = int(np.where(centre > 0, distance, np.inf).argmin())
     return best if centre[best] > 0 and distance[best] < 1.5 else -1
 
 
-def join_chain(home: Home, load: Load, weights: Weights = WEIGHTS) -> None:
+def join_chain(home: Home, load: Load) -> None:
     """A pulse shortly after one like it goes on with its chain; what that one was counted as is taken back."""
     for old in home.recent:
         pause_s = (load.start - old.end) / 1_000
-        longest_s = min(max(10.0, 1.2 * (old.end - old.start) / 1_000), weights.chain_s)
-        like = abs(old.power_w - load.power_w) < max(20.0, weights.chain_width * load.power_w)
+        longest_s = min(max(10.0, 1.2 * (old.end - old.start) / 1_000), home.weights.chain_s)
+        like = abs(old.power_w - load.power_w) < max(20.0, home.weights.chain_width * load.power_w)
         if like and pause_s < max(1.5 * home.interval_s, longest_s):
             load.chain_start, load.pulses = old.chain_start, 0.0
             home.recent.remove(old)
@@ -165,22 +137,22 @@ def join_chain(home: Home, load: Load, weights: Weights = WEIGHTS) -> None:
             return
 
 
-def learn(home: Home, load: Load, found: Float64s, library: Library, at: int, weights: Weights = WEIGHTS) -> None:
+def learn(home: Home, load: Load, found: Float64s, library: Library, at: int) -> None:
     """Count a load that ended, in its cluster and by time of day."""
     if load.cluster < 0:
         load.cluster = cluster_of(home, load.power_w)
     if load.cluster < 0:
         load.cluster = _new_cluster(home, load.power_w, at)
     place, clusters = load.cluster, home.clusters
-    clusters.counts[place] *= exp(-(at - int(clusters.counted_at[place])) / (weights.memory_days * DAY_MS))
+    clusters.counts[place] *= exp(-(at - int(clusters.counted_at[place])) / (home.weights.memory_days * DAY_MS))
     clusters.counted_at[place] = at
     pause_ms = load.start - int(clusters.ended_at[place])
     clusters.ended_at[place] = at
     counted = _counted(found, pause_ms, library)
     if load.power_w > 600:
-        counted = counted / (1 + fading(home.now.pulses, home.now.pulses_at, load.start, weights.train_s))
+        counted = counted / (1 + fading(home.now.pulses, home.now.pulses_at, load.start, home.weights.train_s))
     if pause_ms < _AGAIN_AFTER_MS:
-        counted = counted * weights.burst
+        counted = counted * home.weights.burst
     if load.power_w > 500:
         home.hours *= 0.998
         home.hours[hour_bin(load.chain_start)] += counted
@@ -226,7 +198,7 @@ def _new_cluster(home: Home, power_w: float, at: int) -> int:
     return place
 
 
-def note_end(home: Home, load: Load, appliance: int, at: int, learnt: bool, weights: Weights = WEIGHTS) -> None:
+def note_end(home: Home, load: Load, appliance: int, at: int, learnt: bool) -> None:
     """What just ended, for what comes next: heaters, turning drums, short loads one after the other."""
     now = home.now
     if appliance != UNKNOWN and load.power_w > HEATER_W:
@@ -235,4 +207,4 @@ def note_end(home: Home, load: Load, appliance: int, at: int, learnt: bool, weig
         now.drum, now.drum_at = fading(now.drum, now.drum_at, at, 600.0) + 1, at
     is_pulse = home.before_at - load.start < 900_000 and load.chain_start == load.start
     if load.power_w > 600 and learnt and is_pulse:
-        now.pulses, now.pulses_at = fading(now.pulses, now.pulses_at, at, weights.train_s) + 1, at
+        now.pulses, now.pulses_at = fading(now.pulses, now.pulses_at, at, home.weights.train_s) + 1, at

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from schemas.blocks import Float64s, Int64s
 from streams.nilm import energy
 from streams.nilm.library import Library
+from streams.nilm.weights import Weights
 
 LOADS = 7
 CLUSTERS = 16
@@ -120,6 +121,7 @@ class Clusters:
 class Home:
     """One home. Arrays are views of the state and write through."""
 
+    weights: Weights
     interval_s: float
     now: Moment
     loads: list[Load]
@@ -181,7 +183,7 @@ def dtype(library: Library) -> np.dtype[Any]:
     )
 
 
-def thaw(record: Any, interval_s: float, before_at: int) -> Home:
+def thaw(record: Any, interval_s: float, before_at: int, weights: Weights) -> Home:
     """The home of a record."""
     moment = Moment(*record["moment"].item())
     if not moment.numbers:  # a new home
@@ -199,6 +201,7 @@ def thaw(record: Any, interval_s: float, before_at: int) -> Home:
     loads = [Load(*fields_) for fields_ in record["loads"].tolist() if fields_[0]]
     recent = [_recent(row) for row in record["recent"] if row["end"]]
     return Home(
+        weights,
         interval_s,
         moment,
         loads,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streams.nilm import energy
-from streams.nilm.beliefs import HEATER_W, WEIGHTS, belief, choice, cluster_of, fading, join_chain, learn, note_end
+from streams.nilm.beliefs import HEATER_W, belief, choice, cluster_of, fading, join_chain, learn, note_end
 from streams.nilm.energy import Window
 from streams.nilm.home import LOADS, NEVER, Home, Load
 from streams.nilm.library import UNKNOWN, Library
@@ -144,7 +144,7 @@ def _open(home: Home, library: Library, told: Told, at: int, power_w: float) -> 
     if len(home.loads) >= LOADS:
         _close(home, library, told, min(home.loads, key=lambda load: load.power_w), at, learnt=False)
     now = home.now
-    pulses = fading(now.pulses, now.pulses_at, at, WEIGHTS.train_s) - 1
+    pulses = fading(now.pulses, now.pulses_at, at, home.weights.train_s) - 1
     load = Load(
         number=home.new_number(),
         start=at,
@@ -309,7 +309,7 @@ def _review(home: Home, library: Library, told: Told, load: Load, at: int) -> No
         _count(load, home.before_at)
         load.power_w, load.dip_w = load.drawn_w, 0.0
         load.cluster = cluster_of(home, load.power_w)
-    appliance = choice(load, belief(home, load, library, at, ended=False))
+    appliance = choice(home, load, belief(home, load, library, at, ended=False))
     if appliance != load.appliance:
         _relabel(home, told, load, appliance)
         _tell(home, told, load, "on", at)
@@ -318,7 +318,7 @@ def _review(home: Home, library: Library, told: Told, load: Load, at: int) -> No
 
 
 def _decide(home: Home, library: Library, told: Told, load: Load, at: int) -> None:
-    _relabel(home, told, load, choice(load, belief(home, load, library, at, ended=False)))
+    _relabel(home, told, load, choice(home, load, belief(home, load, library, at, ended=False)))
     _tell(home, told, load, "on", at)
 
 
@@ -337,7 +337,7 @@ def _close(home: Home, library: Library, told: Told, load: Load, at: int, learnt
         home.now.opening = 0
     _count(load, home.before_at)
     found = belief(home, load, library, at, ended=True)
-    appliance = choice(load, found)
+    appliance = choice(home, load, found)
     if learnt and load.settled:
         learn(home, load, found, library, at)
     _relabel(home, told, load, appliance)

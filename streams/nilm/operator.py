@@ -20,6 +20,7 @@ from streams.nilm.home import Home, dtype, freeze, thaw
 from streams.nilm.library import Library, load_library
 from streams.nilm.loads import LEAST_STEP, LEAST_STEP_W, Told, begin, level, look, wake_at
 from streams.nilm.results import blocks
+from streams.nilm.weights import Weights
 
 MOST_INTERVALS = 3
 LONGEST_INTERVAL_MS = 300_000
@@ -66,8 +67,9 @@ class Nilm(Operator):
     takes = frozenset({"ReadingBlock"})
     gives = frozenset({"ApplianceEventBlock", "ApplianceEnergyBlock"})
 
-    def __init__(self, library: Library | None = None) -> None:
+    def __init__(self, library: Library | None = None, weights: Weights | None = None) -> None:
         self.library = library or load_library()
+        self.weights = weights or Weights()
 
     def dtype(self, quantities: Sequence[Quantity]) -> np.dtype[Any]:
         """About 4 kB; nothing where the meter has no active power."""
@@ -96,7 +98,7 @@ class Nilm(Operator):
         """The rows of a home in which something happens: those at which it does, and the quiet ones between."""
         first, end = (int(x) for x in np.searchsorted(frame.meter, [meter, meter + 1]))
         told, counted, row = Told(), first, first - 1
-        home = thaw(record, int(interval_ms[meter]) / 1_000, 0)
+        home = thaw(record, int(interval_ms[meter]) / 1_000, 0, self.weights)
         while (row := self._next_due(record, home, frame, row + 1, end)) < end:
             told.windows += _count(record, home, frame, counted, row, len(self.library.appliances))
             counted = row
@@ -123,7 +125,7 @@ class Nilm(Operator):
 
     def _end(self, record: Any, told: Told, interval_ms: int) -> None:
         """The home's rows have stopped: nothing later belongs to what was on."""
-        home = thaw(record, interval_ms / 1_000, int(record["last_at"]))
+        home = thaw(record, interval_ms / 1_000, int(record["last_at"]), self.weights)
         begin(home, self.library, told, home.before_at, None)
         freeze(home, record)
         record["wake_at"], record["known"] = 2**62, False
@@ -135,7 +137,7 @@ def teach(record: Any, library: Library, appliance: str, power_w: float, at: int
 
     Raises ValueError for an appliance that is not in the library.
     """
-    home = thaw(record, 0, at)
+    home = thaw(record, 0, at, Weights())
     learn_label(home, library.position(appliance), power_w, at)
     freeze(home, record)
 
@@ -211,7 +213,7 @@ def split(steps: Int64s, drawn_w: Float64s) -> Int64s:
     Shape (r,) and (r, k) or (k,); returns (r, k).
 
     >>> split(np.array([1000, -50]), np.array([0.0, 80.0, 40.0])).tolist()
-    [[0, 666, 333], [-50, 0, 0]]
+    [[1, 666, 333], [-50, 0, 0]]
     """
     wanted = np.broadcast_to(drawn_w * STEPS_PER_WATT, (len(steps), drawn_w.shape[-1]))
     total = wanted.sum(axis=1)

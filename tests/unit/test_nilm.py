@@ -176,7 +176,9 @@ def test_a_load_that_turns_out_otherwise_takes_its_energy_along() -> None:
     assert told[0][3] == "kettle"
     assert told[-1][3] != "kettle"
     first = energies([block for block in results if isinstance(block, ApplianceEnergyBlock)])
-    assert first["15min", BEGIN, "kettle"] == (1, 0.0)
+    revision, kettle_wh = first["15min", BEGIN, "kettle"]
+    assert revision >= 1
+    assert kettle_wh == 0
 
 
 def test_a_label_teaches_the_home() -> None:
