@@ -27,6 +27,7 @@ from bench.nilm_run import Run, amended, first_told, run
 from bench.nilm_score import home_kolter, score, threshold_w
 from bench.report import report
 from schemas.blocks import Float64s
+from streams.nilm.operator import Nilm
 
 GOAL_KOLTER = 0.5
 GOAL_MIXTURE_KOLTER = 0.8
@@ -54,6 +55,14 @@ def measure(home: Home, ran: Run) -> dict[str, Any]:
         for way, estimate in ways.items()
     }
     return {"appliances": appliances, "home": whole | _cost(home, ran)}
+
+
+def measure_first(home: Home, operator: Nilm) -> dict[str, float]:
+    """Kolter accuracy and mean F1 of what an operator tells first."""
+    names = list(home.appliances_w)
+    told = first_told(run(home, operator=operator).events, home, names)
+    f1 = [score(name, home.at, home.appliances_w[name], told[name]).f1 for name in names]
+    return {"kolter": home_kolter(home.appliances_w, told), "f1": round(float(np.mean(f1)), 4)}
 
 
 def _cost(home: Home, ran: Run) -> dict[str, Any]:

@@ -8,7 +8,7 @@ are of devices and days that the library (bench/nilm_library.py) has not seen.
 """
 
 import gzip
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -171,22 +171,20 @@ def mixture(name: str, data: Path) -> Home:
     return Home(MIXTURE_BEGIN + np.arange(days * DAY_S), mains, None, appliances)
 
 
-def all_homes(data: Path) -> Iterator[tuple[str, Home]]:
-    """Every development home with its name."""
-    for name, names in REAL.items():
-        yield name, recorded(data / "nilm" / name, names)
-    for name in MIXTURES:
-        yield name, mixture(name, data)
+def development_home(name: str, data: Path) -> Home:
+    """One of `REAL` or `MIXTURES`."""
+    return recorded(data / "nilm" / name, REAL[name]) if name in REAL else mixture(name, data)
 
 
 def ensure(out: Path, data: Path) -> list[Path]:
     """The folders of all development homes; those that are not there yet are made."""
     if not (data / "nilm").is_dir():
         raise click.ClickException(f"no recordings in {data / 'nilm'}: set FLEXMETER_DATA")
-    for name, home in all_homes(data):
-        if not (out / name / "home.csv").exists():
-            write_home(out / name / "home.csv", home)
-    return sorted(path.parent for path in out.glob("*/home.csv"))
+    folders = [out / name for name in (*REAL, *MIXTURES)]
+    for folder in folders:
+        if not (folder / "home.csv").exists():
+            write_home(folder / "home.csv", development_home(folder.name, data))
+    return folders
 
 
 @click.command()

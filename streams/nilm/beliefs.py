@@ -131,6 +131,7 @@ def join_chain(home: Home, load: Load) -> None:
         if like and pause_s < max(1.5 * home.interval_s, longest_s):
             load.chain_start, load.pulses = old.chain_start, 0.0
             home.recent.remove(old)
+            home.remembers_more = True
             counts = home.clusters.counts
             if old.cluster >= 0:
                 counts[old.cluster] = np.maximum(counts[old.cluster] - old.counted, 0)
@@ -165,6 +166,7 @@ def learn(home: Home, load: Load, found: Float64s, library: Library, at: int) ->
     if load.power_w > 300:
         ended = Recent(load.power_w, load.start, home.before_at, load.chain_start, place, counted_f4)
         home.recent = [ended, *home.recent][:RECENT]
+        home.remembers_more = True
 
 
 def learn_label(home: Home, appliance: int, power_w: float, at: int) -> None:
@@ -193,6 +195,7 @@ def _new_cluster(home: Home, power_w: float, at: int) -> int:
         load.cluster = -1 if load.cluster == place else load.cluster
     for old in home.recent:
         old.cluster = -1 if old.cluster == place else old.cluster
+    home.remembers_more = True
     clusters.power_w[place], clusters.counted_at[place], clusters.counts[place] = power_w, at, 0
     clusters.ended_at[place] = -(2**50)
     return place

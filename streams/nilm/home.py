@@ -3,7 +3,8 @@
 In memory it is a `Home`; in the shard's state one record of `dtype()`, lossless, so that saving changes nothing.
 """
 
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,10 @@ LOAD = np.dtype([(f.name, _LOAD_SMALL.get(f.name, _LOAD_TYPES[getattr(f.type, "_
                  for f in fields(Load)])  # fmt: skip
 
 
+_load_values = attrgetter(*(f.name for f in fields(Load)))
+_NO_LOADS = [tuple(np.zeros((), LOAD).item())] * LOADS
+
+
 @dataclass(slots=True)
 class Recent:
     """A load that ended lately: another pulse like it goes on with its chain."""
@@ -104,6 +109,9 @@ class Moment:
 _MOMENT = np.dtype([(f.name, "f8" if f.type in ("float", float) else "i8") for f in fields(Moment)])
 
 
+_moment_values = attrgetter(*(f.name for f in fields(Moment)))
+
+
 @dataclass(slots=True)
 class Clusters:
     """The home's own modes: loads of like power. Shape (CLUSTERS,) each; a power of 0 is a free place."""
@@ -136,6 +144,8 @@ class Home:
     cycle_ws: Float64s
     quarters: npt.NDArray[Any]
     before_at: int
+    remembers_more: bool = False
+    """Whether `recent` is not what the state holds."""
     """The row before the one that is looked at."""
 
     def new_number(self) -> int:
@@ -190,7 +200,7 @@ def thaw(record: Any, interval_s: float, before_at: int, weights: Weights) -> Ho
         moment = Moment()
         record["last_on"] = NEVER
         record["cluster_ended_at"] = NEVER
-        record["moment"] = astuple(moment)
+        record["moment"] = _moment_values(moment)
     clusters = Clusters(
         record["cluster_power_w"],
         record["cluster_counted_at"],
@@ -198,8 +208,8 @@ def thaw(record: Any, interval_s: float, before_at: int, weights: Weights) -> Ho
         record["cluster_number"],
         record["cluster_counts"],
     )
-    loads = [Load(*fields_) for fields_ in record["loads"].tolist() if fields_[0]]
-    recent = [_recent(row) for row in record["recent"] if row["end"]]
+    loads = [Load(*values) for values in record["loads"][: np.count_nonzero(record["loads"]["number"])].tolist()]
+    recent = [_recent(row) for row in record["recent"][: np.count_nonzero(record["recent"]["end"])]]
     return Home(
         weights,
         interval_s,
@@ -223,12 +233,10 @@ def _recent(row: Any) -> Recent:
 
 def freeze(home: Home, record: Any) -> None:
     """Put the home back into its record."""
-    record["moment"] = astuple(home.now)
-    record["loads"] = 0
-    for place, load in enumerate(home.loads):
-        record["loads"][place] = tuple(getattr(load, name) for name in LOAD.names or ())
-    record["recent"] = 0
-    for place, old in enumerate(home.recent):
-        record["recent"][place] = (old.power_w, old.start, old.end, old.chain_start, old.cluster, old.counted)
-    drawn = sum(load.drawn_w for load in home.loads)
-    record["floor_w"] = min(drawn - 30, drawn / 1.04) if home.loads else -np.inf
+    record["moment"] = _moment_values(home.now)
+    record["loads"] = [*map(_load_values, home.loads), *(_NO_LOADS[len(home.loads) :])]
+    if home.remembers_more:
+        record["recent"] = 0
+        for place, old in enumerate(home.recent):
+            record["recent"][place] = (old.power_w, old.start, old.end, old.chain_start, old.cluster, old.counted)
+        home.remembers_more = False

@@ -7,6 +7,7 @@ goes on lower. When the open loads together draw more than the mains, one of the
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import inf
 
 import numpy as np
 
@@ -85,7 +86,7 @@ def begin(home: Home, library: Library, told: Told, at: int, power_w: float | No
 def wake_at(home: Home, library: Library) -> int:
     """From when on a row must be looked at, whatever it says."""
     if home.now.direction or home.now.opening:
-        return 0
+        return home.now.changed_at + SETTLE_MS if home.is_fast else 0
     reviews = [load.review_at for load in home.loads]
     cycles = [
         int(home.last_on[k] + library.within_ms[k]) + 1
@@ -93,6 +94,12 @@ def wake_at(home: Home, library: Library) -> int:
         if home.cycle_start[place]
     ]
     return min([*reviews, *cycles], default=2**62)
+
+
+def floor_w(home: Home) -> float:
+    """Below which mains the open loads cannot all be on."""
+    drawn_w = sum(load.drawn_w for load in home.loads)
+    return min(drawn_w - 30, drawn_w / 1.04) if home.loads else -inf
 
 
 def _drift(home: Home, at: int, by_w: float) -> None:

@@ -18,7 +18,7 @@ from streams.nilm.beliefs import learn_label
 from streams.nilm.energy import QUARTER_MS, STEPS_PER_WATT
 from streams.nilm.home import Home, dtype, freeze, thaw
 from streams.nilm.library import Library, load_library
-from streams.nilm.loads import LEAST_STEP, LEAST_STEP_W, Told, begin, level, look, wake_at
+from streams.nilm.loads import LEAST_STEP, LEAST_STEP_W, Told, begin, floor_w, level, look, wake_at
 from streams.nilm.results import blocks
 from streams.nilm.weights import Weights
 
@@ -99,8 +99,9 @@ class Nilm(Operator):
         first, end = (int(x) for x in np.searchsorted(frame.meter, [meter, meter + 1]))
         told, counted, row = Told(), first, first - 1
         home = thaw(record, int(interval_ms[meter]) / 1_000, 0, self.weights)
-        while (row := self._next_due(record, home, frame, row + 1, end)) < end:
-            told.windows += _count(record, home, frame, counted, row, len(self.library.appliances))
+        wake, floor = int(record["wake_at"]), float(record["floor_w"])
+        while (row := _next_due(frame, row + 1, end, wake, floor)) < end:
+            told.windows += _count(record, home, frame, counted, row)
             counted = row
             home.before_at = int(frame.before_at[row])
             if frame.broken[row]:
@@ -108,27 +109,18 @@ class Nilm(Operator):
             else:
                 before_w = float(frame.before_steps[row] / STEPS_PER_WATT)
                 look(home, self.library, told, int(frame.at[row]), frame.power_w(row), before_w)
-            freeze(home, record)
-            record["wake_at"] = wake_at(home, self.library)
-        told.windows += _count(record, home, frame, counted, end, len(self.library.appliances))
+            wake, floor = wake_at(home, self.library), floor_w(home)
+        told.windows += _count(record, home, frame, counted, end)
+        freeze(home, record)
+        record["wake_at"], record["floor_w"] = wake, floor
         return told
-
-    def _next_due(self, record: Any, home: Home, frame: Frame, row: int, end: int) -> int:
-        """The next row that must be looked at, `end` if there is none."""
-        wake, floor = record["wake_at"], record["floor_w"]
-        if row < end and (frame.at[row] >= wake or frame.changed[row] or frame.broken[row]):
-            return row
-        rest = slice(row, end)
-        due = frame.changed[rest] | frame.broken[rest] | (frame.at[rest] >= wake)
-        due |= frame.steps[rest] / STEPS_PER_WATT < floor
-        return row + int(due.argmax()) if due.any() else end
 
     def _end(self, record: Any, told: Told, interval_ms: int) -> None:
         """The home's rows have stopped: nothing later belongs to what was on."""
         home = thaw(record, interval_ms / 1_000, int(record["last_at"]), self.weights)
         begin(home, self.library, told, home.before_at, None)
         freeze(home, record)
-        record["wake_at"], record["known"] = 2**62, False
+        record["wake_at"], record["floor_w"], record["known"] = 2**62, -np.inf, False
         told.windows += energy.close(record, int(record["last_at"]) // QUARTER_MS + 1)
 
 
@@ -140,6 +132,16 @@ def teach(record: Any, library: Library, appliance: str, power_w: float, at: int
     home = thaw(record, 0, at, Weights())
     learn_label(home, library.position(appliance), power_w, at)
     freeze(home, record)
+
+
+def _next_due(frame: Frame, row: int, end: int, wake: int, floor: float) -> int:
+    """The next row of a home that must be looked at, `end` if there is none."""
+    if row < end and (frame.at[row] >= wake or frame.changed[row] or frame.broken[row]):
+        return row
+    rest = slice(row, end)
+    due = frame.changed[rest] | frame.broken[rest] | (frame.at[rest] >= wake)
+    due |= frame.steps[rest] / STEPS_PER_WATT < floor
+    return row + int(due.argmax()) if due.any() else end
 
 
 def _columns(quantities: Sequence[Quantity]) -> list[int]:
@@ -200,13 +202,6 @@ def _ended(state: State, released: Released, interval_ms: Int64s) -> Int64s:
     return ended
 
 
-def _drawn(homes: Sequence[tuple[int, float]], k: int) -> Float64s:
-    drawn_w = np.zeros(k)
-    for appliance, power_w in homes:
-        drawn_w[appliance] += power_w
-    return drawn_w
-
-
 def split(steps: Int64s, drawn_w: Float64s) -> Int64s:
     """The mains of each row, as remainder (first column) and appliances, which never exceed it, in steps.
 
@@ -224,18 +219,23 @@ def split(steps: Int64s, drawn_w: Float64s) -> Int64s:
     return whole
 
 
-def _count(record: Any, home: Home, frame: Frame, begin_row: int, end_row: int, k: int) -> list[energy.Window]:
+def _count(record: Any, home: Home, frame: Frame, begin_row: int, end_row: int) -> list[energy.Window]:
     """Count the energy of rows of one home between which nothing happens."""
     if begin_row >= end_row:
         return []
     rows = slice(begin_row, end_row)
-    parts = split(frame.steps[rows], _drawn(list(level(home)), k))
-    return list(_add(record, frame, rows, parts))
+    drawn_w = np.zeros(home.hours.shape[1])
+    for appliance, power_w in level(home):
+        drawn_w[appliance] += power_w
+    return list(_add(record, frame, rows, split(frame.steps[rows], drawn_w)))
 
 
 def _add(record: Any, frame: Frame, rows: slice, parts: Int64s) -> Iterator[energy.Window]:
     before = np.where(frame.broken[rows], frame.at[rows], frame.before_at[rows])
     first, first_ms, last, last_ms = energy.pieces(before, frame.at[rows])
+    if first[0] == last[-1]:
+        yield from energy.add(record, int(first[0]), first_ms @ parts, int(first_ms.sum()))
+        return
     for quarter in range(int(first[0]), int(last[-1]) + 1):
         length_ms = np.where(first == quarter, first_ms, 0) + np.where((last == quarter) & (last_ms > 0), last_ms, 0)
         if length_ms.any():
