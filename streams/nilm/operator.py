@@ -234,7 +234,9 @@ def _add(record: Any, frame: Frame, rows: slice, parts: Int64s) -> Iterator[ener
     before = np.where(frame.broken[rows], frame.at[rows], frame.before_at[rows])
     first, first_ms, last, last_ms = energy.pieces(before, frame.at[rows])
     if first[0] == last[-1]:
-        yield from energy.add(record, int(first[0]), first_ms @ parts, int(first_ms.sum()))
+        covered_ms = int(first_ms.sum())
+        if covered_ms:
+            yield from energy.add(record, int(first[0]), first_ms @ parts, covered_ms)
         return
     for quarter in range(int(first[0]), int(last[-1]) + 1):
         length_ms = np.where(first == quarter, first_ms, 0) + np.where((last == quarter) & (last_ms > 0), last_ms, 0)
