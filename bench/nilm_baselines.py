@@ -13,7 +13,6 @@ from bench.nilm_score import threshold_w
 from schemas.blocks import Float64s
 
 Estimate = dict[str, Float64s]
-_CHUNK = 20_000
 _MOST_APPLIANCES = 10
 
 
@@ -39,10 +38,8 @@ def combinatorial(mains_w: Float64s, truth_w: Mapping[str, Float64s]) -> Estimat
     combinations = np.array(list(product((0, 1), repeat=len(names))), np.float64) * on_w
     totals = combinations.sum(axis=1)
     order = np.argsort(totals, kind="stable")
-    nearest = np.concatenate(
-        [np.abs(mains_w[i : i + _CHUNK, None] - totals[order]).argmin(axis=1) for i in range(0, len(mains_w), _CHUNK)]
-    )
-    chosen = combinations[order][nearest]
+    between = (totals[order][1:] + totals[order][:-1]) / 2
+    chosen = combinations[order][np.searchsorted(between, mains_w)]
     found = all_zero(mains_w, truth_w)
     return found | {name: chosen[:, i] for i, name in enumerate(names)}
 

@@ -96,7 +96,7 @@ def read_home(path: Path) -> Home:
         names = file.readline().strip().split(",")
         if names[:1] != ["at"] or "active_power_w" not in names:
             raise ValueError(f"{path}: the header must begin with `at` and have `active_power_w`, not {names}")
-        cells = np.genfromtxt(file, delimiter=",", dtype=np.float64, ndmin=2, invalid_raise=True)
+        cells = np.loadtxt(map(_filled, file), delimiter=",", ndmin=2)
     if cells.shape[1] != len(names):
         raise ValueError(f"{path}: {cells.shape[1]} columns under {len(names)} names")
     columns = dict(zip(names, cells.T, strict=True))
@@ -108,6 +108,11 @@ def read_home(path: Path) -> Home:
         columns.pop("reactive_power_var", None),
         columns,
     )
+
+
+def _filled(line: str) -> str:
+    """A line of the CSV with `nan` in its empty cells."""
+    return ",".join(cell or "nan" for cell in line.strip().split(","))
 
 
 def write_home(path: Path, home: Home) -> None:

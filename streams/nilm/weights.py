@@ -23,7 +23,7 @@ class Weights:
     drum_pulses: float = 6.0
     """More short motor pulses than this in ten minutes: a drum turns."""
     drum: float = 20.0
-    burst: float = 0.1
+    burst: float = 0.02
     """Weight of what comes on again within eight minutes."""
     chain_s: float = 120.0
     chain_width: float = 0.12
