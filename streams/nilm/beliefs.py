@@ -42,6 +42,8 @@ def belief(home: Home, load: Load, library: Library, at: int, ended: bool) -> Fl
     if age_s > 180 and load.power_w > 600:
         likely = likely * _slope(home, load, library)
     likely = np.where(load.chain_start - home.last_on < library.within_ms, likely * library.times, likely)
+    if load.chain_start != load.start:
+        likely = likely * library.chained
     if drum and load.power_w > 1_200:
         likely[library.position("washing_machine")] *= home.weights.drum
     if load.power_w > 500:

@@ -41,6 +41,7 @@ class Library:
     """For each appliance: how long after its last time on it is `times` as likely, shape (k,), as all of the next."""
     times: Float64s
     again: Float64s
+    chained: Float64s
     slope: Float64s
     slope_spread: Float64s
     finishing: tuple[int, ...]
@@ -81,6 +82,7 @@ def library_of(text: dict[str, Any]) -> Library:
         within_ms=np.array([cycles[name].get("within_s", 0) * 1_000 for name in appliances]),
         times=np.array([cycles[name].get("times", 1.0) for name in appliances], np.float64),
         again=np.array([text["again"].get(name, _USUAL_AGAIN) for name in appliances]),
+        chained=np.array([text["chained"].get(name, 1.0) for name in appliances]),
         slope=slopes[:, 0],
         slope_spread=slopes[:, 1],
         finishing=tuple(i for i, name in enumerate(appliances) if cycles[name].get("finished")),
