@@ -227,6 +227,10 @@ def _count(record: Any, home: Home, frame: Frame, begin_row: int, end_row: int) 
     drawn_w = np.zeros(home.hours.shape[1])
     for appliance, power_w in level(home):
         drawn_w[appliance] += power_w
+    if not drawn_w.any():
+        nothing = np.zeros((end_row - begin_row, len(drawn_w)), np.int64)
+        nothing[:, energy.REMAINDER] = frame.steps[rows]
+        return list(_add(record, frame, rows, nothing))
     return list(_add(record, frame, rows, split(frame.steps[rows], drawn_w)))
 
 
