@@ -21,7 +21,7 @@ from streams.nilm.operator import Nilm
 from streams.nilm.weights import Weights
 
 WEIGHTS: dict[str, tuple[float, ...]] = {
-    "least_belief": (0.35, 0.5, 0.6, 0.7),
+    "least_belief": (0.35, 0.45, 0.55, 0.65),
     "memory_days": (7, 30, 90),
     "hours": (0.0, 1.0),
     "train": (0.0, 2.0, 8.0),

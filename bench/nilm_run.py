@@ -59,7 +59,7 @@ def run(home: Home, train_until: int | None = None, operator: Nilm | None = None
         end = begin + TURN_ROWS
         while labels and labels[0][0] <= home.at[begin]:
             _, appliance, power_w = labels.pop(0)
-            teach(state[0], operator.library, appliance, power_w, int(home.at[begin]) * 1_000)
+            teach(state[0], operator.library, appliance, power_w, int(home.at[begin]) * 1_000, loads=1)
         results = operator.on_released(state, meters, _released(home, begin, end, meters))
         events += [event for result in results for event in _events(result)]
     taken = time.process_time() - began
@@ -86,7 +86,7 @@ def _labels(home: Home, until: int | None) -> Iterator[tuple[int, str, float]]:
         for begin, end in activations(home.at, np.nan_to_num(values) > threshold_w(name)):
             if end < (until or 0):
                 span = (home.at >= begin) & (home.at <= end)
-                found.append((int(end), name, float(np.nanmedian(values[span]))))
+                found.append((int(end), name, float(np.nanpercentile(values[span], 90))))
     return iter(sorted(found))
 
 

@@ -21,7 +21,6 @@ _AGAIN_AFTER_MS = 480_000
 _AGAIN_UNTIL_MS = 5_400_000
 _CYCLE_MS = 3_600_000
 HEATER_W = 1_000.0
-LABEL_COUNTS = 10
 
 
 def fading(count: float, since: int, at: int, over_s: float) -> float:
@@ -171,12 +170,12 @@ def learn(home: Home, load: Load, found: Float64s, library: Library, at: int) ->
         home.remembers_more = True
 
 
-def learn_label(home: Home, appliance: int, power_w: float, at: int) -> None:
+def learn_label(home: Home, appliance: int, power_w: float, at: int, loads: float) -> None:
     """Someone who knows says what draws this power here."""
     place = cluster_of(home, power_w)
     if place < 0:
         place = _new_cluster(home, power_w, at)
-    home.clusters.counts[place, appliance] += LABEL_COUNTS
+    home.clusters.counts[place, appliance] += loads
 
 
 def _counted(found: Float64s, pause_ms: int, library: Library) -> Float64s:

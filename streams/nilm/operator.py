@@ -124,13 +124,13 @@ class Nilm(Operator):
         told.windows += energy.close(record, int(record["last_at"]) // QUARTER_MS + 1)
 
 
-def teach(record: Any, library: Library, appliance: str, power_w: float, at: int) -> None:
-    """What a user says: that what draws about this power is this appliance. Counts like ten loads.
+def teach(record: Any, library: Library, appliance: str, power_w: float, at: int, loads: float = 10) -> None:
+    """What a user says: that what draws about this power is this appliance. Counts like so many loads.
 
     Raises ValueError for an appliance that is not in the library.
     """
     home = thaw(record, 0, at, Weights())
-    learn_label(home, library.position(appliance), power_w, at)
+    learn_label(home, library.position(appliance), power_w, at, loads)
     freeze(home, record)
 
 

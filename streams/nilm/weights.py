@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Weights:
     """How much each kind of evidence counts."""
 
-    least_belief: float = 0.5
+    least_belief: float = 0.55
     """A load is told as an appliance from this probability on."""
     memory_days: float = 30.0
     bandwidth: float = 0.1
