@@ -49,7 +49,7 @@ bench-engine: install-tests ## the engine beside Faust, quixstreams, bytewax, Ka
 	$(VENV) -m bench.engine --seconds $(or $(SECONDS),60) --repeats $(or $(REPEATS),5)
 	$(VENV) -m bench.engine_blocks --seconds $(or $(SECONDS),60) --repeats $(or $(REPEATS),5)
 
-accuracy: install-tests ## how right a part that judges is: NAME=nab (anomalies), faults (of meters), outage
+accuracy: install-tests ## how right a part that judges is: NAME=nab (anomalies), faults (of meters), nilm, outage
 	$(VENV) -m bench.accuracy $(NAME)
 
 doctor: ## what is there, what is missing, and the command that installs it

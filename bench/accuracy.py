@@ -11,6 +11,7 @@ from collections.abc import Sequence
 MODULES = {
     "faults": "bench.meter_faults",
     "nab": "bench.nab",
+    "nilm": "bench.nilm",
     "outage": "bench.outage_accuracy",
 }
 """What can be measured, and the module that does."""

@@ -15,6 +15,8 @@ from schemas.alert import Alert
 from schemas.blocks import (
     Account,
     AggregateBlock,
+    ApplianceEnergyBlock,
+    ApplianceEventBlock,
     Beat,
     DeadLetter,
     EventBlock,
@@ -141,6 +143,39 @@ def loads(block: LoadBlock, origin: Origin) -> list[Rows]:
     return [Rows("loads_raw", columns)]
 
 
+def appliance_events(block: ApplianceEventBlock, origin: Origin) -> list[Rows]:
+    """A row a load or cycle of a home."""
+    columns: dict[str, Any] = {
+        "meter": words(block.row_meter, block.meters),
+        "number": block.number,
+        "state": list(block.state),
+        "appliance": list(block.appliance),
+        "decided_at": times(block.decided_at),
+        "start": times(block.start),
+        "end": times(block.end),
+        "power_w": block.power_w,
+        "energy_wh": block.energy_wh,
+        "confidence": block.confidence,
+        "version": _version(block.operator_version, block.revision),
+    }
+    return [Rows("appliance_events_raw", columns)]
+
+
+def appliance_energy(block: ApplianceEnergyBlock, origin: Origin) -> list[Rows]:
+    """A row a window of an appliance of a home."""
+    columns: dict[str, Any] = {
+        "meter": words(block.row_meter, block.meters),
+        "appliance": words(block.row_appliance, block.appliances),
+        "window": words(block.row_window, block.windows),
+        "start": times(block.start),
+        "end": times(block.end),
+        "energy_wh": block.energy_wh,
+        "covered_ms": block.covered_ms,
+        "version": _version(block.operator_version, block.revision),
+    }
+    return [Rows("appliance_energy_raw", columns)]
+
+
 def recompute_requests(block: RecomputeRequestBlock, origin: Origin) -> list[Rows]:
     """A row an hour to compute again."""
     columns: dict[str, Any] = {
@@ -219,6 +254,8 @@ ROWS: Mapping[type[Any], Callable[[Any, Origin], list[Rows]]] = {
     DeadLetter: dead_letter,
     Alert: alert,
     LoadBlock: loads,
+    ApplianceEventBlock: appliance_events,
+    ApplianceEnergyBlock: appliance_energy,
     Beat: nothing,
     PartialLoadBlock: nothing,
 }

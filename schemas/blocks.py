@@ -128,6 +128,43 @@ class LoadBlock:
     infeed_wh: Float64s
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ApplianceEventBlock:
+    """Results of nilm: what ran in a home and when."""
+
+    operator_version: int
+    meters: list[str]
+    row_meter: Int32s
+    number: Int64s
+    revision: Int32s
+    state: list[str]
+    appliance: list[str]
+    decided_at: Int64s
+    start: Int64s
+    end: Int64s
+    power_w: Float64s
+    energy_wh: Float64s
+    confidence: Float64s
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ApplianceEnergyBlock:
+    """Results of nilm: energy of each appliance of a home."""
+
+    operator_version: int
+    meters: list[str]
+    appliances: list[str]
+    windows: list[str]
+    row_meter: Int32s
+    row_appliance: Int32s
+    row_window: Int32s
+    start: Int64s
+    end: Int64s
+    revision: Int32s
+    energy_wh: Float64s
+    covered_ms: Int64s
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """What became of every row of one input partition."""
@@ -205,5 +242,7 @@ Record = (
     | StateCommit
     | PartialLoadBlock
     | LoadBlock
+    | ApplianceEventBlock
+    | ApplianceEnergyBlock
 )
 """Every record that travels as Avro, in the order of the ids file."""

@@ -9,6 +9,8 @@ from typing import get_args, get_origin
 
 from schemas.blocks import (
     AggregateBlock,
+    ApplianceEnergyBlock,
+    ApplianceEventBlock,
     EventBlock,
     LoadBlock,
     PartialLoadBlock,
@@ -18,11 +20,24 @@ from schemas.blocks import (
 )
 
 ColumnarRecord = (
-    ReadingBlock | EventBlock | AggregateBlock | PresenceBlock | RecomputeRequestBlock | PartialLoadBlock | LoadBlock
+    ReadingBlock
+    | EventBlock
+    | AggregateBlock
+    | PresenceBlock
+    | RecomputeRequestBlock
+    | PartialLoadBlock
+    | LoadBlock
+    | ApplianceEventBlock
+    | ApplianceEnergyBlock
 )
 """The records that have rows."""
 
-INDEXES = {"row_meter": "meters", "row_quantity": "quantities", "row_window": "windows"}
+INDEXES = {
+    "row_meter": "meters",
+    "row_quantity": "quantities",
+    "row_window": "windows",
+    "row_appliance": "appliances",
+}
 TABLES = frozenset(INDEXES.values()) | {"columns"}
 PER_METER = frozenset({"feeders", "substations", "intervals_ms", "profiles"})
 CELLS = "values"

@@ -5,6 +5,7 @@ from streams.contract import Operator
 from streams.feeder_load import FeederLoad
 from streams.last_gasp import LastGasp
 from streams.meter_fault import MeterFault
+from streams.nilm.operator import Nilm
 from streams.presence import Presence
 from streams.rolling_load import RollingLoad
 from streams.substation_balance import SubstationBalance
@@ -17,5 +18,6 @@ _ALL: tuple[Operator, ...] = (
     Anomaly(),
     MeterFault(),
     SubstationBalance(),
+    Nilm(),
 )
 OPERATORS = {operator.name: operator for operator in _ALL}

@@ -7,6 +7,8 @@ import numpy as np
 from schemas.blocks import (
     Account,
     AggregateBlock,
+    ApplianceEnergyBlock,
+    ApplianceEventBlock,
     DeadLetter,
     EventBlock,
     Float64s,
@@ -174,6 +176,42 @@ def load_block(end: int = NOON) -> LoadBlock:
     )
 
 
+def appliance_event_block(end: int = NOON) -> ApplianceEventBlock:
+    return ApplianceEventBlock(
+        operator_version=1,
+        meters=meters(1),
+        row_meter=np.zeros(2, np.int32),
+        number=np.array([1, 2], np.int64),
+        revision=np.array([1, 0], np.int32),
+        state=["off", "on"],
+        appliance=["kettle", "washing_machine"],
+        decided_at=np.array([end - 60_000, end], np.int64),
+        start=np.array([end - 240_000, end], np.int64),
+        end=np.array([end - 60_000, 0], np.int64),
+        power_w=np.array([2_050.0, 1_900.0]),
+        energy_wh=np.array([102.5, 0.0]),
+        confidence=np.array([0.97, 0.6]),
+    )
+
+
+def appliance_energy_block(end: int = NOON) -> ApplianceEnergyBlock:
+    start = np.full(2, end - 900_000, np.int64)
+    return ApplianceEnergyBlock(
+        operator_version=1,
+        meters=meters(1),
+        appliances=["remainder", "kettle"],
+        windows=["15min"],
+        row_meter=np.zeros(2, np.int32),
+        row_appliance=np.array([0, 1], np.int32),
+        row_window=np.zeros(2, np.int32),
+        start=start,
+        end=start + 900_000,
+        revision=np.zeros(2, np.int32),
+        energy_wh=np.array([31.5, 102.5]),
+        covered_ms=np.full(2, 900_000, np.int64),
+    )
+
+
 def recompute_block(end: int = NOON) -> RecomputeRequestBlock:
     hours = np.array([end - 7_200_000, end - 3_600_000], np.int64)
     profiles = ["malmo_household", "malmo_household"]
@@ -198,6 +236,8 @@ def everything() -> Iterator[tuple[str, Record]]:
     yield "presence", presence_block()
     yield "recompute", recompute_block()
     yield "loads", load_block()
+    yield "appliance_events", appliance_event_block()
+    yield "appliance_energy", appliance_energy_block()
     yield "accounts", account(100, 800)
     yield "accounts", account(200, 1_000)
     yield "dead", garbage()

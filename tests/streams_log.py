@@ -151,6 +151,6 @@ def _is_per_row(name: str, column: object) -> bool:
     return hasattr(column, "__len__") and not isinstance(column, str) and name not in {*_TABLES, *_NOT_PER_ROW}
 
 
-_TABLES = {"row_meter": "meters", "row_quantity": "quantities", "row_window": "windows"}
+_TABLES = {"row_meter": "meters", "row_quantity": "quantities", "row_window": "windows", "row_appliance": "appliances"}
 _NOT_PER_ROW = {*_TABLES.values(), "feeders", "profiles"}
 _KEYS = ("feeder", "start", "number")

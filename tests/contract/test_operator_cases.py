@@ -73,7 +73,12 @@ def told(result: Result) -> Iterator[dict[str, Any]]:
         0 if isinstance(result, Account) else len(columns["row_meter" if "row_meter" in columns else "start"])
     ):
         fact = {"record": name}
-        for key, table in (("meter", "meters"), ("quantity", "quantities"), ("window", "windows")):
+        for key, table in (
+            ("meter", "meters"),
+            ("quantity", "quantities"),
+            ("window", "windows"),
+            ("appliance", "appliances"),
+        ):
             if table in columns:
                 fact[key] = columns[table][columns["row_" + key][row]]
         plain = {key: column[row] for key, column in columns.items() if _is_by_row(key, column)}
@@ -82,12 +87,13 @@ def told(result: Result) -> Iterator[dict[str, Any]]:
 
 
 def _is_by_row(name: str, column: Any) -> bool:
-    tables = {"meters", "feeders", "quantities", "windows", "profiles"}
+    tables = {"meters", "feeders", "quantities", "windows", "appliances", "profiles"}
     return hasattr(column, "__len__") and not isinstance(column, str) and name not in tables
 
 
 def _times(result: Result, row: int | None) -> dict[str, str]:
-    names = [f.name for f in fields(result) if f.name in {"start", "end", "at", "raised_at", "since", "last_at"}]
+    known = {"start", "end", "at", "raised_at", "since", "last_at", "decided_at"}
+    names = [f.name for f in fields(result) if f.name in known]
     times = {name: getattr(result, name) for name in names}
     return {name: iso(int(time if row is None else time[row])) for name, time in times.items()}
 

@@ -34,6 +34,8 @@ PUBLISHED = {
     11: ("ReadingBlock", "eb776aff619cc611"),
     12: ("PartialLoadBlock", "c61de68e2d382de1"),
     13: ("LoadBlock", "4aeed789b7bc00d3"),
+    14: ("ApplianceEventBlock", "c0eebc4223da8dec"),
+    15: ("ApplianceEnergyBlock", "16cc7ed0519c1d78"),
 }
 
 

@@ -1,0 +1,182 @@
+"""How right `nilm` is: in a home `python -m bench.nilm --home DIR`, in all development homes `make accuracy NAME=nilm`.
+
+DIR/home.csv has the columns `at` (epoch seconds, UTC), `active_power_w`, optionally `reactive_power_var`, and the power
+in W of each appliance that has a meter of its own, named as in the catalogue of appliances
+(streams/nilm/library.yaml); an empty cell was not measured. The operator sees the mains only.
+
+Prints a line of JSON for each appliance and one for the home. `first` scores what was told when each sample was
+processed, and is the headline; `amended` what the last revisions say. all_zero, mean and combinatorial stand beside
+(bench/nilm_baselines.py says what they are given).
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from bench import nilm_homes
+from bench.nilm_baselines import BASELINES
+from bench.nilm_homes import Home, read_home
+from bench.nilm_run import Run, amended, first_told, run
+from bench.nilm_score import home_kolter, score, threshold_w
+from bench.report import report
+from schemas.blocks import Float64s
+from streams.nilm.operator import Nilm
+
+GOAL_KOLTER = 0.5
+GOAL_MIXTURE_KOLTER = 0.8
+
+
+def measure(home: Home, ran: Run) -> dict[str, Any]:
+    """All scores of a home: by appliance, and over all."""
+    names = list(home.appliances_w)
+    truth = home.appliances_w
+    ways: dict[str, dict[str, Float64s]] = {
+        "first": first_told(ran.events, home, names),
+        "amended": amended(ran.events, home, names),
+    }
+    ways |= {name: way(home.mains_w, truth) for name, way in BASELINES.items()}
+    appliances: list[dict[str, Any]] = [
+        {"appliance": name, "threshold_w": threshold_w(name)}
+        | {way: asdict(score(name, home.at, truth[name], estimate[name])) for way, estimate in ways.items()}
+        for name in names
+    ]
+    whole = {
+        way: {
+            "kolter": home_kolter(truth, estimate),
+            "f1": round(float(np.mean([appliance[way]["f1"] for appliance in appliances])), 4) if names else 0.0,
+        }
+        for way, estimate in ways.items()
+    }
+    return {"appliances": appliances, "home": whole | _cost(home, ran)}
+
+
+def measure_first(home: Home, operator: Nilm) -> dict[str, float]:
+    """Kolter accuracy and mean F1 of what an operator tells first."""
+    names = list(home.appliances_w)
+    told = first_told(run(home, operator=operator).events, home, names)
+    f1 = [score(name, home.at, home.appliances_w[name], told[name]).f1 for name in names]
+    return {"kolter": home_kolter(home.appliances_w, told), "f1": round(float(np.mean(f1)), 4)}
+
+
+def _cost(home: Home, ran: Run) -> dict[str, Any]:
+    return {
+        "samples": len(home.at),
+        "interval_s": float(np.median(np.diff(home.at))) if len(home.at) > 1 else None,
+        "microseconds_a_sample": round(ran.microseconds_a_row, 2),
+        "state_bytes": ran.state_bytes,
+    }
+
+
+def lines(measured: Mapping[str, Any]) -> Iterator[str]:
+    """The home's JSON lines."""
+    for appliance in measured["appliances"]:
+        yield json.dumps(appliance)
+    yield json.dumps({"home": measured["home"]})
+
+
+def picture(home: Home, ran: Run, path: Path) -> None:
+    """The day with the most appliance energy: mains, and each appliance as it was and as it was first told."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    total = np.nansum(list(home.appliances_w.values()), axis=0)
+    days = home.at // nilm_homes.DAY_S
+    day = int(max(np.unique(days), key=lambda day: total[days == day].sum()))
+    names = list(home.appliances_w)
+    told = first_told(ran.events, home, names)
+    which = days == day
+    hours = (home.at[which] - day * nilm_homes.DAY_S) / 3_600
+    figure, axes = pyplot.subplots(len(names) + 1, 1, sharex=True, figsize=(14, 2 + 1.6 * len(names)), squeeze=False)
+    axes[0, 0].plot(hours, home.mains_w[which], color="black", linewidth=0.6)
+    axes[0, 0].set_ylabel("mains W")
+    axes[0, 0].set_title(datetime.fromtimestamp(day * nilm_homes.DAY_S, UTC).strftime("%Y-%m-%d (UTC)"))
+    for axis, name in zip(axes[1:, 0], names, strict=True):
+        axis.fill_between(hours, home.appliances_w[name][which], color="0.75", label="true")
+        axis.plot(hours, told[name][which], color="C1", linewidth=0.8, label="told first")
+        axis.set_ylabel(f"{name} W")
+        axis.legend(loc="upper left")
+    axes[-1, 0].set_xlabel("hour")
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def accuracy(data: Path, folder: Path) -> int:
+    """All development homes, kept as bench/results/nilm.json. Returns how many miss a goal."""
+    homes = {
+        path.name: measure(home := read_home(path / "home.csv"), run(home)) for path in nilm_homes.ensure(folder, data)
+    }
+    missed = 0
+    for name, measured in homes.items():
+        first, combinatorial = measured["home"]["first"], measured["home"]["combinatorial"]
+        goal = GOAL_MIXTURE_KOLTER if name.startswith("mixture_held") else GOAL_KOLTER
+        met = first["kolter"] > goal and first["f1"] > combinatorial["f1"]
+        missed += not met
+        print(
+            f"{name}: Kolter {first['kolter']:.3f} (amended {measured['home']['amended']['kolter']:.3f}, goal {goal}), "
+            f"F1 {first['f1']:.3f} (combinatorial {combinatorial['f1']:.3f}): {'met' if met else 'MISSED'}"
+        )
+    report("nilm", {"homes": homes}, packages=["numpy"])
+    return missed
+
+
+def day_of(text: str) -> int:
+    """An ISO date or time as epoch seconds; UTC unless it says otherwise."""
+    at = datetime.fromisoformat(text)
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--home", "folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="folder of home.csv"
+)
+@click.option("--from", "begin", help="first day or time, ISO 8601, UTC")
+@click.option("--to", "end", help="day or time to stop before")
+@click.option(
+    "--train-on-submeters", "until", help="tell the operator what the sub-meters saw until then (default: never)"
+)
+@click.option("--plot", type=click.Path(path_type=Path), help="picture of the day with the most appliance energy")
+@click.option("--data", type=click.Path(path_type=Path), default="../shared/data", envvar="FLEXMETER_DATA")
+@click.option("--homes", type=click.Path(path_type=Path), default=".run/nilm", help="where development homes are kept")
+def command(
+    folder: Path | None,
+    begin: str | None,
+    end: str | None,
+    until: str | None,
+    plot: Path | None,
+    data: Path,
+    homes: Path,
+) -> None:
+    """Score `nilm` in one home, or without --home in all development homes."""
+    if folder is None:
+        sys.exit(min(accuracy(data, homes), 1))
+    try:
+        home = read_home(folder / "home.csv").between(day_of(begin) if begin else 0, day_of(end) if end else 2**62)
+        ran = run(home, day_of(until) if until else None)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    for line in lines(measure(home, ran)):
+        print(line)
+    if plot:
+        picture(home, ran, plot)
+
+
+def main(argv: Sequence[str]) -> int:
+    """As from the command line; the exit code: 1 where a goal is missed."""
+    try:
+        command.main(list(argv), prog_name="python -m bench.nilm")
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,69 @@
+"""How right `nilm` is when one weight or one number of its library is another: `python -m bench.nilm_curves`.
+
+Everything else stays as it ships. Each real home stands alone, so that what one home would choose can be read off and
+tried on the other: leave one home out. Prints Kolter accuracy and F1 of what was told first.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+
+from bench import nilm_homes
+from bench.nilm import measure_first
+from bench.nilm_homes import Home, read_home
+from bench.report import report
+from streams.nilm.library import load_library
+from streams.nilm.operator import Nilm
+from streams.nilm.weights import Weights
+
+WEIGHTS: dict[str, tuple[float, ...]] = {
+    "least_belief": (0.35, 0.45, 0.55, 0.65),
+    "memory_days": (7, 30, 90),
+    "hours": (0.0, 1.0),
+    "train": (0.0, 2.0, 8.0),
+    "slope": (0.0, 0.7),
+}
+KETTLE_SPREADS = (0.15, 0.25, 0.4)
+MONTH_S = 30 * nilm_homes.DAY_S
+
+
+def operators() -> Iterator[tuple[str, float, Nilm]]:
+    """Every point of every curve."""
+    for name, values in WEIGHTS.items():
+        for value in values:
+            yield name, value, Nilm(weights=replace(Weights(), **{name: value}))
+    library = load_library()
+    kettle = library.appliance == library.position("kettle")
+    for value in KETTLE_SPREADS:
+        spread = np.where(kettle, value, library.power_spread)
+        yield "kettle_power_spread", value, Nilm(replace(library, power_spread=spread))
+
+
+def months(home: Home, count: int) -> Home:
+    """The home's first months, of 30 days."""
+    return home.between(int(home.at[0]), int(home.at[0]) + count * MONTH_S)
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path), default="../shared/data", envvar="FLEXMETER_DATA")
+@click.option("--homes", "folder", type=click.Path(path_type=Path), default=".run/nilm")
+@click.option("--months", "count", default=2, show_default=True, help="months of each home to run")
+def main(data: Path, folder: Path, count: int) -> None:
+    """Sweep each weight by itself."""
+    nilm_homes.ensure(folder, data)
+    homes = {name: months(read_home(folder / name / "home.csv"), count) for name in nilm_homes.REAL}
+    points = []
+    for name, value, operator in operators():
+        scores = {home_name: measure_first(home, operator) for home_name, home in homes.items()}
+        points.append({"weight": name, "value": value, "homes": scores})
+        told = ", ".join(f"{home} {score['kolter']:.3f} / {score['f1']:.3f}" for home, score in scores.items())
+        print(f"{name} = {value}: {told}", flush=True)
+    report("nilm-curves", {"months": count, "points": points}, packages=["numpy"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,205 @@
+"""The development homes of `bench.nilm`, made of recordings: `python -m bench.nilm_homes --out DIR`.
+
+Each becomes DIR/<name>/home.csv: `at` (epoch seconds, UTC), `active_power_w`, and a column with the power in W for each
+appliance that has a meter of its own. `refit_house20` and `ukdale_house2` are one-minute means of real homes. The
+`mixture_*` are sums of single-appliance traces of tracebase at 1 s, so that their truth is exact: each takes its
+appliances from devices of its own, and every day of a device is in one mixture only. Those in `MIXTURES` under `held`
+are of devices and days that the library (bench/nilm_library.py) has not seen.
+"""
+
+import gzip
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import numpy as np
+
+from schemas.blocks import Float64s, Int64s
+
+DATA = Path("../shared/data")
+REAL = {
+    "refit_house20": {"Kettle": "kettle", "Dishwasher": "dishwasher", "WashingMachine": "washing_machine",
+                      "Microwave": "microwave"},
+    "ukdale_house2": {"Kettle": "kettle", "Dishwasher": "dishwasher", "WashingMachine": "washing_machine",
+                      "Microwave": "microwave"},
+}  # fmt: skip
+"""The recorded homes, and what their columns are called in the catalogue of appliances."""
+
+DAY_S = 86_400
+
+MIXTURES: dict[str, dict[str, list[str]]] = {
+    "mixture_library": {
+        "kettle": ["WaterKettle/dev_599771_2011.08.11", "WaterKettle/dev_599771_2011.08.12"],
+        "dishwasher": ["Dishwasher/dev_B82F81_2011.08.23", "Dishwasher/dev_B82F81_2011.08.31"],
+        "washing_machine": ["Washingmachine/Washingmachine_2011.12.29", "Washingmachine/Washingmachine_2012.01.03"],
+        "microwave": ["MicrowaveOven/Microwave_2012.01.01", "MicrowaveOven/Microwave_2012.01.02"],
+        "fridge": ["Refrigerator/dev_98C08A_2011.08.10", ""],
+        "freezer": ["", "Freezer/dev_D36601_2012.01.21"],
+        "tumble_dryer": ["LaundryDryer/_D36122_2011.12.17", ""],
+        "toaster": ["Toaster/Toaster_2012.01.02", "Toaster/Toaster_2012.01.04"],
+        "coffee_machine": ["Coffeemaker/Senseo_Coffee_2012.01.03", "Coffeemaker/Senseo_Coffee_2012.01.05"],
+        "oven": ["Cookingstove/dev_D33097_2011.12.20", "Cookingstove/dev_D33097_2011.12.25"],
+    },
+    "mixture_held_1": {
+        "kettle": ["WaterKettle/dev_599771_2011.09.12", "WaterKettle/dev_599771_2011.09.13"],
+        "dishwasher": ["Dishwasher/dev_B82F81_2011.09.08", "Dishwasher/dev_B82F81_2011.09.14"],
+        "washing_machine": ["Washingmachine/dev_D31FFD_2012.06.14", "Washingmachine/dev_D31FFD_2012.06.23"],
+        "microwave": ["MicrowaveOven/dev_D34484_2012.06.17", "MicrowaveOven/dev_D34484_2012.06.18"],
+        "fridge": ["Refrigerator/dev_98C08A_2011.10.17", "Refrigerator/dev_98C08A_2011.10.21"],
+        "tumble_dryer": ["LaundryDryer/dev_B7E43D_2012.01.15", "LaundryDryer/dev_B7E43D_2012.01.24"],
+        "toaster": ["Toaster/dev_98ABD2_2012.01.12", "Toaster/dev_98ABD2_2012.01.16"],
+    },
+    "mixture_held_2": {
+        "kettle": ["WaterKettle/dev_599771_2011.08.24", ""],
+        "dishwasher": ["Dishwasher/dev_B82F81_2011.09.01", ""],
+        "washing_machine": ["", "Washingmachine/dev_7297E3_2012.01.22"],
+        "microwave": ["MicrowaveOven/dev_D34484_2012.06.25", ""],
+        "freezer": ["Freezer/dev_D36601_2012.01.24", "Freezer/dev_D36601_2012.01.26"],
+        "coffee_machine": ["Coffeemaker/dev_996605_2012.01.17", "Coffeemaker/dev_senseo_2012.01.21"],
+        "oven": ["Cookingstove/dev_D33097_2011.12.27", "Cookingstove/dev_D33097_2012.01.10"],
+    },
+}
+"""For each mixture and appliance: the traces of its days, "" where it rests. Unmetered load is added to each."""
+
+UNMETERED = {
+    "mixture_library": ("Router", "Lamp", "Monitor-TFT"),
+    "mixture_held_1": ("TV-LCD", "PC-Desktop", "Subwoofer"),
+    "mixture_held_2": ("DigitalTvReceiver", "PC-Laptop", "Monitor-CRT"),
+}
+"""What runs besides in each mixture, without a column of its own: the first traces of these kinds."""
+MIXTURE_BEGIN = 1_325_376_000
+"""2012-01-01T00:00:00Z; the first day of every mixture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Mains and appliances, sample by sample."""
+
+    at: Int64s
+    mains_w: Float64s
+    reactive_var: Float64s | None
+    appliances_w: dict[str, Float64s]
+    """NaN where not measured."""
+
+    def between(self, begin: int, end: int) -> "Home":
+        """The samples with begin <= at < end, epoch seconds."""
+        which = (self.at >= begin) & (self.at < end)
+        reactive = None if self.reactive_var is None else self.reactive_var[which]
+        return Home(self.at[which], self.mains_w[which], reactive, {k: v[which] for k, v in self.appliances_w.items()})
+
+
+def read_home(path: Path) -> Home:
+    """Read DIR/home.csv; an empty cell is NaN, and a row without mains is left out. Raises ValueError, naming what."""
+    with path.open(encoding="utf-8") as file:
+        names = file.readline().strip().split(",")
+        if names[:1] != ["at"] or "active_power_w" not in names:
+            raise ValueError(f"{path}: the header must begin with `at` and have `active_power_w`, not {names}")
+        cells = np.loadtxt(map(_filled, file), delimiter=",", ndmin=2)
+    if cells.shape[1] != len(names):
+        raise ValueError(f"{path}: {cells.shape[1]} columns under {len(names)} names")
+    columns = dict(zip(names, cells.T, strict=True))
+    measured = ~np.isnan(columns["active_power_w"])
+    columns = {name: column[measured] for name, column in columns.items()}
+    return Home(
+        np.rint(columns.pop("at")).astype(np.int64),
+        columns.pop("active_power_w"),
+        columns.pop("reactive_power_var", None),
+        columns,
+    )
+
+
+def _filled(line: str) -> str:
+    """A line of the CSV with `nan` in its empty cells."""
+    return ",".join(cell or "nan" for cell in line.strip().split(","))
+
+
+def write_home(path: Path, home: Home) -> None:
+    """Write DIR/home.csv."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = ["at", "active_power_w", *home.appliances_w]
+    columns = [home.mains_w, *home.appliances_w.values()]
+    with path.open("w", encoding="utf-8") as file:
+        file.write(",".join(names) + "\n")
+        for at, *values in zip(home.at.tolist(), *(column.tolist() for column in columns), strict=True):
+            file.write(f"{at}," + ",".join("" if value != value else f"{value:.10g}" for value in values) + "\n")
+
+
+def recorded(folder: Path, names: Mapping[str, str]) -> Home:
+    """A home of one-minute means; a mains of exactly 0 is a gap of the logger."""
+    at: list[int] = []
+    rows: list[list[float]] = []
+    header: list[str] = []
+    for file in sorted(folder.glob("*.gzip")):
+        with gzip.open(file, "rt", encoding="utf-8") as lines:
+            header = next(lines).strip().split(",")[1:]
+            for line in lines:
+                time, *values = line.strip().split(",")
+                at.append(int(datetime.fromisoformat(time).replace(tzinfo=UTC).timestamp()))
+                rows.append([float(value) for value in values])
+    cells = np.array(rows)
+    there = cells[:, header.index("Aggregate")] > 0
+    columns = dict(zip(header, cells[there].T, strict=True))
+    return Home(np.array(at)[there], columns["Aggregate"], None, {names[name]: columns[name] for name in names})
+
+
+def trace(path: Path) -> Float64s:
+    """One day of one appliance at 1 s, W: the last reading of each second, held for at most a minute, else 0."""
+    seconds, watts = [], []
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            time, power, *_ = line.replace('"', "").split(";")
+            h, m, s = time[-8:].split(":")
+            seconds.append(int(h) * 3_600 + int(m) * 60 + int(s))
+            watts.append(float(power))
+    day = np.full(DAY_S, np.nan)
+    day[seconds] = watts
+    known = np.maximum.accumulate(np.where(np.isnan(day), -(10**6), np.arange(DAY_S)))
+    return np.where(np.arange(DAY_S) - known <= 60, np.nan_to_num(day)[np.maximum(known, 0)], 0.0)
+
+
+def mixture(name: str, data: Path) -> Home:
+    """The sum of the mixture's traces, day after day."""
+    folder = data / "nilm" / "tracebase" / "complete"
+    rest = np.zeros(DAY_S)
+    appliances = {
+        appliance: np.concatenate([trace(folder / f"{day}.csv.gz") if day else rest for day in days])
+        for appliance, days in MIXTURES[name].items()
+    }
+    days = len(next(iter(MIXTURES[name].values())))
+    unmetered = [
+        np.concatenate([trace(path) for path in sorted((folder / kind).glob("*.csv.gz"))[:days]])
+        for kind in UNMETERED[name]
+    ]
+    mains = np.sum([*appliances.values(), *unmetered], axis=0)
+    return Home(MIXTURE_BEGIN + np.arange(days * DAY_S), mains, None, appliances)
+
+
+def development_home(name: str, data: Path) -> Home:
+    """One of `REAL` or `MIXTURES`."""
+    return recorded(data / "nilm" / name, REAL[name]) if name in REAL else mixture(name, data)
+
+
+def ensure(out: Path, data: Path) -> list[Path]:
+    """The folders of all development homes; those that are not there yet are made."""
+    if not (data / "nilm").is_dir():
+        raise click.ClickException(f"no recordings in {data / 'nilm'}: set FLEXMETER_DATA")
+    folders = [out / name for name in (*REAL, *MIXTURES)]
+    for folder in folders:
+        if not (folder / "home.csv").exists():
+            write_home(folder / "home.csv", development_home(folder.name, data))
+    return folders
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path), default="/tmp/nilm/homes")
+@click.option("--data", type=click.Path(path_type=Path), default="../shared/data", envvar="FLEXMETER_DATA")
+def main(out: Path, data: Path) -> None:
+    """Make the development homes."""
+    for path in ensure(out, data):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Run the operator `nilm` over the mains of one home, causally, and read off what it said about each sample.
+
+`first` is what stood when the sample was processed: of each load the newest fact that was decided by then. `amended` is
+what the last revision of each load says of its whole time. Both are held under the mains, as the operator does.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.nilm_homes import Home
+from bench.nilm_score import activations, threshold_w
+from schemas.blocks import ApplianceEventBlock, Float64s, Int64s
+from schemas.catalogue import load_catalogue
+from streams.contract import Meters, Released, Result, Rows
+from streams.nilm.operator import Nilm, split, teach
+
+PROFILE = "nilm_meter"
+TURN_ROWS = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A row of an ApplianceEventBlock."""
+
+    number: int
+    revision: int
+    state: str
+    appliance: str
+    decided_at: int
+    start: int
+    end: int
+    power_w: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What came of a home."""
+
+    events: list[Event]
+    microseconds_a_row: float
+    state_bytes: int
+
+
+def run(home: Home, train_until: int | None = None, operator: Nilm | None = None) -> Run:
+    """All rows in turns, as a shard hands them on; with labels until `train_until`, epoch seconds."""
+    operator = operator or Nilm()
+    catalogue = load_catalogue()
+    quantities = tuple(catalogue.quantities[name] for name in catalogue.profiles[PROFILE].quantities)
+    interval_ms = round(float(np.median(np.diff(home.at))) * 1_000) if len(home.at) > 1 else 1_000
+    meters = Meters(PROFILE, quantities, ["home"], [None], [None], np.array([interval_ms]))
+    state = np.zeros(1, operator.dtype(quantities))
+    events: list[Event] = []
+    labels = list(_labels(home, train_until))
+    began = time.process_time()
+    for begin in range(0, len(home.at), TURN_ROWS):
+        end = begin + TURN_ROWS
+        while labels and labels[0][0] <= home.at[begin]:
+            _, appliance, power_w = labels.pop(0)
+            teach(state[0], operator.library, appliance, power_w, int(home.at[begin]) * 1_000, loads=1)
+        results = operator.on_released(state, meters, _released(home, begin, end, meters))
+        events += [event for result in results for event in _events(result)]
+    taken = time.process_time() - began
+    return Run(events, taken * 1e6 / max(len(home.at), 1), state.dtype.itemsize)
+
+
+def _released(home: Home, begin: int, end: int, meters: Meters) -> Released:
+    at = home.at[begin:end] * 1_000
+    values = np.full((len(at), len(meters.quantities)), np.nan)
+    for i, quantity in enumerate(meters.quantities):
+        if quantity.name == "active_power_w":
+            values[:, i] = home.mains_w[begin:end]
+        elif quantity.name == "reactive_power_var" and home.reactive_var is not None:
+            values[:, i] = home.reactive_var[begin:end]
+    none = np.zeros(len(at), np.int64)
+    rows = Rows(none, at, at, none.astype(np.int32), values)
+    return Released(rows, np.zeros(1, np.int64), at[-1:])
+
+
+def _labels(home: Home, until: int | None) -> Iterator[tuple[int, str, float]]:
+    """When a sub-meter saw its appliance go off, and what it drew: as a user would tell it, until then."""
+    found: list[tuple[int, str, float]] = []
+    for name, values in home.appliances_w.items() if until is not None else ():
+        for begin, end in activations(home.at, np.nan_to_num(values) > threshold_w(name)):
+            if end < (until or 0):
+                span = (home.at >= begin) & (home.at <= end)
+                found.append((int(end), name, float(np.nanpercentile(values[span], 90))))
+    return iter(sorted(found))
+
+
+def _events(result: Result) -> Iterator[Event]:
+    if isinstance(result, ApplianceEventBlock):
+        for row, appliance in enumerate(result.appliance):
+            yield Event(
+                int(result.number[row]),
+                int(result.revision[row]),
+                result.state[row],
+                appliance,
+                int(result.decided_at[row]),
+                int(result.start[row]),
+                int(result.end[row]),
+                float(result.power_w[row]),
+            )
+
+
+def first_told(events: list[Event], home: Home, names: list[str]) -> dict[str, Float64s]:
+    """Power of each appliance as it stood when each sample was processed, W."""
+    spans: list[tuple[str, int, int, float]] = []
+    by_number: dict[int, list[Event]] = {}
+    for event in events:
+        if event.state != "cycle_finished":
+            by_number.setdefault(event.number, []).append(event)
+    for told in by_number.values():
+        ends = [event.decided_at for event in told[1:]] + [2**62]
+        spans += [(e.appliance, e.decided_at, end, e.power_w) for e, end in zip(told, ends, strict=True) if not e.end]
+    return _powers(spans, home, names)
+
+
+def amended(events: list[Event], home: Home, names: list[str]) -> dict[str, Float64s]:
+    """Power of each appliance as the last revisions say, W."""
+    last = {event.number: event for event in events if event.state != "cycle_finished"}
+    spans = [(e.appliance, e.start, e.end + 1 if e.end else 2**62, e.power_w) for e in last.values()]
+    return _powers(spans, home, names)
+
+
+def _powers(spans: list[tuple[str, int, int, float]], home: Home, names: list[str]) -> dict[str, Float64s]:
+    """Sum of spans [begin, end) in ms, held under the mains. Of appliances that are not asked for, too."""
+    at_ms: Int64s = home.at * 1_000
+    known = sorted({appliance for appliance, *_ in spans if appliance != "unknown"} | set(names))
+    drawn = np.zeros((len(at_ms), len(known) + 1))
+    for appliance, begin, end, power_w in spans:
+        if appliance != "unknown":
+            first, last = np.searchsorted(at_ms, [begin, end])
+            drawn[first:last, known.index(appliance) + 1] += power_w
+    parts = split(np.rint(home.mains_w * 10).astype(np.int64), drawn) / 10
+    return {name: parts[:, known.index(name) + 1] for name in names}

@@ -1,0 +1,29 @@
+"""What counts how much when `nilm` decides. The same for all homes; docs/nilm.md has the validation curves."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each kind of evidence counts."""
+
+    least_belief: float = 0.55
+    """A load is told as an appliance from this probability on."""
+    memory_days: float = 30.0
+    bandwidth: float = 0.1
+    """What counts as the same power, in natural logarithms."""
+    cluster_width: float = 0.035
+    cluster_least_w: float = 12.0
+    hours: float = 1.0
+    hours_prior: float = 1.0
+    slope: float = 0.7
+    train: float = 8.0
+    """How much more an oven is, after several short loads: per their number squared."""
+    train_s: float = 600.0
+    drum_pulses: float = 6.0
+    """More short motor pulses than this in ten minutes: a drum turns."""
+    drum: float = 20.0
+    burst: float = 0.02
+    """Weight of what comes on again within eight minutes."""
+    chain_s: float = 120.0
+    chain_width: float = 0.12

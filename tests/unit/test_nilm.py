@@ -1,0 +1,210 @@
+"""What holds for `nilm` whatever a home does: sums, gaps, restarts, and any split into turns."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.blocks import ApplianceEnergyBlock, ApplianceEventBlock, Float64s, Int64s
+from schemas.catalogue import load_catalogue
+from streams.contract import Meters, Released, Result, Rows, State
+from streams.nilm.library import library_of, load_library
+from streams.nilm.operator import Nilm, split, teach
+from streams.registry import OPERATORS
+
+CATALOGUE = load_catalogue()
+QUANTITIES = tuple(CATALOGUE.quantities[name] for name in CATALOGUE.profiles["nilm_meter"].quantities)
+POWER = [quantity.name for quantity in QUANTITIES].index("active_power_w")
+BEGIN = 1_700_000_100_000 // 900_000 * 900_000
+POWERS_W = [0.0, 60.0, 110.0, 800.0, 1_250.0, 2_000.0, 2_050.0, 2_700.0, 8_500.0, -1_500.0]
+
+
+def meters(interval_ms: int) -> Meters:
+    return Meters("nilm_meter", QUANTITIES, ["m1"], [None], [None], np.array([interval_ms]))
+
+
+def released(at: Int64s, power_w: Float64s, watermark: int | None = None) -> Released:
+    values = np.full((len(at), len(QUANTITIES)), np.nan)
+    values[:, POWER] = power_w
+    none = np.zeros(len(at), np.int64)
+    rows = Rows(none, at, at, none.astype(np.int32), values)
+    return Released(rows, np.zeros(1, np.int64), np.array([watermark if watermark is not None else at[-1]]))
+
+
+def run(at: Int64s, power_w: Float64s, interval_ms: int, cuts: Sequence[int] = ()) -> tuple[State, list[Result]]:
+    """The state and results after these rows, in turns that end at the cuts, and after the home fell silent."""
+    operator = Nilm()
+    state = np.zeros(1, operator.dtype(QUANTITIES))
+    results: list[Result] = []
+    for begin, end in zip([0, *cuts], [*cuts, len(at)], strict=True):
+        if end > begin:
+            turn = released(at[begin:end], power_w[begin:end])
+            results += operator.on_released(state, meters(interval_ms), turn)
+            state = np.frombuffer(state.tobytes(), state.dtype).copy()
+    silent = released(at[:0], power_w[:0], int(at[-1]) + 10 * interval_ms)
+    return state, results + operator.on_released(state, meters(interval_ms), silent)
+
+
+def energies(results: Sequence[Result]) -> dict[tuple[str, int, str], tuple[int, float]]:
+    """Revision and energy of each window, start and appliance, in the highest revision."""
+    found: dict[tuple[str, int, str], tuple[int, float]] = {}
+    for block in results:
+        if isinstance(block, ApplianceEnergyBlock):
+            for row, revision in enumerate(block.revision):
+                window = block.windows[block.row_window[row]]
+                key = (window, int(block.start[row]), block.appliances[block.row_appliance[row]])
+                found[key] = max(found.get(key, (-1, 0.0)), (int(revision), float(block.energy_wh[row])))
+    return found
+
+
+def events(results: Sequence[Result]) -> list[tuple[object, ...]]:
+    return [
+        (
+            block.number[i],
+            block.revision[i],
+            block.state[i],
+            block.appliance[i],
+            block.decided_at[i],
+            block.start[i],
+            block.end[i],
+            block.power_w[i],
+            block.energy_wh[i],
+            block.confidence[i],
+        )
+        for block in results
+        if isinstance(block, ApplianceEventBlock)
+        for i in range(len(block.number))
+    ]
+
+
+@st.composite
+def homes(draw: st.DrawFn) -> tuple[Int64s, Float64s, int]:
+    """A home in which things come and go: times, mains, interval."""
+    interval_ms = draw(st.sampled_from([1_000, 10_000, 60_000]))
+    lengths = draw(st.lists(st.integers(1, 60), min_size=1, max_size=12))
+    levels = draw(st.lists(st.sampled_from(POWERS_W), min_size=len(lengths), max_size=len(lengths)))
+    noise = draw(st.integers(0, 2**31))
+    power_w = 80.0 + np.repeat(levels, lengths) + np.random.default_rng(noise).integers(-40, 40, sum(lengths)) / 10
+    kept = np.ones(len(power_w), np.bool_)
+    kept[draw(st.lists(st.integers(0, len(power_w) - 1), max_size=6))] = False
+    at = BEGIN + interval_ms * np.arange(len(power_w), dtype=np.int64)
+    return at[kept], power_w[kept], interval_ms
+
+
+kept_homes = homes().filter(lambda home: len(home[0]) > 1)
+
+
+@given(
+    st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=20),
+    st.lists(st.floats(0, 12_000), min_size=3, max_size=3),
+)
+def test_every_sample_is_shared_out_whole(mains: list[int], drawn: list[float]) -> None:
+    steps = np.array(mains, np.int64)
+    parts = split(steps, np.array([0.0, *drawn]))
+    assert (parts.sum(axis=1) == steps).all()
+    assert (parts[:, 1:] >= 0).all()
+    assert (parts[steps >= 0, 0] >= 0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(kept_homes)
+def test_quarters_add_up_to_the_mains(home: tuple[Int64s, Float64s, int]) -> None:
+    at, power_w, interval_ms = home
+    _, results = run(*home)
+    found = energies(results)
+    near = np.diff(at) <= 3 * interval_ms
+    expected_wh = (np.rint(power_w[1:] * 10) / 10 * np.diff(at) * near).sum() / 3_600_000
+    assert sum(wh for (window, _, _), (_, wh) in found.items() if window == "15min") == pytest.approx(expected_wh)
+    assert all(wh >= 0 for (_, _, name), (_, wh) in found.items() if name != "remainder")
+    if (power_w >= 0).all():
+        assert all(wh >= 0 for _, wh in found.values())
+
+
+@settings(max_examples=60, deadline=None)
+@given(kept_homes, st.data())
+def test_turns_and_restarts_change_nothing(home: tuple[Int64s, Float64s, int], data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(home[0])), max_size=6)))
+    state, results = run(*home)
+    again, in_pieces = run(*home, cuts=cuts)
+    assert again.tobytes() == state.tobytes()
+    assert events(in_pieces) == events(results)
+    assert energies(in_pieces) == energies(results)
+
+
+def test_state_of_a_home_is_at_most_4_kib() -> None:
+    assert Nilm().dtype(QUANTITIES).itemsize <= 4_096
+
+
+def test_a_meter_without_power_has_no_state_to_speak_of() -> None:
+    heat = tuple(CATALOGUE.quantities[name] for name in CATALOGUE.profiles["water"].quantities)
+    assert Nilm().dtype(heat).itemsize == 1
+
+
+def test_a_gap_is_no_data_and_not_all_off() -> None:
+    at = BEGIN + 1_000 * np.concatenate([np.arange(120), np.arange(400, 500)])
+    power_w = np.where(np.arange(220) < 60, 100.0, 2_600.0) + np.arange(220) % 3
+    _, results = run(at, power_w, 1_000)
+    lost = [event for event in events(results) if event[2] == "lost"]
+    assert lost and lost[0][6] == at[119]
+    (covered,) = {int(b.covered_ms[0]) for b in results if isinstance(b, ApplianceEnergyBlock) and b.start[0] == BEGIN}
+    assert covered == (119 + 99) * 1_000
+
+
+def test_a_stuck_meter_is_no_data() -> None:
+    power_w = np.concatenate([100.0 + np.arange(60) % 2, np.full(3 * 3_600 // 60, 2_600.0), 100.0 + np.arange(60) % 2])
+    at = BEGIN + 60_000 * np.arange(len(power_w), dtype=np.int64)
+    _, results = run(at, power_w, 60_000)
+    covered_ms = sum(
+        int(block.covered_ms[i])
+        for block in results
+        if isinstance(block, ApplianceEnergyBlock)
+        for i in range(len(block.start))
+        if block.appliances[block.row_appliance[i]] == "remainder" and block.revision[i] == 0
+        and block.windows[block.row_window[i]] == "15min"
+    )  # fmt: skip
+    assert covered_ms == at[-1] - at[0] - (3 * 3_600_000 - 3_600_000 + 60_000)
+
+
+def test_a_load_that_turns_out_otherwise_takes_its_energy_along() -> None:
+    """2.6 kW might be a kettle; after an hour it is not."""
+    power_w = np.where((np.arange(7_000) >= 800) & (np.arange(7_000) < 5_000), 2_700.0, 100.0) + np.arange(7_000) % 3
+    at = BEGIN + 1_000 * np.arange(7_000, dtype=np.int64)
+    _, results = run(at, power_w, 1_000)
+    told = [event for event in events(results) if event[0] == 1]
+    assert told[0][3] == "kettle"
+    assert told[-1][3] != "kettle"
+    first = energies([block for block in results if isinstance(block, ApplianceEnergyBlock)])
+    revision, kettle_wh = first["15min", BEGIN, "kettle"]
+    assert revision >= 1
+    assert kettle_wh == 0
+
+
+def test_a_label_teaches_the_home() -> None:
+    """A 1250 W load of two minutes is a microwave, unless the user has said what it is here."""
+    power_w = np.tile(np.concatenate([np.full(1_200, 100.0), np.full(110, 1_350.0)]), 3) + np.arange(3_930) % 3
+    at = BEGIN + 1_000 * np.arange(len(power_w), dtype=np.int64)
+    operator = Nilm()
+    state = np.zeros(1, operator.dtype(QUANTITIES))
+    teach(state[0], operator.library, "toaster", 1_250.0, BEGIN)
+    taught = events(operator.on_released(state, meters(1_000), released(at, power_w)))
+    untaught = events(run(at, power_w, 1_000)[1])
+    assert {event[3] for event in untaught} == {"microwave"}
+    assert {event[3] for event in taught} == {"toaster"}
+
+
+def test_a_label_for_what_is_no_appliance_is_refused() -> None:
+    operator = Nilm()
+    with pytest.raises(ValueError, match="not in"):
+        teach(np.zeros(1, operator.dtype(QUANTITIES))[0], operator.library, "perpetuum_mobile", 1.0, BEGIN)
+
+
+def test_a_library_names_only_its_own_appliances() -> None:
+    with pytest.raises(ValueError, match="not in"):
+        library_of({"appliances": ["unknown"], "modes": [{"appliance": "kettle"}]})
+
+
+def test_the_operator_is_registered() -> None:
+    assert OPERATORS["nilm"].name == "nilm"
+    assert load_library().appliances[0] == "unknown"
