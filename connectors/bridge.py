@@ -9,13 +9,16 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from connectors.authority import Audit, Refused
 from connectors.intake import Intake
 from connectors.kafka import Outlet
 from connectors.packing import Packed, Packer
 from connectors.source import Delivery, Source
+from connectors.watched import Watched
 from schemas.blocks import Beat, ReadingBlock
 from schemas.catalogue import load_catalogue
 from schemas.codec import encode
@@ -79,12 +82,15 @@ class BridgeLoop:
         outlet: Outlet,
         intake: Intake,
         clock: Callable[[], float] = time.time,
+        watched: Sequence[Watched[Any]] = (),
     ) -> None:
         self._bridge = bridge
         self._source = source
         self._outlet = outlet
         self._intake = intake
         self._clock = clock
+        self._watched = watched
+        self._audit = Audit()
         columns = {profile.name: list(profile.quantities) for profile in load_catalogue().profiles.values()}
         self._packer: Packer[Delivery] = Packer(bridge.name, bridge.linger_ms, columns)
         self._pulses = (
@@ -109,6 +115,8 @@ class BridgeLoop:
 
     def turn(self) -> None:
         """Take what has come, send what is due, beat, and hear what Kafka has."""
+        for file in self._watched:
+            file.refresh(time.monotonic())
         deliveries = self._receive()
         now_ms = self._now_ms()
         for delivery in deliveries:
@@ -161,7 +169,7 @@ class BridgeLoop:
 
     def _take(self, delivery: Delivery, now_ms: int) -> None:
         try:
-            taken = self._intake.take(delivery.payload, delivery.address, now_ms)
+            taken = self._intake.take(delivery, now_ms)
         except Rejected as rejected:
             self._reject(delivery, now_ms, rejected)
             return
@@ -182,9 +190,19 @@ class BridgeLoop:
         letter = dead_letter(name, delivery.address.text, now_ms, rejected, delivery.payload)
         REJECTED.labels(name, rejected.reason.value).inc()
         delivery.payload = b""
+        delivery.rejected = rejected
         delivery.waits_for = 1
+        if isinstance(rejected, Refused):
+            self._report(rejected, now_ms, delivery)
         partition = partition_of(name, self._dead_letters.partitions)
         self._outlet.produce(self._dead_letters.name, partition, encode(letter), partial(self._arrived, [delivery]))
+
+    def _report(self, refused: Refused, now_ms: int, delivery: Delivery) -> None:
+        """The refusal as an event of the meter's; of meters that nobody knows, the dead letter tells alone."""
+        place = self._intake.registered(refused.meter)
+        if place is not None and (event := self._audit.event(refused, now_ms)) is not None:
+            delivery.waits_for += 1
+            self._packer.add_event(place.events_partition, place.device, event, now_ms, delivery)
 
     def _send(self, blocks: Iterable[Packed[Delivery]]) -> None:
         for packed in blocks:

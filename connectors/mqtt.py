@@ -245,7 +245,8 @@ class MqttSource:
             return address_of("(topic is not UTF-8)", self._templates)
 
     def _take(self, topic: bytes, payload: bytes, packet_id: int) -> None:
-        delivery = MqttDelivery(payload, self._address_of(topic), packet_id=packet_id)
+        address = self._address_of(topic)
+        delivery = MqttDelivery(payload, address, address.identity, packet_id=packet_id)
         self._arrived.append(delivery)
         if packet_id:
             self._unacknowledged.append(delivery)

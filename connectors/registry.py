@@ -38,8 +38,8 @@ TEXT_PROTOCOLS = frozenset({"json", "senml", "p1"})
 """Those whose payloads may be text; all others are written as hexadecimal digits where text is needed."""
 
 
-def json_decoders() -> Mapping[str, Decode]:
-    """A decoder for each profile that has a mapping."""
+def json_decoders(keys: Keys = no_keys) -> Mapping[str, Decode]:
+    """A decoder for each profile that has a mapping. JSON is never encrypted: it needs no keys."""
     return {profile: partial(decode_json, mapping=mapping) for profile, mapping in load_mappings().items()}
 
 
@@ -51,11 +51,11 @@ def telegram_decoders(decode: DecodeTelegrams, keys: Keys = no_keys) -> Mapping[
     }
 
 
-DECODERS: Mapping[str, Callable[[], Mapping[str, Decode]]] = {
+DECODERS: Mapping[str, Callable[..., Mapping[str, Decode]]] = {
     "json": json_decoders,
     **{protocol: partial(telegram_decoders, decode) for protocol, decode in TELEGRAMS.items()},
 }
-"""decoder -> what makes its decoders, one for each profile."""
+"""decoder -> what makes its decoders, one for each profile, with the meters' keys where there are any."""
 
 
 def _embedded(url: str) -> Store:

@@ -17,13 +17,15 @@ class Address:
     """Where a payload came in, and what that says about it.
 
     `text` is the address as the protocol writes it (MQTT topic, CoAP path, URL). `profile` and `meter` are empty where
-    the address does not name them; nothing here has been checked yet.
+    the address does not name them; nothing here has been checked yet. `identity` is who a topic is of, where the broker
+    lets nobody else write there; empty = the address does not say.
     """
 
     text: str
     profile: str
     meter: str
     carries: Carries
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)

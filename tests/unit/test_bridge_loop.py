@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from connectors import bridge as loop_module
+from connectors.authority import EACH_ITSELF, Authority
 from connectors.bridge import MOST_IN_FLIGHT, BridgeLoop
 from connectors.decode.readings import Address, Carries
 from connectors.intake import Intake
@@ -90,7 +91,8 @@ class Bench:
         self.source, self.kafka = ScriptedSource(), HeldKafka()
         self.now_s = 1_795_507_200.0
         monkeypatch.setattr(loop_module.time, "monotonic", lambda: self.now_s)
-        intake = Intake(load_register(folder / "register.csv"), json_decoders(), 4, 4)
+        authority = Authority(lambda: EACH_ITSELF, anonymous=True)
+        intake = Intake(load_register(folder / "register.csv"), {"": json_decoders()}, 4, 4, authority)
         self.loop = BridgeLoop(
             topology.bridges["mqtt_malmo"], topology, self.source, cast(Outlet, self.kafka), intake, lambda: self.now_s
         )
