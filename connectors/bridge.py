@@ -169,6 +169,8 @@ class BridgeLoop:
 
     def _take(self, delivery: Delivery, now_ms: int) -> None:
         try:
+            if delivery.rejected is not None:
+                raise delivery.rejected
             taken = self._intake.take(delivery, now_ms)
         except Rejected as rejected:
             self._reject(delivery, now_ms, rejected)

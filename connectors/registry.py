@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from connectors.amqp import AmqpSource
 from connectors.decode.dlms.decoder import decode_dlms
 from connectors.decode.json_decoder import decode_json
 from connectors.decode.mapping import load_mappings
@@ -12,6 +13,7 @@ from connectors.decode.p1 import decode_p1
 from connectors.decode.readings import Decode
 from connectors.decode.senml import decode_senml
 from connectors.decode.telegram import DecodeTelegrams, Keys, decode_rows, no_keys
+from connectors.http import HttpSource
 from connectors.mqtt import MqttSource
 from connectors.rows import ROWS
 from connectors.source import Source
@@ -20,6 +22,8 @@ from schemas.catalogue import load_catalogue
 from schemas.topology import Bridge
 
 SOURCES: Mapping[str, Callable[[Bridge, str], Source]] = {
+    "amqp": AmqpSource,
+    "http": HttpSource,
     "mqtt": MqttSource,
 }
 """protocol -> what receives; the text is the instance, empty for the only one."""

@@ -18,7 +18,8 @@ class Delivery:
     `identity` is whom the protocol has authenticated (certificate name, user, PSK identity, token); empty = nobody.
     `decoder` is one of connectors.registry.DECODERS where the payload's content type names it; empty = the bridge's.
     `waits_for` counts the blocks and dead letters that Kafka must have before the payload is acknowledged.
-    `rejected` says, when it is acknowledged, why it went to the dead letters; None = it was taken.
+    `rejected` says, when it is acknowledged, why it went to the dead letters; None = it was taken. A source that finds
+    the payload unusable sets it itself.
     """
 
     payload: bytes

@@ -36,11 +36,12 @@ class TopicTemplate:
 
     levels: tuple[str, ...]
     carries: Carries
+    separator: str = "/"
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, separator: str = "/") -> Self:
         """Take a template apart; ValueError says what is wrong with it."""
-        levels = tuple(text.split("/"))
+        levels = tuple(text.split(separator))
         if levels.count("{profile}") != 1:
             raise ValueError(f"{text!r} needs the level {{profile}} exactly once")
         for level in levels:
@@ -50,19 +51,27 @@ class TopicTemplate:
                 raise ValueError(f"{text!r} has the level {level!r}; in braces are {', '.join(_NAMED)}")
         if levels[-1] not in set(Carries):
             raise ValueError(f"the last level of {text!r} must be one of: {', '.join(Carries)}")
-        return cls(levels, Carries(levels[-1]))
+        return cls(levels, Carries(levels[-1]), separator)
 
     def filter(self) -> str:
         """The MQTT topic filter (MQTT 5, clause 4.7.1) that lets through what the template describes."""
         return "/".join("+" if level.startswith("{") else level for level in self.levels)
 
+    def binding_key(self) -> str:
+        """The binding key of an AMQP topic exchange that lets through what the template describes.
+
+        >>> TopicTemplate.parse("meters.{profile}.{meter}.reading", ".").binding_key()
+        'meters.*.*.reading'
+        """
+        return ".".join("*" if level.startswith("{") else level for level in self.levels)
+
     def topic(self, profile: str, meter: str) -> str:
         """The topic under which that meter reports."""
-        return "/".join({"{profile}": profile, "{meter}": meter}.get(level, level) for level in self.levels)
+        return self.separator.join({"{profile}": profile, "{meter}": meter}.get(level, level) for level in self.levels)
 
     def address(self, topic: str) -> Address | None:
         """What the topic says; None where it does not fit the template."""
-        levels = topic.split("/")
+        levels = topic.split(self.separator)
         if len(levels) != len(self.levels):
             return None
         for level, expected in zip(levels, self.levels, strict=True):
