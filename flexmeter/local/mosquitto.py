@@ -17,7 +17,9 @@ OPEN = "allow_anonymous true"
 
 
 def configuration(folder: Path, port: int, as_root: bool, security: str = OPEN) -> str:
-    """mosquitto.conf; `security` is its lines on TLS, passwords and rules. As root it would become the user `mosquitto`, who may not write in our folder.
+    """mosquitto.conf; `security` is its lines on TLS, passwords and rules.
+
+    As root it would become the user `mosquitto`, who may not write in our folder.
 
     Queues are long, so that a bridge that is away for a while loses nothing: QoS 1 messages beyond them are dropped.
     """
