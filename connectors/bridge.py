@@ -14,6 +14,7 @@ from typing import Any
 from prometheus_client import Counter, Gauge, Histogram
 
 from connectors.authority import Audit, Refused
+from connectors.counters import Counters, CounterTopic
 from connectors.intake import Intake
 from connectors.kafka import Outlet
 from connectors.packing import Packed, Packer
@@ -83,6 +84,7 @@ class BridgeLoop:
         intake: Intake,
         clock: Callable[[], float] = time.time,
         watched: Sequence[Watched[Any]] = (),
+        shared: CounterTopic | None = None,
     ) -> None:
         self._bridge = bridge
         self._source = source
@@ -90,6 +92,8 @@ class BridgeLoop:
         self._intake = intake
         self._clock = clock
         self._watched = watched
+        self._shared = shared
+        self._counters = shared.counters if shared else Counters()
         self._audit = Audit()
         columns = {profile.name: list(profile.quantities) for profile in load_catalogue().profiles.values()}
         self._packer: Packer[Delivery] = Packer(bridge.name, bridge.linger_ms, columns)
@@ -117,6 +121,8 @@ class BridgeLoop:
         """Take what has come, send what is due, beat, and hear what Kafka has."""
         for file in self._watched:
             file.refresh(time.monotonic())
+        if self._shared is not None:
+            self._shared.exchange(self._outlet, time.monotonic())
         deliveries = self._receive()
         now_ms = self._now_ms()
         for delivery in deliveries:
@@ -172,6 +178,7 @@ class BridgeLoop:
             if delivery.rejected is not None:
                 raise delivery.rejected
             taken = self._intake.take(delivery, now_ms)
+            self._counters.check(taken.proofs)
         except Rejected as rejected:
             self._reject(delivery, now_ms, rejected)
             return
@@ -179,6 +186,7 @@ class BridgeLoop:
             log.error("cannot go on: payload of %d bytes from %s", len(delivery.payload), delivery.address.text)
             raise
         delivery.payload = b""
+        delivery.proofs = taken.proofs
         delivery.waits_for = len(taken.readings) + len(taken.events)
         for place, reading in taken.readings:
             self._packer.add_reading(place.readings_partition, place.device, reading, now_ms, delivery)
@@ -238,6 +246,8 @@ class BridgeLoop:
 
     def _acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
+            if delivery.proofs:
+                self._counters.confirm(delivery.proofs)
             self._source.acknowledge(delivery)
         self._in_flight -= len(deliveries)
         ACKNOWLEDGED.labels(self._bridge.name).inc(len(deliveries))

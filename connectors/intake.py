@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.authority import Authority, Grant, Refused
-from connectors.decode.readings import Decode, MeterEvent, Reading
+from connectors.decode.readings import Decode, MeterEvent, Proof, Reading
 from connectors.source import Delivery
 from schemas.errors import Reason, Rejected
 from schemas.faults import choose_one_of
@@ -27,6 +27,7 @@ class Taken:
 
     readings: Sequence[tuple[Place, Reading]]
     events: Sequence[tuple[Place, MeterEvent]]
+    proofs: Sequence[Proof] = ()
 
 
 class Intake:
@@ -71,6 +72,7 @@ class Intake:
         return Taken(
             [(place(reading.meter), reading) for reading in decoded.readings],
             [(place(event.meter), event) for event in decoded.events],
+            decoded.proofs,
         )
 
     def _decode(self, profile: str, decoder: str) -> Decode:

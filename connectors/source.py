@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from connectors.decode.readings import Address
+from connectors.decode.readings import Address, Proof
 from schemas.errors import Rejected
 
 
@@ -19,7 +19,7 @@ class Delivery:
     `decoder` is one of connectors.registry.DECODERS where the payload's content type names it; empty = the bridge's.
     `waits_for` counts the blocks and dead letters that Kafka must have before the payload is acknowledged.
     `rejected` says, when it is acknowledged, why it went to the dead letters; None = it was taken. A source that finds
-    the payload unusable sets it itself.
+    the payload unusable sets it itself. `proofs` are the counters that its telegrams have proven.
     """
 
     payload: bytes
@@ -28,6 +28,7 @@ class Delivery:
     decoder: str = ""
     waits_for: int = 0
     rejected: Rejected | None = None
+    proofs: Sequence[Proof] = ()
 
 
 class Source(Protocol):

@@ -98,6 +98,7 @@ def _bridge(name: str, section: Section) -> Bridge:
         options=section.options("options"),
         # An MQTT broker does not tell who published: its own rules say who may write which topic.
         anonymous=section.flag("anonymous", default=protocol == "mqtt"),
+        counters=section.text("counters", default=""),
     )
 
 

@@ -29,7 +29,8 @@ class Topic:
 class Bridge:
     """Receives from a source and writes readings, events and dead letters to these topics.
 
-    `anonymous` lets those report whom the protocol does not authenticate.
+    `anonymous` lets those report whom the protocol does not authenticate. `counters` is the topic by which bridges tell
+    each other the counters of encrypted telegrams; empty = each knows its own.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Bridge:
     linger_ms: int
     options: Mapping[str, str]
     anonymous: bool = False
+    counters: str = ""
 
 
 @dataclass(frozen=True, slots=True)

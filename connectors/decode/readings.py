@@ -55,11 +55,21 @@ class MeterEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """A counter that a MAC or tag has proven, with which key of whose: `key` is a short digest of it."""
+
+    holder: str
+    key: str
+    counter: int
+
+
+@dataclass(frozen=True, slots=True)
 class Decoded:
-    """Everything that one payload said."""
+    """Everything that one payload said, and what of it is proven to be no older telegram."""
 
     readings: tuple[Reading, ...]
     events: tuple[MeterEvent, ...]
+    proofs: tuple[Proof, ...] = ()
 
 
 Decode = Callable[[bytes, Address, int], Decoded]

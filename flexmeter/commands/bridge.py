@@ -52,6 +52,7 @@ def command(topology_path: Path, bridge_name: str, instance: str, metrics_port: 
 def run(topology: Topology, bridge: Bridge, instance: str, stopping: threading.Event) -> None:
     """Make the bridge and run it until `stopping`; raises Faults for files or topics that do not fit."""
     from connectors.bridge import BridgeLoop
+    from connectors.counters import CounterTopic
     from connectors.intake import Intake
     from connectors.kafka import Outlet, ensure_topics
     from connectors.registry import SOURCES
@@ -59,14 +60,18 @@ def run(topology: Topology, bridge: Bridge, instance: str, stopping: threading.E
 
     register = load_register(topology.register)
     authority, decoders, watched = _trusted(topology, bridge)
-    topics = [topology.topics[name] for name in (bridge.readings, bridge.events, bridge.dead_letters)]
+    names = (bridge.readings, bridge.events, bridge.dead_letters, bridge.counters)
+    topics = [topology.topics[name] for name in names if name]
     source = SOURCES[bridge.protocol](bridge, instance)
     _wait_for(lambda: ensure_topics(topology.kafka, topics), stopping)
+    shared = CounterTopic(topology.kafka, topology.topics[bridge.counters]) if bridge.counters else None
+    if shared is not None:
+        _wait_for(shared.read, stopping)
     if stopping.is_set():
         return
     intake = Intake(register, decoders, topics[0].partitions, topics[1].partitions, authority)
     outlet = Outlet(topology.kafka, f"flexmeter-{bridge.name}")
-    BridgeLoop(bridge, topology, source, outlet, intake, watched=watched).run(stopping.is_set)
+    BridgeLoop(bridge, topology, source, outlet, intake, watched=watched, shared=shared).run(stopping.is_set)
 
 
 def _trusted(

@@ -34,6 +34,7 @@ PUBLISHED = {
     11: ("ReadingBlock", "eb776aff619cc611"),
     12: ("PartialLoadBlock", "c61de68e2d382de1"),
     13: ("LoadBlock", "4aeed789b7bc00d3"),
+    20: ("TelegramCounter", "d5c0cc82754447c6"),
 }
 
 
