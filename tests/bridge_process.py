@@ -116,11 +116,18 @@ class Place:
 
 
 def make_place(
-    folder: Path, kafka: str, url: str, prefix: str, entry: Mapping[str, object] = MappingProxyType({}), **options: str
+    folder: Path,
+    kafka: str,
+    url: str,
+    prefix: str,
+    entry: Mapping[str, object] = MappingProxyType({}),
+    topics: Mapping[str, object] = MappingProxyType({}),
+    **options: str,
 ) -> Place:
     """The repository's topology with all its topics, and all its addresses, under a prefix.
 
-    `entry` has what the bridge's entry has otherwise, `principals` and `keys` what the topology has.
+    `entry` has what the bridge's entry has otherwise, `principals` and `keys` what the topology has; `topics` are there
+    besides.
     """
     text = yaml.safe_load((ROOT / "topology.yaml").read_text("utf-8"))
     document = json.loads(json.dumps(text), object_hook=lambda node: _prefixed(node, prefix, set(text["topics"])))
@@ -133,6 +140,7 @@ def make_place(
         bridge["options"] = options
     document |= {key: value for key, value in entry.items() if key in ("principals", "keys")}
     bridge |= {key: value for key, value in entry.items() if key not in ("principals", "keys")}
+    document["topics"] |= topics
     path = folder / "topology.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     (folder / "register.csv").write_text(REGISTER)
