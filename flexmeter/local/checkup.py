@@ -51,6 +51,9 @@ def checkup(root: Path = ROOT) -> list[Check]:
         _program("clickhouse-server", "clickhouse-server", needed=False, why="for tests"),
         _program("chromium", "chromium", needed=False, why="for tests"),
         _program("mosquitto_pub", "mosquitto-clients", needed=False, why="for tests"),
+        _program("rabbitmq-server", "rabbitmq-server", needed=False, why="for tests, and for AMQP on this machine"),
+        _program("amqp-publish", "amqp-tools", needed=False, why="for tests"),
+        _program("curl", "curl", needed=False, why="for tests"),
         _program("npm", "npm", needed=False, why="for the page's scripts"),
     ]
 

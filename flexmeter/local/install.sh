@@ -22,7 +22,10 @@ $page/package-lock.json"
 stamp=.parts/installed-$tests
 now=$(pwd; cat $inputs | cksum)
 programs="java mosquitto"
-[ $tests = yes ] && programs="$programs clickhouse-server chromium mosquitto_pub"
+topology=${FLEXMETER_TOPOLOGY:-topology.yaml}
+uses_amqp() { grep -Eq '^ *protocol: *amqp' "$topology" 2>/dev/null; }
+uses_amqp && programs="$programs rabbitmq-server"
+[ $tests = yes ] && programs="$programs clickhouse-server chromium mosquitto_pub rabbitmq-server amqp-publish curl"
 complete() {
     for program in $programs; do has "$program" || return 1; done
     [ -x .venv/bin/python ] && [ -d .parts/kafka ] && [ -f $stamp ] && [ "$(cat $stamp)" = "$now" ]
@@ -35,12 +38,16 @@ needs() { has "$1" || packages="$packages $2"; }  # program, Debian package
 .venv/bin/python -c '' 2>/dev/null && cat requirements.lock $lock pyproject.toml | cmp -s - .venv/$lock || pypi=yes
 needs java openjdk-17-jre-headless
 needs mosquitto mosquitto
+uses_amqp && needs rabbitmq-server rabbitmq-server
 [ -d .parts/kafka ] && cmp -s flexmeter/local/kafka/pom.xml .parts/kafka.pom || { needs mvn maven; jars=yes; }
 [ -d $page/node_modules ] && cmp -s $page/package-lock.json .parts/page.lock || { needs npm npm; scripts=yes; }
 if [ $tests = yes ]; then
     needs clickhouse-server clickhouse-server
     needs chromium chromium
     needs mosquitto_pub mosquitto-clients
+    uses_amqp || needs rabbitmq-server rabbitmq-server
+    needs amqp-publish amqp-tools
+    needs curl curl
 fi
 if has "$python"; then
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
@@ -84,7 +91,7 @@ if [ -n "$packages" ]; then
         { apt -qq update && apt $quiet -y install --no-install-recommends $packages >&2; } ||
         die "apt-get failed (see above); when mended, run this again, or by hand as root:" "$by_hand"
     [ -x /usr/sbin/policy-rc.d ] && [ -d /run/systemd/system ] &&
-        say "Not started now; Debian starts mosquitto at the next boot unless: systemctl disable mosquitto"
+        say "Not started now; Debian starts brokers at the next boot unless: systemctl disable mosquitto rabbitmq-server"
 fi
 
 # --- Python ----------------------------------------------------------------------------------------------------------
