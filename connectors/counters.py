@@ -3,7 +3,7 @@
 A counter that a MAC or tag covers never goes back while its key is the same. So a telegram far behind the highest one
 that Kafka has is a replay (or an echo from a concentrator that was long away): rejected, kept as a dead letter. One
 within the window passes: late, out of order, or heard by two concentrators; repeats among these are dropped where all
-rows of a meter are seen in order, in the shard. docs/decisions/0009 says why it is done so.
+rows of a meter are seen in order, in the shard. docs/decisions/0013 says why it is done so.
 
 Only what Kafka has counts: what comes again because it was never acknowledged is not rejected for its own first copy.
 """

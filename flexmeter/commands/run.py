@@ -44,7 +44,8 @@ def _run(path: Path, folder: Path, for_s: float | None, meters: int) -> int:
         wanted = ports()
         if taken := faults(wanted):
             raise click.ClickException("\n".join(taken))
-        place = Place(mine, *(port.number for port in wanted), amqp_port=amqp_port())
+        kafka, mqtt, page = (port.number for port in wanted)
+        place = Place(mine, kafka, mqtt, page, amqp_port())
         topology = load_topology(path, place.settings(os.environ), known())
         fleet = ("--meters", str(meters), "--duplicates", "0.01", "--garbage", "0.001")
         stack = Stack(place, topology, path, Role("fleet", "", 0, fleet), Console(file=sys.stdout))
