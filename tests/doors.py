@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import pika
@@ -128,15 +129,14 @@ class HttpDoor:
     ) -> list[Sent]:
         url = f"http://{HOST}:{self._port}/v1/malmo_household/{meter}/reading"
         lines: list[str] = []
-        for payload in payloads:
-            text = "".join(f"\\x{byte:02x}" if byte > 126 else chr(byte) for byte in payload)
-            quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-            lines += [f'url = "{url}"', f'data-binary = "{quoted}"', f'header = "Authorization: Bearer {secret}"']
-            lines += ['header = "Content-Type: application/json"', "silent", "max-time = 20"]
-            lines += [r'write-out = "\n%{http_code} retry-after=%header{retry-after}\n"', "next"]
-        done = subprocess.run(
-            ["curl", "-K", "-"], input="\n".join(lines[:-1]).encode(), capture_output=True, timeout=300
-        )
+        with TemporaryDirectory() as folder:
+            for number, payload in enumerate(payloads):
+                (Path(folder) / str(number)).write_bytes(payload)
+                lines += [f'url = "{url}"', f'data-binary = "@{folder}/{number}"', "silent", "max-time = 20"]
+                lines += [f'header = "Authorization: Bearer {secret}"', 'header = "Content-Type: application/json"']
+                lines += [r'write-out = "\n%{http_code} retry-after=%header{retry-after}\n"', "next"]
+            config = "\n".join(lines[:-1]).encode()
+            done = subprocess.run(["curl", "-K", "-"], input=config, capture_output=True, timeout=300)
         words = [line for line in done.stdout.decode().splitlines() if "retry-after=" in line]
         return [Sent(line.startswith("202"), line) for line in words]
 
