@@ -72,6 +72,8 @@ def run(topology: Topology, bridge: Bridge, instance: str, stopping: threading.E
     intake = Intake(register, decoders, topics[0].partitions, topics[1].partitions, authority)
     outlet = Outlet(topology.kafka, f"flexmeter-{bridge.name}")
     BridgeLoop(bridge, topology, source, outlet, intake, watched=watched, shared=shared).run(stopping.is_set)
+    if shared is not None:
+        shared.close()
 
 
 def _trusted(

@@ -22,8 +22,8 @@ from tests.integration.test_bridge import blocks_of, reading, rows
 pytestmark = pytest.mark.integration
 
 METERS = ["m1", "m2", "m3"]
-BOUND_BYTES = 250_000_000
-"""What a bridge may take in memory, besides itself, while Kafka stands still: MQTT holds 8,192 messages of 20 kB."""
+BOUND_BYTES = 100_000_000
+"""What a bridge may take in memory, besides itself, while Kafka stands still and four times as much is offered."""
 
 
 @pytest.fixture(params=["mqtt", "amqp", "http"])
