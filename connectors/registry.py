@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from connectors.amqp import AmqpSource
+from connectors.coap import CoapSource
 from connectors.decode.dlms.decoder import decode_dlms
 from connectors.decode.json_decoder import decode_json
 from connectors.decode.mapping import load_mappings
@@ -23,6 +24,7 @@ from schemas.topology import Bridge
 
 SOURCES: Mapping[str, Callable[[Bridge, str], Source]] = {
     "amqp": AmqpSource,
+    "coap": CoapSource,
     "http": HttpSource,
     "mqtt": MqttSource,
 }
