@@ -17,6 +17,7 @@ from collections.abc import Mapping
 
 from aiocoap import Code, Message
 
+from connectors.authority import Refused
 from schemas.errors import Reason, Rejected
 
 _LONGEST_DIAGNOSTIC_BYTES = 512
@@ -52,6 +53,8 @@ def answer(rejected: Rejected | None) -> Message:
     """
     if rejected is None:
         return Message(code=Code.CHANGED)
+    if isinstance(rejected, Refused) and not rejected.identity:
+        return failure(Code.UNAUTHORIZED, str(rejected))
     return failure(CODES.get(rejected.reason, Code.UNPROCESSABLE_ENTITY), str(rejected))
 
 
