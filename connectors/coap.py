@@ -128,13 +128,12 @@ class CoapSource:
 
     def close(self) -> None:
         """See Source. Who still waits is told to come again."""
-        if self._context is None:
-            return
-        for delivery in self._under_way:
-            _respond(delivery, busy(_BUSY_RETRY_S, "restarting"))
-        self._work(_LAST_WORDS_S)
-        self._loop.run_until_complete(self._context.shutdown())
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        if self._context is not None:
+            for delivery in self._under_way:
+                _respond(delivery, busy(_BUSY_RETRY_S, "restarting"))
+            self._work(_LAST_WORDS_S)
+            self._loop.run_until_complete(self._context.shutdown())
+            self._context = None
         self._loop.close()
 
     async def take(self, request: Message) -> Message:

@@ -48,8 +48,8 @@ DECODERS: Mapping[int | None, str] = {
 def answer(rejected: Rejected | None) -> Message:
     """The response to a payload that Kafka has, as reading or as dead letter.
 
-    >>> answer(None).code, answer(Rejected(Reason.UNIT, "energy is in 'kg'")).code.dotted
-    (<Code.CHANGED 68 "2.04 Changed">, '4.22')
+    >>> answer(None).code.dotted, answer(Rejected(Reason.UNIT, "energy is in 'kg'")).code.dotted
+    ('2.04', '4.22')
     """
     if rejected is None:
         return Message(code=Code.CHANGED)
