@@ -18,6 +18,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -45,6 +46,8 @@ MOST_UNDER_WAY = 4_096
 MOST_BYTES_UNDER_WAY = 64_000_000
 MOST_BYTES_IN_BLOCKS = 32_000_000
 
+_KNOWN_PATHS = 131_072
+"""Paths whose meaning is remembered: there is one for each meter."""
 _PATIENCE_S = 10.0
 _AWAY_RETRY_S = 30
 _BUSY_RETRY_S = 5
@@ -102,6 +105,7 @@ class CoapSource:
         self._loop = asyncio.new_event_loop()
         self._context: Context | None = None
         self._inbox = Inbox(self)
+        self._address_of = lru_cache(_KNOWN_PATHS)(self._new_address)
         self._bodies = Bodies(LARGEST_PAYLOAD_BYTES, MOST_BYTES_IN_BLOCKS)
         self._arrived: list[CoapDelivery] = []
         self._under_way: OrderedDict[CoapDelivery, None] = OrderedDict()
@@ -172,7 +176,7 @@ class CoapSource:
             return Message(code=Code.CONTINUE)
         return await self._deliver(body, address, request.remote.identity, decoder)
 
-    def _address_of(self, path: Sequence[str]) -> Address | None:
+    def _new_address(self, path: Sequence[str]) -> Address | None:
         if any("/" in segment for segment in path):
             return None
         address = address_of("/".join(path), self._templates)

@@ -48,9 +48,12 @@ HANDSHAKES = Counter("flexmeter_coap_handshakes", "DTLS handshakes by outcome", 
 
 
 class Tuning(TransportTuning):
-    """A response may take this long before an empty acknowledgement goes first: blocks linger, clients wait 2 s."""
+    """What differs from RFC 7252's and aiocoap's own."""
 
     EMPTY_ACK_DELAY = 1.0
+    """A response may take so long before an empty acknowledgement goes first: blocks linger, clients wait 2 s."""
+    EXCHANGE_LIFETIME = 45.0
+    """As long as a sender repeats itself (MAX_TRANSMIT_SPAN). What comes later is the same reading once more."""
 
 
 class Peer(EndpointAddress):
