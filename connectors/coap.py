@@ -19,6 +19,7 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -286,6 +287,9 @@ def _parsed(bridge: Bridge) -> tuple[CoapAddress, Sequence[TopicTemplate]]:
     if address.secured != bool(bridge.options.get("psk_file")):
         what = "coaps:// needs the option psk_file" if address.secured else "coap:// has no use for the option psk_file"
         faults.append(Fault(0, f"bridge {bridge.name}: {what}", "see docs/coap.md"))
+    if address.secured and find_spec("DTLSSocket") is None:
+        what = "coaps:// needs the Python package DTLSSocket"
+        faults.append(Fault(0, f"bridge {bridge.name}: {what}", "install flexmeter[coap]; see docs/coap.md"))
     if faults:
         raise Faults("topology", faults)
     return address, templates
