@@ -6,8 +6,8 @@ once more. Nothing is ever sent again for a non-confirmable request: it is answe
 lost as the request may. Which code says what: coap_codes.py; bodies in blocks: coap_blocks.py; DTLS: coap_transport.py.
 
 What is under way is bounded, in number and bytes. Beyond that, and while Kafka has not taken the oldest of it for ten
-seconds, requests are answered at once with 5.03 and a time to come again, and so are those that have waited so long;
-Kafka may have these all the same, later.
+seconds (`answer_within_s`), requests are answered at once with 5.03 and a time to come again, and so are those that
+have waited so long; Kafka may have these all the same, later.
 
 aiocoap's event loop runs in its caller's thread, as long as `receive` waits.
 """
@@ -15,7 +15,7 @@ aiocoap's event loop runs in its caller's thread, as long as `receive` waits.
 import asyncio
 import logging
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -27,7 +27,7 @@ from aiocoap import Code, Context, Message
 from aiocoap.numbers.optionnumbers import OptionNumber
 from aiocoap.numbers.types import NON
 from aiocoap.resource import PathCapable, Resource
-from prometheus_client import Counter
+from prometheus_client import Counter as Counted
 
 from connectors.coap_blocks import Bodies, Incomplete
 from connectors.coap_codes import DECODERS, answer, busy, failure
@@ -45,20 +45,21 @@ log = logging.getLogger("connectors.coap")
 
 MOST_UNDER_WAY = 4_096
 MOST_BYTES_UNDER_WAY = 64_000_000
+MOST_UNDER_WAY_OF_ONE = 512
+"""Of one authenticated sender."""
 MOST_BYTES_IN_BLOCKS = 32_000_000
 
 _KNOWN_PATHS = 131_072
 """Paths whose meaning is remembered: there is one for each meter."""
-_PATIENCE_S = 10.0
 _AWAY_RETRY_S = 30
 _BUSY_RETRY_S = 5
 _GATHER_S = 0.005
 _LAST_WORDS_S = 0.1
 _BLOCK_OPTIONS = (OptionNumber.BLOCK1, OptionNumber.BLOCK2)
-_OPTIONS = ("psk_file",)
+_OPTIONS = ("psk_file", "answer_within_s")
 _PORTS = {"coap": 5683, "coaps": 5684}
 
-ANSWERS = Counter(
+ANSWERS = Counted(
     "flexmeter_coap_answers",
     "Responses by code and by the request's type; what NON was not answered with 2.04 is lost",
     ["bridge", "code", "type"],
@@ -101,7 +102,7 @@ class CoapSource:
     def __init__(self, bridge: Bridge, instance: str = "") -> None:
         self._bridge = bridge
         self._shares_port = bool(instance)
-        self._address, self._templates = _parsed(bridge)
+        self._address, self._templates, self._patience_s = _parsed(bridge)
         self._keys = PreSharedKeys(Path(bridge.options["psk_file"])) if self._address.secured else None
         self._loop = asyncio.new_event_loop()
         self._context: Context | None = None
@@ -111,6 +112,7 @@ class CoapSource:
         self._arrived: list[CoapDelivery] = []
         self._under_way: OrderedDict[CoapDelivery, None] = OrderedDict()
         self._bytes_under_way = 0
+        self._under_way_of: Counter[str] = Counter()
         self._unanswered: deque[CoapDelivery] = deque()
         self._bug: Exception | None = None
         self._stop_at: asyncio.TimerHandle | None = None
@@ -129,6 +131,9 @@ class CoapSource:
         assert isinstance(delivery, CoapDelivery)
         del self._under_way[delivery]
         self._bytes_under_way -= delivery.length
+        self._under_way_of[delivery.identity] -= 1
+        if not self._under_way_of[delivery.identity]:
+            del self._under_way_of[delivery.identity]
         _respond(delivery, answer(delivery.rejected))
 
     def close(self) -> None:
@@ -165,7 +170,7 @@ class CoapSource:
         decoder = DECODERS.get(request.opt.content_format)
         if decoder is None:
             return failure(Code.UNSUPPORTED_CONTENT_FORMAT, "send JSON, SenML, or a telegram as octet-stream")
-        if (refusal := self._refusal()) is not None:
+        if (refusal := self._refusal(request.remote.identity)) is not None:
             return refusal
         try:
             body = self._body(request)
@@ -191,11 +196,13 @@ class CoapSource:
         key = (request.remote.blockwise_key, request.code, request.get_cache_key(_BLOCK_OPTIONS))
         return self._bodies.take(key, block.start, request.payload, block.more)
 
-    def _refusal(self) -> Message | None:
-        if self._under_way and time.monotonic() - next(iter(self._under_way)).came_at > _PATIENCE_S:
+    def _refusal(self, identity: str) -> Message | None:
+        if self._under_way and time.monotonic() - next(iter(self._under_way)).came_at > self._patience_s:
             return busy(_AWAY_RETRY_S, "what came before is not stored yet")
         if len(self._under_way) >= MOST_UNDER_WAY or self._bytes_under_way >= MOST_BYTES_UNDER_WAY:
             return busy(_BUSY_RETRY_S, "too much at once")
+        if identity and self._under_way_of[identity] >= MOST_UNDER_WAY_OF_ONE:
+            return busy(_BUSY_RETRY_S, "too much at once from you", Code.TOO_MANY_REQUESTS)
         return None
 
     async def _deliver(self, body: bytes, address: Address, identity: str, decoder: str) -> Message:
@@ -211,6 +218,7 @@ class CoapSource:
         self._arrived.append(delivery)
         self._under_way[delivery] = None
         self._bytes_under_way += len(body)
+        self._under_way_of[identity] += 1
         self._unanswered.append(delivery)
         if len(self._arrived) == 1:
             self._stop_after(_GATHER_S)
@@ -218,7 +226,7 @@ class CoapSource:
 
     def _lose_patience(self) -> None:
         """Tell those who have waited too long to come again."""
-        too_old = time.monotonic() - _PATIENCE_S
+        too_old = time.monotonic() - self._patience_s
         while self._unanswered and (self._unanswered[0].response.done() or self._unanswered[0].came_at < too_old):
             _respond(self._unanswered.popleft(), busy(_AWAY_RETRY_S, "not stored yet"))
 
@@ -238,7 +246,7 @@ class CoapSource:
             )
         except OSError as error:
             raise Unavailable(f"coap at {place}", f"cannot listen: {error}") from error
-        log.info("listening on %s%s", place, ", DTLS" if self._keys else "")
+        log.info("listening at %s%s", place, ", DTLS" if self._keys else "")
         return context
 
     def _work(self, timeout_s: float) -> None:
@@ -272,27 +280,25 @@ class Inbox(Resource, PathCapable):
         return response
 
 
-def _parsed(bridge: Bridge) -> tuple[CoapAddress, Sequence[TopicTemplate]]:
-    faults = [
-        Fault(0, f"bridge {bridge.name}: unknown option {key!r}", choose_one_of(key, _OPTIONS))
-        for key in bridge.options
-        if key not in _OPTIONS
-    ]
+def _parsed(bridge: Bridge) -> tuple[CoapAddress, Sequence[TopicTemplate], float]:
+    """Address, paths, patience in s; raises Faults."""
+    found = [(f"unknown option {key!r}", choose_one_of(key, _OPTIONS)) for key in bridge.options if key not in _OPTIONS]
+    secured, templates, patience_s = bridge.url.startswith("coaps:"), [], 0.0
+    address = CoapAddress("", 0, secured)
     try:
         address = CoapAddress.parse(bridge.url)
         templates = [TopicTemplate.parse(text) for text in bridge.subscribe]
+        patience_s = float(bridge.options.get("answer_within_s") or 10)
     except ValueError as error:
-        remedy = "write it as meters/{profile}/{meter}/reading, the url as coaps://host:port"
-        raise Faults("topology", [*faults, Fault(0, f"bridge {bridge.name}: {error}", remedy)]) from error
-    if address.secured != bool(bridge.options.get("psk_file")):
-        what = "coaps:// needs the option psk_file" if address.secured else "coap:// has no use for the option psk_file"
-        faults.append(Fault(0, f"bridge {bridge.name}: {what}", "see docs/coap.md"))
-    if address.secured and find_spec("DTLSSocket") is None:
-        what = "coaps:// needs the Python package DTLSSocket"
-        faults.append(Fault(0, f"bridge {bridge.name}: {what}", "install flexmeter[coap]; see docs/coap.md"))
-    if faults:
-        raise Faults("topology", faults)
-    return address, templates
+        found.append((str(error), "write paths as meters/{profile}/{meter}/reading, the url as coaps://host:port"))
+    if secured != bool(bridge.options.get("psk_file")):
+        what = "coaps:// needs the option psk_file" if secured else "coap:// has no use for the option psk_file"
+        found.append((what, "see docs/coap.md"))
+    if secured and find_spec("DTLSSocket") is None:
+        found.append(("coaps:// needs the Python package DTLSSocket", "install flexmeter[coap]; see docs/coap.md"))
+    if found:
+        raise Faults("topology", [Fault(0, f"bridge {bridge.name}: {what}", remedy) for what, remedy in found])
+    return address, templates, patience_s
 
 
 def _respond(delivery: CoapDelivery, response: Message) -> None:

@@ -8,7 +8,10 @@
     4.13 Request Entity Too Large     longer than any decoder reads
     4.15 Unsupported Content-Format   no decoder for that content format
     4.22 Unprocessable Entity         well formed, but not to be believed, or not what the meter may say
-    5.03 Service Unavailable          overloaded, or Kafka is away; Max-Age = come again after so many seconds
+    4.29 Too Many Requests            of this sender are under way (RFC 8516)
+    5.03 Service Unavailable          overloaded, or Kafka is away
+
+The Max-Age of 4.29 and 5.03 says after how many seconds to come again.
 
 A rejected payload is in the dead letters when the answer leaves. Its diagnostic payload is the reason in words.
 """
@@ -63,8 +66,8 @@ def failure(code: Code, why: str) -> Message:
     return Message(code=code, payload=why.encode()[:_LONGEST_DIAGNOSTIC_BYTES].decode(errors="ignore").encode())
 
 
-def busy(retry_s: int, why: str) -> Message:
+def busy(retry_s: int, why: str, code: Code = Code.SERVICE_UNAVAILABLE) -> Message:
     """Come again later (RFC 7252, 5.9.3.4)."""
-    response = failure(Code.SERVICE_UNAVAILABLE, why)
+    response = failure(code, why)
     response.opt.max_age = retry_s
     return response

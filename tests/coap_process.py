@@ -2,13 +2,10 @@
 
 import re
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from flexmeter.local.ports import HOST, free_port
-from schemas.topology import load_topology
 from tests.bridge_process import Place, make_place
 
 KEYS = {"m1": b"0123456789abcdef", "m2": b"fedcba9876543210", "head-end": b"0011223344556677"}
@@ -18,17 +15,14 @@ PRINCIPALS = "identity,meters\n*,{identity}\nhead-end,*\n"
 def coap_place(folder: Path, kafka: str, prefix: str, *, secured: bool, decoder: str = "senml") -> Place:
     """A topology with one CoAP bridge, which listens at a free port."""
     url = f"{'coaps' if secured else 'coap'}://{HOST}:{free_port()}"
-    place = make_place(folder, kafka, "mqtt://nowhere", prefix)
-    document = yaml.safe_load(place.path.read_text("utf-8"))
-    bridge = document["bridges"][prefix]
-    bridge |= {"protocol": "coap", "url": url, "decoder": decoder, "anonymous": not secured, "options": {}}
+    entry: dict[str, object] = {"protocol": "coap", "decoder": decoder, "url": url, "anonymous": not secured}
+    entry["options"] = {"answer_within_s": "3"}
     if secured:
-        bridge["options"]["psk_file"] = str(folder / "psk.csv")
+        entry["options"] = {"psk_file": str(folder / "psk.csv")}
+        entry["principals"] = str(folder / "principals.csv")
         write_keys(folder, KEYS)
-        document["principals"] = str(folder / "principals.csv")
         (folder / "principals.csv").write_text(PRINCIPALS)
-    place.path.write_text(yaml.safe_dump(document, sort_keys=False))
-    return replace(place, topology=load_topology(place.path), url=url)
+    return make_place(folder, kafka, url, prefix, entry)
 
 
 def write_keys(folder: Path, keys: dict[str, bytes]) -> None:

@@ -4,6 +4,7 @@ A new protocol brings a door: the bridge's entry in topology.yaml, and how a dev
 """
 
 import hashlib
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +37,10 @@ class Door(Protocol):
     protocol: str
     answers: bool
     """Whether the device hears the bridge's own answer; else a broker's, before the bridge has seen the payload."""
+    stranger: str
+    """What a device with a wrong secret hears, where `answers`; empty = nothing."""
+    retry: str
+    """What it hears while Kafka is away, where `answers`."""
 
     def entry(self, prefix: str, folder: Path) -> dict[str, object]:
         """The bridge's entry."""
@@ -51,6 +56,7 @@ class MqttDoor:
 
     protocol = "mqtt"
     answers = False
+    stranger = retry = ""
 
     def __init__(self, broker: str) -> None:
         self._broker = broker
@@ -77,6 +83,7 @@ class AmqpDoor:
 
     protocol = "amqp"
     answers = False
+    stranger = retry = ""
 
     def __init__(self, broker: str) -> None:
         self._broker = broker
@@ -111,6 +118,8 @@ class HttpDoor:
 
     protocol = "http"
     answers = True
+    stranger = "401"
+    retry = "503 retry-after=5"
 
     def __init__(self) -> None:
         self._port = free_port()
@@ -139,6 +148,43 @@ class HttpDoor:
             done = subprocess.run(["curl", "-K", "-"], input=config, capture_output=True, timeout=300)
         words = [line for line in done.stdout.decode().splitlines() if "retry-after=" in line]
         return [Sent(line.startswith("202"), line) for line in words]
+
+
+class CoapDoor:
+    """libcoap's client with OpenSSL's DTLS, one handshake and one confirmable request a payload."""
+
+    protocol = "coap"
+    answers = True
+    stranger = ""
+    retry = "503 retry-after=30"
+
+    def __init__(self) -> None:
+        self._port = free_port()
+        self._body = Path()
+
+    def entry(self, prefix: str, folder: Path) -> dict[str, object]:
+        self._body = folder / "body"
+        keys = [f"{user},{secret.encode().hex()}" for user, secret in USERS.items()]
+        (folder / "psk.csv").write_text("\n".join(["identity,key", *keys]))
+        return {
+            "url": f"coaps://{HOST}:{self._port}",
+            "subscribe": ["meters/{profile}/{meter}/reading"],
+            "options": {"psk_file": str(folder / "psk.csv"), "answer_within_s": "2"},
+        }
+
+    def send(
+        self, prefix: str, meter: str, payloads: Sequence[bytes], identity: str = HUB, secret: str = USERS[HUB]
+    ) -> list[Sent]:
+        url = f"coaps://{HOST}:{self._port}/meters/malmo_household/{meter}/reading"
+        command = ["coap-client-openssl", "-v", "6", "-B", "5", "-u", identity, "-k", secret, "-m", "post", "-t", "50"]
+        return [self._heard([*command, "-b", "1024", "-f", str(self._body), url], payload) for payload in payloads]
+
+    def _heard(self, command: Sequence[str], payload: bytes) -> Sent:
+        self._body.write_bytes(payload)
+        text = subprocess.run(command, capture_output=True, timeout=60).stdout.decode(errors="replace")
+        found = re.findall(r"v:1 t:(?:ACK|CON) c:([245])\.(\d\d).*?\[(?:.*Max-Age:(\d+))?", text)
+        code, detail, retry_s = found[-1] if found else ("", "", "")
+        return Sent((code, detail) == ("2", "04"), f"{code}{detail} retry-after={retry_s}" if code else "")
 
 
 def guard(folder: Path, users: dict[str, str]) -> str:

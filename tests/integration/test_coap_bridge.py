@@ -49,7 +49,7 @@ def path(place: Place, meter: str = "m1", carries: str = "reading", profile: str
 
 
 def listening(place: Place) -> None:
-    wait_until(lambda: "listening" in place.log(), "the bridge does not listen")
+    wait_until(lambda: "listening at" in place.log(), "the bridge does not listen")
 
 
 def arrived(place: Place, *expected: tuple[str, int]) -> Counter[tuple[str, int]]:
@@ -196,7 +196,7 @@ def test_a_killed_bridge_has_acknowledged_nothing_that_is_lost(tmp_path: Path) -
             kafka.send_signal(signal.SIGCONT)
         assert unanswered.code == "", unanswered
         with place.running():
-            wait_until(lambda: place.log().count("listening") == 2, "the bridge does not listen again")
+            wait_until(lambda: place.log().count("listening at") == 2, "the bridge does not listen again")
             assert post(place, path(place), pack(2), *SENML_JSON).code == "2.04"
             assert arrived(place, ("m1", 1), ("m1", 2)) == Counter({("m1", 1): 1, ("m1", 2): 1})
 

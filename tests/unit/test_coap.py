@@ -1,10 +1,10 @@
 """The CoAP source by itself: what it makes of datagrams, and what it lets no sender do."""
 
-import os
 import socket
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -155,7 +155,7 @@ def test_patience_ends_and_the_next_are_refused_at_once(monkeypatch: pytest.Monk
     with listening() as (source, sender):
         sender.send(request(1, b"one"))
         (delivery,) = received(source, 1)
-        monkeypatch.setattr("connectors.coap._PATIENCE_S", -1.0)
+        monkeypatch.setattr(source, "_patience_s", -1.0)
         refusal = Message.decode(until(source, lambda: heard(sender)))
         assert (refusal.code, refusal.opt.max_age) == (Code.SERVICE_UNAVAILABLE, 30)
         sender.send(request(2, b"two"))
@@ -174,21 +174,22 @@ def test_who_waits_at_the_end_is_told_so() -> None:
     assert answered is not None and Message.decode(answered).code is Code.SERVICE_UNAVAILABLE
 
 
+_numbers = count(30_000)
+_open: list[tuple[CoapSource, socket.socket]] = []
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=300), st.booleans())
 def test_whatever_comes_the_source_goes_on(noise: bytes, looks_real: bool) -> None:
     source, sender = _open[0]
     sender.send(b"\x42\x02\0\1\0\1" + noise if looks_real else noise)
-    sender.send(request(int.from_bytes(os.urandom(2)), b"after"))
+    sender.send(request(next(_numbers), b"after"))
     for _ in range(400):
         for delivery in source.receive(0.01, 512):
             source.acknowledge(delivery)
             if delivery.payload == b"after":
                 return
     raise AssertionError(noise.hex())
-
-
-_open: list[tuple[CoapSource, socket.socket]] = []
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -174,6 +174,27 @@ def test_sessions_are_bounded_and_the_most_silent_goes(tmp_path: Path, monkeypat
         assert [peer.identity for peer in source_sessions(source)] == ["m1", "head-end"]
 
 
+def test_one_sender_has_a_share_of_the_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.coap.MOST_UNDER_WAY_OF_ONE", 2)
+    with listening(tmp_path) as (source, line):
+        m1, m2 = (connect(source, line(), identity, KEYS[identity]) for identity in ("m1", "m2"))
+        for number in range(3):
+            m1.send(request(number, b"m1"))
+        taken = received(source, 2)
+        for _ in range(100):
+            source.receive(0.005, 0)
+            m1.pump()
+            if m1.heard:
+                break
+        (refusal,) = map(Message.decode, m1.heard)
+        assert (refusal.code, refusal.opt.max_age) == (Code.TOO_MANY_REQUESTS, 5)
+        m2.send(request(1, b"m2"))
+        assert [delivery.identity for delivery in received(source, 1)] == ["m2"]
+        source.acknowledge(taken[0])
+        m1.send(request(9, b"m1 again"))
+        assert [delivery.payload for delivery in received(source, 1)] == [b"m1 again"]
+
+
 def test_a_key_that_is_taken_back_ends_its_session(tmp_path: Path) -> None:
     with listening(tmp_path) as (source, line):
         device = connect(source, line(), "m1", KEYS["m1"])
