@@ -5,6 +5,8 @@ import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from flexmeter.local.part import running, spawn, stop, wait_ready
 from flexmeter.local.ports import HOST, free_port
 from schemas.blocks import DeadLetter, EventBlock, ReadingBlock
 from tests.bridge_process import Place, wait_until
-from tests.coap_process import Answer, answer_of, as_device, coap_place, post, start_post, write_keys
+from tests.coap_process import KEYS, Answer, answer_of, as_device, coap_place, post, start_post, write_keys
 from tests.integration.test_bridge import blocks_of, reading, rows
 
 pytestmark = pytest.mark.integration
@@ -152,6 +154,34 @@ def test_who_may_say_what(kafka: str, tmp_path: Path) -> None:
 def said(place: Place, meter: str, number: int, *options: str, client: str = "openssl", wait_s: int = 20) -> Answer:
     body = pack(number, meter=meter)
     return post(place, path(place, meter), body, *SENML_JSON, *options, client=client, wait_s=wait_s)
+
+
+@pytest.mark.parametrize("secured", [False, True])
+def test_a_fleet_of_meters_that_speak_coap(kafka: str, tmp_path: Path, secured: bool) -> None:
+    place = coap_place(tmp_path, kafka, f"fleet-{'secured' if secured else 'plain'}", secured=secured)
+    url = place.url.replace("://", f"://head-end:{KEYS['head-end'].hex()}@") if secured else place.url
+    timing = ("--interval", "1", "--first-outage", "1", "--outage-lasts", "1", "--outage-every", "60")
+    where = ("--url", url, "--folder", str(tmp_path), "--register", str(tmp_path / "register.csv"))
+    meters = ("--area", place.bridge.name, "--homes", "6", "--heat", "1")
+    command = [sys.executable, "-m", "flexmeter", "fleet", *where, *meters, *timing]
+    subprocess.run([*command, "--register-only"], check=True, capture_output=True, timeout=60)
+    with place.running():
+        listening(place)
+        fleet = subprocess.Popen(command, stderr=subprocess.PIPE)
+        try:
+            events = place.placed("events", EventBlock, lambda blocks: any("power_restored" in b.kind for b in blocks))
+            fleet.send_signal(signal.SIGTERM)
+            _, said = fleet.communicate(timeout=40)
+        finally:
+            fleet.kill()
+        assert fleet.returncode == 0, said
+        account = orjson.loads((tmp_path / "fleet.json").read_bytes())
+        placed = place.placed(
+            "readings", ReadingBlock, lambda blocks: sum(len(b.at) for b in blocks) >= account["sent"]
+        )
+    assert account["refused"] == 0 and account["sent"] > 9
+    assert {block.profile for block in blocks_of(placed)} == {"malmo_household", "malmo_substation", "district_heat"}
+    assert any("last_gasp" in found.record.kind for found in events if isinstance(found.record, EventBlock))
 
 
 def test_without_kafka_nothing_is_acknowledged(tmp_path: Path) -> None:
