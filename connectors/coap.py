@@ -104,7 +104,7 @@ class CoapSource:
         self._shares_port = bool(instance)
         self._address, self._templates, self._patience_s = _parsed(bridge)
         self._keys = PreSharedKeys(Path(bridge.options["psk_file"])) if self._address.secured else None
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop
         self._context: Context | None = None
         self._inbox = Inbox(self)
         self._address_of = lru_cache(_KNOWN_PATHS)(self._new_address)
@@ -144,7 +144,7 @@ class CoapSource:
             self._work(_LAST_WORDS_S)
             self._loop.run_until_complete(self._context.shutdown())
             self._context = None
-        self._loop.close()
+            self._loop.close()
 
     async def take(self, request: Message) -> Message:
         """The response to one request, or to one block of a request."""
@@ -233,6 +233,7 @@ class CoapSource:
     def _open(self) -> Context:
         """Raises Unavailable."""
         place = f"{self._address.host}:{self._address.port}"
+        self._loop = asyncio.new_event_loop()
         try:
             context = self._loop.run_until_complete(
                 open_context(
@@ -245,6 +246,7 @@ class CoapSource:
                 )
             )
         except OSError as error:
+            self._loop.close()
             raise Unavailable(f"coap at {place}", f"cannot listen: {error}") from error
         log.info("listening at %s%s", place, ", DTLS" if self._keys else "")
         return context
