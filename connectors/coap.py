@@ -23,7 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from aiocoap import Code, Context, Message
+from aiocoap import Code, Message
 from aiocoap.numbers.optionnumbers import OptionNumber
 from aiocoap.numbers.types import NON
 from aiocoap.resource import PathCapable, Resource
@@ -32,7 +32,7 @@ from prometheus_client import Counter as Counted
 from connectors.coap_blocks import Bodies, Incomplete
 from connectors.coap_codes import DECODERS, answer, busy, failure
 from connectors.coap_keys import PreSharedKeys
-from connectors.coap_transport import open_context
+from connectors.coap_transport import Server, open_context
 from connectors.decode.readings import Address
 from connectors.decode.trust import LARGEST_PAYLOAD_BYTES
 from connectors.source import Delivery
@@ -53,7 +53,7 @@ _KNOWN_PATHS = 131_072
 """Paths whose meaning is remembered: there is one for each meter."""
 _AWAY_RETRY_S = 30
 _BUSY_RETRY_S = 5
-_GATHER_S = 0.005
+_GATHER_S = 0.02
 _LAST_WORDS_S = 0.1
 _BLOCK_OPTIONS = (OptionNumber.BLOCK1, OptionNumber.BLOCK2)
 _OPTIONS = ("psk_file", "answer_within_s")
@@ -105,9 +105,10 @@ class CoapSource:
         self._address, self._templates, self._patience_s = _parsed(bridge)
         self._keys = PreSharedKeys(Path(bridge.options["psk_file"])) if self._address.secured else None
         self._loop: asyncio.AbstractEventLoop
-        self._context: Context | None = None
+        self._server: Server | None = None
         self._inbox = Inbox(self)
         self._address_of = lru_cache(_KNOWN_PATHS)(self._new_address)
+        self._counted = lru_cache(lambda code, non: ANSWERS.labels(bridge.name, code.dotted, "NON" if non else "CON"))
         self._bodies = Bodies(LARGEST_PAYLOAD_BYTES, MOST_BYTES_IN_BLOCKS)
         self._arrived: list[CoapDelivery] = []
         self._under_way: OrderedDict[CoapDelivery, None] = OrderedDict()
@@ -119,8 +120,8 @@ class CoapSource:
 
     def receive(self, timeout_s: float, at_most: int) -> Sequence[CoapDelivery]:
         """See Source."""
-        if self._context is None:
-            self._context = self._open()
+        if self._server is None:
+            self._server = self._open()
         self._lose_patience()
         self._work(0 if self._arrived and at_most else timeout_s)
         given, self._arrived = self._arrived[:at_most], self._arrived[at_most:]
@@ -138,12 +139,12 @@ class CoapSource:
 
     def close(self) -> None:
         """See Source. Who still waits is told to come again."""
-        if self._context is not None:
+        if self._server is not None:
             for delivery in self._under_way:
                 _respond(delivery, busy(_BUSY_RETRY_S, "restarting"))
             self._work(_LAST_WORDS_S)
-            self._loop.run_until_complete(self._context.shutdown())
-            self._context = None
+            self._loop.run_until_complete(self._server.shutdown())
+            self._server = None
             self._loop.close()
 
     async def take(self, request: Message) -> Message:
@@ -157,8 +158,7 @@ class CoapSource:
         if request.opt.block1 is not None:
             response.opt.block1 = request.opt.block1
         if response.code is not Code.CONTINUE:
-            kind = "NON" if request.mtype is NON else "CON"
-            ANSWERS.labels(self._bridge.name, response.code.dotted, kind).inc()
+            self._counted(response.code, request.mtype is NON).inc()
         return response
 
     async def _response(self, request: Message) -> Message:
@@ -230,12 +230,12 @@ class CoapSource:
         while self._unanswered and (self._unanswered[0].response.done() or self._unanswered[0].came_at < too_old):
             _respond(self._unanswered.popleft(), busy(_AWAY_RETRY_S, "not stored yet"))
 
-    def _open(self) -> Context:
+    def _open(self) -> Server:
         """Raises Unavailable."""
         place = f"{self._address.host}:{self._address.port}"
         self._loop = asyncio.new_event_loop()
         try:
-            context = self._loop.run_until_complete(
+            server = self._loop.run_until_complete(
                 open_context(
                     self._inbox,
                     self._bridge.name,
@@ -249,7 +249,7 @@ class CoapSource:
             self._loop.close()
             raise Unavailable(f"coap at {place}", f"cannot listen: {error}") from error
         log.info("listening at %s%s", place, ", DTLS" if self._keys else "")
-        return context
+        return server
 
     def _work(self, timeout_s: float) -> None:
         """Let aiocoap work for so long, or until something has come, and a moment more for what comes with it."""

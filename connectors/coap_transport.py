@@ -5,7 +5,7 @@ lets go of one. Here one context serves all, as tinydtls means it: a sender has 
 address (RFC 6347, 4.2.1), half-open handshakes and sessions are bounded, and of the latter those go first that were
 silent longest. The identity of a session is that whose key finished its handshake.
 
-The only module that touches private parts of aiocoap, all in `open_context`.
+The only module that touches private parts of aiocoap: `Messages`, `Server`, `open_context`.
 """
 
 import asyncio
@@ -19,8 +19,11 @@ from typing import Any
 
 from aiocoap import Context, Message
 from aiocoap.error import UnparsableMessage
-from aiocoap.interfaces import EndpointAddress, MessageInterface, MessageManager
+from aiocoap.interfaces import EndpointAddress, MessageInterface
+from aiocoap.messagemanager import MessageManager
 from aiocoap.numbers.constants import TransportTuning
+from aiocoap.pipe import error_to_message, run_driving_pipe
+from aiocoap.tokenmanager import TokenManager
 from prometheus_client import Counter
 
 from connectors.coap_keys import PreSharedKeys
@@ -48,12 +51,9 @@ HANDSHAKES = Counter("flexmeter_coap_handshakes", "DTLS handshakes by outcome", 
 
 
 class Tuning(TransportTuning):
-    """What differs from RFC 7252's and aiocoap's own."""
+    """A response may take so long before an empty acknowledgement goes first: blocks linger, clients wait 2 s."""
 
     EMPTY_ACK_DELAY = 1.0
-    """A response may take so long before an empty acknowledgement goes first: blocks linger, clients wait 2 s."""
-    EXCHANGE_LIFETIME = 45.0
-    """As long as a sender repeats itself (MAX_TRANSMIT_SPAN). What comes later is the same reading once more."""
 
 
 class Peer(EndpointAddress):
@@ -260,22 +260,33 @@ class SecuredDatagrams(Datagrams):
         self._dtls.resetPeer(self._new_session(*place))
 
 
-class Recent(OrderedDict[Any, Any]):
-    """aiocoap's memory of what it has answered, of which the oldest is forgotten early."""
+class Messages(MessageManager):
+    """aiocoap's message layer, which remembers for so many messages what it answered, not for so many seconds.
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        super().__setitem__(key, value)
-        if len(self) > MOST_REMEMBERED:
-            self.popitem(last=False)
+    Its own keeps a timer for each message of the last four minutes.
+    """
 
-    def pop(self, key: Any, default: Any = None) -> Any:
-        """Not an error where it was forgotten already."""
-        return super().pop(key, default)
+    def _deduplicate_message(self, message: Message) -> bool:
+        key = (message.remote, message.mid)
+        if key in self._recent_messages:
+            return bool(super()._deduplicate_message(message))
+        self._recent_messages[key] = None
+        if len(self._recent_messages) > MOST_REMEMBERED:
+            del self._recent_messages[next(iter(self._recent_messages))]
+        return False
+
+
+class Server(Context):
+    """aiocoap's server, without a name for each request: making that one takes as long as decoding it."""
+
+    def render_to_pipe(self, pipe: Any) -> None:
+        """See Context."""
+        run_driving_pipe(error_to_message(pipe, self.log), self._render_to_pipe(pipe))
 
 
 async def open_context(
     site: object, bridge: str, host: str, port: int, keys: PreSharedKeys | None, share_port: bool
-) -> Context:
+) -> Server:
     """A server; with `keys` it speaks DTLS.
 
     Raises:
@@ -283,17 +294,16 @@ async def open_context(
 
     """
     loop = asyncio.get_running_loop()
-    context = Context(loop=loop, serversite=site, loggername="connectors.coap.aiocoap")
-    context.log.setLevel(logging.ERROR)  # it tells of every datagram and request that it does not like
-
-    async def listen(messages: MessageManager) -> MessageInterface:
-        messages._recent_messages = Recent()
-        _, datagrams = await loop.create_datagram_endpoint(
-            lambda: SecuredDatagrams(bridge, messages, keys) if keys else Datagrams(bridge, messages),
-            local_addr=(host, port),
-            reuse_port=share_port,
-        )
-        return datagrams
-
-    await context._append_tokenmanaged_messagemanaged_transport(listen)
-    return context
+    server = Server(loop=loop, serversite=site, loggername="connectors.coap.aiocoap")
+    server.log.setLevel(logging.ERROR)  # it tells of every datagram and request that it does not like
+    tokens = TokenManager(server)
+    messages = Messages(tokens)
+    messages._recent_messages = OrderedDict()
+    _, messages.message_interface = await loop.create_datagram_endpoint(
+        lambda: SecuredDatagrams(bridge, messages, keys) if keys else Datagrams(bridge, messages),
+        local_addr=(host, port),
+        reuse_port=share_port,
+    )
+    tokens.token_interface = messages
+    server.request_interfaces.append(tokens)
+    return server

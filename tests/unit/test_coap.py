@@ -20,7 +20,6 @@ from connectors.coap import CoapDelivery, CoapSource
 from connectors.coap_blocks import Bodies, Incomplete
 from connectors.coap_codes import answer, busy, failure
 from connectors.coap_keys import load_keys
-from connectors.coap_transport import Recent
 from flexmeter.local.ports import HOST, free_port
 from schemas.errors import Reason, Rejected, Unavailable
 from schemas.faults import Faults
@@ -277,9 +276,7 @@ def test_codes() -> None:
 
 def test_what_was_answered_is_remembered_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coap_transport, "MOST_REMEMBERED", 2)
-    recent = Recent()
-    for key in "abc":
-        recent[key] = None
-    recent["c"] = "answer"
-    assert list(recent.items()) == [("b", None), ("c", "answer")]
-    assert recent.pop("a") is None
+    with listening() as (source, sender):
+        for number in (1, 2, 3, 3, 1):
+            sender.send(request(number, bytes([number])))
+        assert [delivery.payload for delivery in received(source, 4)] == [b"\1", b"\2", b"\3", b"\1"]

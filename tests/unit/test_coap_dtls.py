@@ -211,8 +211,8 @@ def test_a_key_that_is_taken_back_ends_its_session(tmp_path: Path) -> None:
 
 
 def transport_of(source: CoapSource) -> coap_transport.SecuredDatagrams:
-    assert source._context is not None
-    (interface,) = source._context.request_interfaces
+    assert source._server is not None
+    (interface,) = source._server.request_interfaces
     transport = interface.token_interface.message_interface
     assert isinstance(transport, coap_transport.SecuredDatagrams)
     return transport
