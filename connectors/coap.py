@@ -7,7 +7,8 @@ lost as the request may. Which code says what: coap_codes.py; bodies in blocks: 
 
 What is under way is bounded, in number and bytes. Beyond that, and while Kafka has not taken the oldest of it for ten
 seconds (`answer_within_s`), requests are answered at once with 5.03 and a time to come again, and so are those that
-have waited so long; Kafka may have these all the same, later.
+have waited so long; Kafka may have these all the same, later. Events are taken first, have an eighth more room, and are
+not refused for want of Kafka: who gasps for the last time cannot come again.
 
 aiocoap's event loop runs in its caller's thread, as long as `receive` waits.
 """
@@ -33,7 +34,7 @@ from connectors.coap_blocks import Bodies, Incomplete
 from connectors.coap_codes import DECODERS, answer, busy, failure
 from connectors.coap_keys import PreSharedKeys
 from connectors.coap_transport import Server, open_context
-from connectors.decode.readings import Address
+from connectors.decode.readings import Address, Carries
 from connectors.decode.trust import LARGEST_PAYLOAD_BYTES
 from connectors.source import Delivery
 from connectors.topic_template import TopicTemplate, address_of
@@ -51,6 +52,7 @@ MOST_BYTES_IN_BLOCKS = 32_000_000
 
 _KNOWN_PATHS = 131_072
 """Paths whose meaning is remembered: there is one for each meter."""
+_ROOM_FOR_EVENTS = 1.125
 _AWAY_RETRY_S = 30
 _BUSY_RETRY_S = 5
 _GATHER_S = 0.02
@@ -124,6 +126,7 @@ class CoapSource:
             self._server = self._open()
         self._lose_patience()
         self._work(0 if self._arrived and at_most else timeout_s)
+        self._arrived.sort(key=lambda delivery: delivery.address.carries is not Carries.EVENT)
         given, self._arrived = self._arrived[:at_most], self._arrived[at_most:]
         return given
 
@@ -170,7 +173,7 @@ class CoapSource:
         decoder = DECODERS.get(request.opt.content_format)
         if decoder is None:
             return failure(Code.UNSUPPORTED_CONTENT_FORMAT, "send JSON, SenML, or a telegram as octet-stream")
-        if (refusal := self._refusal(request.remote.identity)) is not None:
+        if (refusal := self._refusal(request.remote.identity, address.carries is Carries.EVENT)) is not None:
             return refusal
         try:
             body = self._body(request)
@@ -196,10 +199,12 @@ class CoapSource:
         key = (request.remote.blockwise_key, request.code, request.get_cache_key(_BLOCK_OPTIONS))
         return self._bodies.take(key, block.start, request.payload, block.more)
 
-    def _refusal(self, identity: str) -> Message | None:
-        if self._under_way and time.monotonic() - next(iter(self._under_way)).came_at > self._patience_s:
+    def _refusal(self, identity: str, urgent: bool) -> Message | None:
+        away = self._under_way and time.monotonic() - next(iter(self._under_way)).came_at > self._patience_s
+        if away and not urgent:
             return busy(_AWAY_RETRY_S, "what came before is not stored yet")
-        if len(self._under_way) >= MOST_UNDER_WAY or self._bytes_under_way >= MOST_BYTES_UNDER_WAY:
+        room = _ROOM_FOR_EVENTS if urgent else 1.0
+        if len(self._under_way) >= room * MOST_UNDER_WAY or self._bytes_under_way >= room * MOST_BYTES_UNDER_WAY:
             return busy(_BUSY_RETRY_S, "too much at once")
         if identity and self._under_way_of[identity] >= MOST_UNDER_WAY_OF_ONE:
             return busy(_BUSY_RETRY_S, "too much at once from you", Code.TOO_MANY_REQUESTS)

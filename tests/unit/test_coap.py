@@ -141,6 +141,22 @@ def test_an_overload_is_refused_and_forgotten(monkeypatch: pytest.MonkeyPatch) -
     assert lost is not None and lost >= 2
 
 
+def test_events_go_first_and_are_taken_while_readings_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.coap.MOST_UNDER_WAY", 8)
+    with listening() as (source, sender):
+        for number in range(8):
+            sender.send(request(number, b"reading"))
+        sender.send(request(8, b"gasp", path="meters/water/M1/event"))
+        until(source, lambda: len(source._arrived) == 9 or None)
+        assert [delivery.payload for delivery in source.receive(0, 3)] == [b"gasp", b"reading", b"reading"]
+        monkeypatch.setattr(source, "_patience_s", -1.0)
+        monkeypatch.setattr("connectors.coap.MOST_UNDER_WAY", 100)
+        sender.send(request(9, b"refused"))
+        sender.send(request(10, b"another gasp", path="meters/water/M1/event"))
+        until(source, lambda: len(source._arrived) == 7 or None)
+        assert source.receive(0, 1)[0].payload == b"another gasp"
+
+
 def test_bytes_under_way_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("connectors.coap.MOST_BYTES_UNDER_WAY", 1_500)
     with listening() as (source, sender):
