@@ -37,6 +37,7 @@ fuzz: install-tests ## every decoder on broken and invented telegrams, for MINUT
 bench: install-tests ## how fast the parts that must be fast are
 	$(VENV) -m bench.codec
 	$(VENV) -m bench.bridge
+	$(VENV) -m bench.coap
 	$(VENV) -m bench.sink
 	$(VENV) -m bench.decode
 	$(VENV) -m bench.dlms

@@ -9,13 +9,17 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from connectors.authority import Audit, Refused
+from connectors.counters import Counters, CounterTopic
 from connectors.intake import Intake
 from connectors.kafka import Outlet
 from connectors.packing import Packed, Packer
 from connectors.source import Delivery, Source
+from connectors.watched import Watched
 from schemas.blocks import Beat, ReadingBlock
 from schemas.catalogue import load_catalogue
 from schemas.codec import encode
@@ -79,12 +83,18 @@ class BridgeLoop:
         outlet: Outlet,
         intake: Intake,
         clock: Callable[[], float] = time.time,
+        watched: Sequence[Watched[Any]] = (),
+        shared: CounterTopic | None = None,
     ) -> None:
         self._bridge = bridge
         self._source = source
         self._outlet = outlet
         self._intake = intake
         self._clock = clock
+        self._watched = watched
+        self._shared = shared
+        self._counters = shared.counters if shared else Counters()
+        self._audit = Audit()
         columns = {profile.name: list(profile.quantities) for profile in load_catalogue().profiles.values()}
         self._packer: Packer[Delivery] = Packer(bridge.name, bridge.linger_ms, columns)
         self._pulses = (
@@ -109,6 +119,10 @@ class BridgeLoop:
 
     def turn(self) -> None:
         """Take what has come, send what is due, beat, and hear what Kafka has."""
+        for file in self._watched:
+            file.refresh(time.monotonic())
+        if self._shared is not None:
+            self._shared.exchange(self._outlet, time.monotonic())
         deliveries = self._receive()
         now_ms = self._now_ms()
         for delivery in deliveries:
@@ -161,7 +175,10 @@ class BridgeLoop:
 
     def _take(self, delivery: Delivery, now_ms: int) -> None:
         try:
-            taken = self._intake.take(delivery.payload, delivery.address, now_ms)
+            if delivery.rejected is not None:
+                raise delivery.rejected
+            taken = self._intake.take(delivery, now_ms)
+            self._counters.check(taken.proofs)
         except Rejected as rejected:
             self._reject(delivery, now_ms, rejected)
             return
@@ -169,6 +186,7 @@ class BridgeLoop:
             log.error("cannot go on: payload of %d bytes from %s", len(delivery.payload), delivery.address.text)
             raise
         delivery.payload = b""
+        delivery.proofs = taken.proofs
         delivery.waits_for = len(taken.readings) + len(taken.events)
         for place, reading in taken.readings:
             self._packer.add_reading(place.readings_partition, place.device, reading, now_ms, delivery)
@@ -182,9 +200,19 @@ class BridgeLoop:
         letter = dead_letter(name, delivery.address.text, now_ms, rejected, delivery.payload)
         REJECTED.labels(name, rejected.reason.value).inc()
         delivery.payload = b""
+        delivery.rejected = rejected
         delivery.waits_for = 1
+        if isinstance(rejected, Refused):
+            self._report(rejected, now_ms, delivery)
         partition = partition_of(name, self._dead_letters.partitions)
         self._outlet.produce(self._dead_letters.name, partition, encode(letter), partial(self._arrived, [delivery]))
+
+    def _report(self, refused: Refused, now_ms: int, delivery: Delivery) -> None:
+        """The refusal as an event of the meter's; of meters that nobody knows, the dead letter tells alone."""
+        place = self._intake.registered(refused.meter)
+        if place is not None and (event := self._audit.event(refused, now_ms)) is not None:
+            delivery.waits_for += 1
+            self._packer.add_event(place.events_partition, place.device, event, now_ms, delivery)
 
     def _send(self, blocks: Iterable[Packed[Delivery]]) -> None:
         for packed in blocks:
@@ -218,6 +246,8 @@ class BridgeLoop:
 
     def _acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
+            if delivery.proofs:
+                self._counters.confirm(delivery.proofs)
             self._source.acknowledge(delivery)
         self._in_flight -= len(deliveries)
         ACKNOWLEDGED.labels(self._bridge.name).inc(len(deliveries))

@@ -1,9 +1,11 @@
-"""Who may report, and where it belongs: the address against the register."""
+"""Who may report for which meter, and where that belongs: senders against principals, meters against the register."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from connectors.decode.readings import Address, Decode, MeterEvent, Reading
+from connectors.authority import Authority, Grant, Refused
+from connectors.decode.readings import Decode, MeterEvent, Proof, Reading
+from connectors.source import Delivery
 from schemas.errors import Reason, Rejected
 from schemas.faults import choose_one_of
 from schemas.partition import partition_of
@@ -25,59 +27,81 @@ class Taken:
 
     readings: Sequence[tuple[Place, Reading]]
     events: Sequence[tuple[Place, MeterEvent]]
+    proofs: Sequence[Proof] = ()
 
 
 class Intake:
-    """Takes payloads of known meters; what it finds out about a meter it remembers."""
+    """Takes payloads of known meters; what it finds out about a meter it remembers.
+
+    `decoders` has, for each decoder that a delivery may name, its decoder for each profile; "" is the bridge's own.
+    """
 
     def __init__(
         self,
         register: Register,
-        decoders: Mapping[str, Decode],
+        decoders: Mapping[str, Mapping[str, Decode]],
         readings_partitions: int,
         events_partitions: int,
+        authority: Authority,
     ) -> None:
         self._register = register
         self._decoders = decoders
+        self._authority = authority
         self._readings_partitions = readings_partitions
         self._events_partitions = events_partitions
         self._places: dict[str, Place] = {}
 
-    def take(self, payload: bytes, address: Address, received_at: int) -> Taken:
+    def take(self, delivery: Delivery, received_at: int) -> Taken:
         """What the payload says, each row with the place of its meter.
 
         Raises:
-            Rejected: unknown_profile, unknown_meter, wrong_profile in this order, then what the decoder finds, then
-                unknown_meter and wrong_profile of meters that the payload names.
+            Rejected: unknown_profile; forbidden, unknown_meter, wrong_profile of the address's meter; what the decoder
+                finds; forbidden, unknown_meter, wrong_profile of meters that the payload names.
 
         """
-        decode = self._decoders.get(address.profile)
-        if decode is None:
-            remedy = choose_one_of(address.profile, self._decoders)
-            raise Rejected(Reason.UNKNOWN_PROFILE, f"nothing here decodes profile {address.profile!r}; {remedy}")
+        address = delivery.address
+        decode = self._decode(address.profile, delivery.decoder)
+        grant = self._authority.grant(delivery.identity)
         if address.meter:
-            self._place(address.meter, address.profile)
-        decoded = decode(payload, address, received_at)
+            self._place(address.meter, address.profile, grant, delivery.identity)
+        decoded = decode(delivery.payload, address, received_at)
+
+        def place(meter: str) -> Place:
+            return self._place(meter, address.profile, grant, delivery.identity)
+
         return Taken(
-            [(self._place(reading.meter, address.profile), reading) for reading in decoded.readings],
-            [(self._place(event.meter, address.profile), event) for event in decoded.events],
+            [(place(reading.meter), reading) for reading in decoded.readings],
+            [(place(event.meter), event) for event in decoded.events],
+            decoded.proofs,
         )
 
-    def _place(self, meter: str, profile: str) -> Place:
-        place = self._places.get(meter) or self._find(meter)
+    def _decode(self, profile: str, decoder: str) -> Decode:
+        decoders = self._decoders[decoder]
+        decode = decoders.get(profile)
+        if decode is None:
+            remedy = choose_one_of(profile, decoders)
+            raise Rejected(Reason.UNKNOWN_PROFILE, f"nothing here decodes profile {profile!r}; {remedy}")
+        return decode
+
+    def _place(self, meter: str, profile: str, grant: Grant, identity: str) -> Place:
+        if not grant.covers(meter):
+            raise Refused(identity, meter)
+        place = self.registered(meter)
+        if place is None:
+            raise Rejected(Reason.UNKNOWN_METER, f"meter {meter!r} is not in the register")
         if place.device.profile != profile:
             detail = f"{meter} is a {place.device.profile} in the register, not a {profile}"
             raise Rejected(Reason.WRONG_PROFILE, detail)
         return place
 
-    def _find(self, meter: str) -> Place:
-        device = self._register.devices.get(meter)
-        if device is None:
-            raise Rejected(Reason.UNKNOWN_METER, f"meter {meter!r} is not in the register")
-        place = Place(
-            device,
-            partition_of(meter, self._readings_partitions),
-            partition_of(device.substation or "", self._events_partitions),
-        )
-        self._places[meter] = place
+    def registered(self, meter: str) -> Place | None:
+        """The meter's place; None if it is not in the register."""
+        place = self._places.get(meter)
+        device = None if place else self._register.devices.get(meter)
+        if device is not None:
+            place = self._places[meter] = Place(
+                device,
+                partition_of(meter, self._readings_partitions),
+                partition_of(device.substation or "", self._events_partitions),
+            )
         return place

@@ -31,10 +31,10 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from connectors.decode.readings import Address
 from connectors.mqtt_client import BufferedClient
+from connectors.options import bridge_fault, check_options
 from connectors.source import Delivery
 from connectors.topic_template import TopicTemplate, address_of
 from schemas.errors import Unavailable
-from schemas.faults import Fault, Faults, choose_one_of
 from schemas.topology import Bridge
 
 log = logging.getLogger("connectors.mqtt")
@@ -95,7 +95,7 @@ class MqttSource:
             self._templates = [TopicTemplate.parse(text) for text in bridge.subscribe]
         except ValueError as error:
             remedy = "write it as malmo/{profile}/{meter}/reading, the url as mqtt://host:port"
-            raise Faults("topology", [Fault(0, f"bridge {bridge.name}: {error}", remedy)]) from error
+            raise bridge_fault(bridge, error, remedy) from error
         self._group = f"$share/flexmeter-{bridge.name}/" if instance else ""
         self._address_of = lru_cache(_KNOWN_TOPICS)(self._new_address)
         self._arrived: list[MqttDelivery] = []
@@ -245,7 +245,8 @@ class MqttSource:
             return address_of("(topic is not UTF-8)", self._templates)
 
     def _take(self, topic: bytes, payload: bytes, packet_id: int) -> None:
-        delivery = MqttDelivery(payload, self._address_of(topic), packet_id=packet_id)
+        address = self._address_of(topic)
+        delivery = MqttDelivery(payload, address, address.identity, packet_id=packet_id)
         self._arrived.append(delivery)
         if packet_id:
             self._unacknowledged.append(delivery)
@@ -276,13 +277,7 @@ def publish(bridge: Bridge, topic: str, payload: bytes, timeout_s: float = 10.0)
 
 
 def _set_credentials(client: paho.Client, address: MqttAddress, bridge: Bridge) -> None:
-    unknown = [
-        Fault(0, f"bridge {bridge.name}: unknown option {key!r}", choose_one_of(key, _OPTIONS))
-        for key in bridge.options
-        if key not in _OPTIONS
-    ]
-    if unknown:
-        raise Faults("topology", unknown)
+    check_options(bridge, _OPTIONS)
     if address.user:
         client.username_pw_set(address.user, address.password)
     if address.tls:

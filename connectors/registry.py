@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from connectors.amqp import AmqpSource
+from connectors.coap import CoapSource
 from connectors.decode.dlms.decoder import decode_dlms
 from connectors.decode.json_decoder import decode_json
 from connectors.decode.mapping import load_mappings
@@ -12,6 +14,7 @@ from connectors.decode.p1 import decode_p1
 from connectors.decode.readings import Decode
 from connectors.decode.senml import decode_senml
 from connectors.decode.telegram import DecodeTelegrams, Keys, decode_rows, no_keys
+from connectors.http import HttpSource
 from connectors.mqtt import MqttSource
 from connectors.rows import ROWS
 from connectors.source import Source
@@ -20,6 +23,9 @@ from schemas.catalogue import load_catalogue
 from schemas.topology import Bridge
 
 SOURCES: Mapping[str, Callable[[Bridge, str], Source]] = {
+    "amqp": AmqpSource,
+    "coap": CoapSource,
+    "http": HttpSource,
     "mqtt": MqttSource,
 }
 """protocol -> what receives; the text is the instance, empty for the only one."""
@@ -38,8 +44,8 @@ TEXT_PROTOCOLS = frozenset({"json", "senml", "p1"})
 """Those whose payloads may be text; all others are written as hexadecimal digits where text is needed."""
 
 
-def json_decoders() -> Mapping[str, Decode]:
-    """A decoder for each profile that has a mapping."""
+def json_decoders(keys: Keys = no_keys) -> Mapping[str, Decode]:
+    """A decoder for each profile that has a mapping. JSON is never encrypted: it needs no keys."""
     return {profile: partial(decode_json, mapping=mapping) for profile, mapping in load_mappings().items()}
 
 
@@ -51,11 +57,11 @@ def telegram_decoders(decode: DecodeTelegrams, keys: Keys = no_keys) -> Mapping[
     }
 
 
-DECODERS: Mapping[str, Callable[[], Mapping[str, Decode]]] = {
+DECODERS: Mapping[str, Callable[..., Mapping[str, Decode]]] = {
     "json": json_decoders,
     **{protocol: partial(telegram_decoders, decode) for protocol, decode in TELEGRAMS.items()},
 }
-"""decoder -> what makes its decoders, one for each profile."""
+"""decoder -> what makes its decoders, one for each profile, with the meters' keys where there are any."""
 
 
 def _embedded(url: str) -> Store:

@@ -1,14 +1,19 @@
 """The address templates of a bridge, such as `malmo/{profile}/{meter}/reading`.
 
-A level in braces names what stands there; every other level is literal. The last level says what payloads under it
-carry: `reading` or `event`.
+A level in braces names what stands there; every other level is literal. `{profile}` must be among them; without
+`{meter}` the payload says whose it is; `{identity}` is the sender, where the broker lets nobody else write such topics.
+The last level says what payloads under it carry: `reading` or `event`.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from connectors.decode.readings import Address, Carries
+
+_NAMED = ("{profile}", "{meter}", "{identity}")
+_LITERAL = re.compile(r"[^{}+#]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,41 +30,56 @@ class TopicTemplate:
     True
     >>> template.topic("district_heat", "H7")
     'malmo/district_heat/H7/reading'
+    >>> TopicTemplate.parse("hubs/{identity}/{profile}/reading").address("hubs/hub-7/home_hub/reading").identity
+    'hub-7'
     """
 
     levels: tuple[str, ...]
-    profile_level: int
-    meter_level: int
     carries: Carries
+    separator: str = "/"
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, separator: str = "/") -> Self:
         """Take a template apart; ValueError says what is wrong with it."""
-        levels = tuple(text.split("/"))
-        for name in ("{profile}", "{meter}"):
-            if levels.count(name) != 1:
-                raise ValueError(f"{text!r} needs the level {name} exactly once")
+        levels = tuple(text.split(separator))
+        if levels.count("{profile}") != 1:
+            raise ValueError(f"{text!r} needs the level {{profile}} exactly once")
+        for level in levels:
+            if level in _NAMED and levels.count(level) > 1:
+                raise ValueError(f"{text!r} has the level {level} more than once")
+            if level not in _NAMED and not _LITERAL.fullmatch(level):
+                raise ValueError(f"{text!r} has the level {level!r}; in braces are {', '.join(_NAMED)}")
         if levels[-1] not in set(Carries):
             raise ValueError(f"the last level of {text!r} must be one of: {', '.join(Carries)}")
-        return cls(levels, levels.index("{profile}"), levels.index("{meter}"), Carries(levels[-1]))
+        return cls(levels, Carries(levels[-1]), separator)
 
     def filter(self) -> str:
         """The MQTT topic filter (MQTT 5, clause 4.7.1) that lets through what the template describes."""
         return "/".join("+" if level.startswith("{") else level for level in self.levels)
 
+    def binding_key(self) -> str:
+        """The binding key of an AMQP topic exchange that lets through what the template describes.
+
+        >>> TopicTemplate.parse("meters.{profile}.{meter}.reading", ".").binding_key()
+        'meters.*.*.reading'
+        """
+        return ".".join("*" if level.startswith("{") else level for level in self.levels)
+
     def topic(self, profile: str, meter: str) -> str:
         """The topic under which that meter reports."""
-        return "/".join({"{profile}": profile, "{meter}": meter}.get(level, level) for level in self.levels)
+        return self.separator.join({"{profile}": profile, "{meter}": meter}.get(level, level) for level in self.levels)
 
     def address(self, topic: str) -> Address | None:
         """What the topic says; None where it does not fit the template."""
-        levels = topic.split("/")
+        levels = topic.split(self.separator)
         if len(levels) != len(self.levels):
             return None
         for level, expected in zip(levels, self.levels, strict=True):
             if level != expected and not expected.startswith("{"):
                 return None
-        return Address(topic, levels[self.profile_level], levels[self.meter_level], self.carries)
+        named = dict(zip(self.levels, levels, strict=True))
+        profile, meter, identity = (named.get(level, "") for level in _NAMED)
+        return Address(topic, profile, meter, self.carries, identity)
 
 
 def address_of(topic: str, templates: Sequence[TopicTemplate]) -> Address:

@@ -6,8 +6,13 @@ A test fails when a page no longer says what the data says.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import orjson
+
+from connectors.http_openapi import openapi
+from connectors.topic_template import TopicTemplate
 from schemas.catalogue import load_catalogue
 from schemas.events import load_events
+from schemas.topology import load_topology
 from schemas.units import units_like
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -65,10 +70,18 @@ def events() -> Iterator[str]:
     )
 
 
+def interface() -> Iterator[str]:
+    """The HTTPS bridge's OpenAPI document, with the paths of examples/topology-all.yaml."""
+    topology = load_topology(FOLDER.parents[1] / "examples" / "topology-all.yaml", {})
+    paths = next(bridge.subscribe for bridge in topology.bridges.values() if bridge.protocol == "http")
+    yield orjson.dumps(openapi([TopicTemplate.parse(path) for path in paths]), option=orjson.OPT_INDENT_2).decode()
+
+
 PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "quantities.md": quantities,
     "profiles.md": profiles,
     "events.md": events,
+    "openapi.json": interface,
 }
 
 

@@ -61,6 +61,15 @@ class Beat:
     at: int
 
 
+@dataclass(frozen=True, slots=True)
+class TelegramCounter:
+    """The highest counter that telegrams have proven with a key."""
+
+    holder: str
+    key: str
+    counter: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class AggregateBlock:
     """Results of rolling_load."""
@@ -233,6 +242,7 @@ Record = (
     ReadingBlock
     | EventBlock
     | Beat
+    | TelegramCounter
     | AggregateBlock
     | PresenceBlock
     | Account

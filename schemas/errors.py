@@ -24,6 +24,8 @@ class Reason(StrEnum):
     UNKNOWN_PROFILE = "unknown_profile"
     UNKNOWN_METER = "unknown_meter"
     WRONG_PROFILE = "wrong_profile"
+    FORBIDDEN = "forbidden"
+    REPLAYED = "replayed"
     UNKNOWN_EVENT = "unknown_event"
     FIELD = "field"
     UNIT = "unit"

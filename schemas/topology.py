@@ -59,6 +59,8 @@ def _topology(root: Section) -> Topology:
         bridges=MappingProxyType(root.each("bridges", _bridge)),
         streams=MappingProxyType(root.each("streams", _stream)),
         sinks=MappingProxyType(root.each("sinks", _sink)),
+        principals=root.text("principals", default=""),
+        keys=root.text("keys", default=""),
     )
 
 
@@ -82,9 +84,10 @@ def _topic(name: str, section: Section) -> Topic:
 
 
 def _bridge(name: str, section: Section) -> Bridge:
+    protocol = section.text("protocol")
     return Bridge(
         name=name,
-        protocol=section.text("protocol"),
+        protocol=protocol,
         url=section.text("url", remedy="write where the source is, as protocol://host:port"),
         subscribe=section.texts("subscribe", remedy="list the addresses to receive from"),
         decoder=section.text("decoder"),
@@ -93,6 +96,9 @@ def _bridge(name: str, section: Section) -> Bridge:
         dead_letters=section.text("dead_letters", remedy="name the topic of what it rejects"),
         linger_ms=section.number("linger_ms", default=500),
         options=section.options("options"),
+        # An MQTT broker does not tell who published: its own rules say who may write which topic.
+        anonymous=section.flag("anonymous", default=protocol == "mqtt"),
+        counters=section.text("counters", default=""),
     )
 
 

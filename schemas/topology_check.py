@@ -11,7 +11,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 from schemas.faults import choose_one_of, closest
-from schemas.topology_model import Known, Stream, Topic, Topology
+from schemas.topology_model import Bridge, Known, Stream, Topic, Topology
 from schemas.topology_reader import Finding, Path
 
 BY = ("meter", "substation", "partition", "source")
@@ -121,6 +121,10 @@ def bridge_topics(topology: Topology, known: Known) -> Findings:
         at = ("bridges", bridge.name)
         yield from _must_carry(topology, (*at, "readings"), bridge.readings, ("ReadingBlock", "Beat"), "meter")
         yield from _must_carry(topology, (*at, "events"), bridge.events, ("EventBlock", "Beat"), "substation")
+        yield from _must_carry(topology, (*at, "counters"), bridge.counters, ("TelegramCounter",), "meter")
+        counters = topology.topics.get(bridge.counters)
+        if counters and not counters.compact:
+            yield Finding((*at, "counters"), f"{counters.name!r} is not compacted", "give it compact: true")
 
 
 def dead_letter_topics(topology: Topology, known: Known) -> Findings:
@@ -225,7 +229,7 @@ def writes(topology: Topology) -> Mentions:
     for bridge in topology.bridges.values():
         at: Path = ("bridges", bridge.name)
         mentions += [((*at, "readings"), bridge.readings), ((*at, "events"), bridge.events)]
-        mentions += [((*at, "dead_letters"), bridge.dead_letters)]
+        mentions += [((*at, "dead_letters"), bridge.dead_letters), *_counters(bridge)]
     for stream in topology.streams.values():
         at = ("streams", stream.name)
         mentions += _each((*at, "outputs"), stream.outputs)
@@ -236,13 +240,18 @@ def writes(topology: Topology) -> Mentions:
 
 def reads(topology: Topology) -> Mentions:
     """Where a topic is named because it is read, and its name."""
-    mentions: Mentions = []
+    mentions: Mentions = [one for bridge in topology.bridges.values() for one in _counters(bridge)]
     for stream in topology.streams.values():
         at: Path = ("streams", stream.name)
         mentions += [((*at, "input"), stream.input), ((*at, "state"), stream.state)]
     for sink in topology.sinks.values():
         mentions += _each(("sinks", sink.name, "inputs"), sink.inputs)
     return mentions
+
+
+def _counters(bridge: Bridge) -> Mentions:
+    """Bridges write and read the counters; many have none."""
+    return [(("bridges", bridge.name, "counters"), bridge.counters)] if bridge.counters else []
 
 
 def _lists(topology: Topology) -> Iterator[tuple[Path, tuple[str, ...]]]:

@@ -27,7 +27,11 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """Receives from a source and writes readings, events and dead letters to these topics."""
+    """Receives from a source and writes readings, events and dead letters to these topics.
+
+    `anonymous` lets those report whom the protocol does not authenticate. `counters` is the topic by which bridges tell
+    each other the counters of encrypted telegrams; empty = each knows its own.
+    """
 
     name: str
     protocol: str
@@ -39,6 +43,8 @@ class Bridge:
     dead_letters: str
     linger_ms: int
     options: Mapping[str, str]
+    anonymous: bool = False
+    counters: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,10 @@ class Sink:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Everything of topology.yaml, each by its name, in the order of the file."""
+    """Everything of topology.yaml, each by its name, in the order of the file.
+
+    `principals` and `keys` are files of connectors.authority and connectors.keys; empty = none.
+    """
 
     kafka: Kafka
     register: str
@@ -74,6 +83,8 @@ class Topology:
     bridges: Mapping[str, Bridge]
     streams: Mapping[str, Stream]
     sinks: Mapping[str, Sink]
+    principals: str = ""
+    keys: str = ""
 
     def topic_of(self, record: str, among: Iterable[str]) -> Topic:
         """The first topic among the named ones that carries the record type.

@@ -2,12 +2,13 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 from time import monotonic, sleep
+from types import MappingProxyType
 from typing import TypeVar
 
 import paho.mqtt.client as paho
@@ -114,21 +115,36 @@ class Place:
             consumer.close()
 
 
-def make_place(folder: Path, kafka: str, mosquitto: str, prefix: str, **options: str) -> Place:
-    """The repository's topology with all its topics, and all its addresses, under a prefix."""
+def make_place(
+    folder: Path,
+    kafka: str,
+    url: str,
+    prefix: str,
+    entry: Mapping[str, object] = MappingProxyType({}),
+    topics: Mapping[str, object] = MappingProxyType({}),
+    **options: str,
+) -> Place:
+    """The repository's topology with all its topics, and all its addresses, under a prefix.
+
+    `entry` has what the bridge's entry has otherwise, `principals` and `keys` what the topology has; `topics` are there
+    besides.
+    """
     text = yaml.safe_load((ROOT / "topology.yaml").read_text("utf-8"))
     document = json.loads(json.dumps(text), object_hook=lambda node: _prefixed(node, prefix, set(text["topics"])))
     document["kafka"] = {"bootstrap": kafka}
     document["register"] = str(folder / "register.csv")
     bridge = document["bridges"][prefix] = document["bridges"].pop("mqtt_malmo")
-    bridge["url"] = mosquitto
+    bridge["url"] = url
     bridge["subscribe"] = [f"{prefix}/{{profile}}/{{meter}}/{carries}" for carries in ("reading", "event")]
     if options:
         bridge["options"] = options
+    document |= {key: value for key, value in entry.items() if key in ("principals", "keys")}
+    bridge |= {key: value for key, value in entry.items() if key not in ("principals", "keys")}
+    document["topics"] |= topics
     path = folder / "topology.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     (folder / "register.csv").write_text(REGISTER)
-    return Place(path, load_topology(path), folder, mosquitto)
+    return Place(path, load_topology(path), folder, url)
 
 
 def _prefixed(node: dict[str, object], prefix: str, topics: set[str]) -> dict[str, object]:

@@ -9,8 +9,10 @@ from hypothesis import settings
 from flexmeter.local import clickhouse as local_clickhouse
 from flexmeter.local import kafka as local_kafka
 from flexmeter.local import mosquitto as local_mosquitto
+from flexmeter.local import rabbitmq as local_rabbitmq
 from flexmeter.local.part import running
 from flexmeter.local.ports import HOST, free_port
+from tests.doors import USERS, guard
 
 # No test asserts a time: the machine may be busy.
 settings.register_profile("flexmeter", deadline=None)
@@ -31,6 +33,23 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder, port = tmp_path_factory.mktemp("mosquitto"), free_port()
     with running(local_mosquitto.mosquitto(folder, port, folder / "mosquitto.log")):
         yield f"mqtt://{HOST}:{port}"
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """host:port of a RabbitMQ with the users of tests.doors."""
+    folder, port = tmp_path_factory.mktemp("rabbitmq"), free_port()
+    with running(local_rabbitmq.rabbitmq(folder, port, folder / "rabbitmq.log", USERS)):
+        yield f"{HOST}:{port}"
+
+
+@pytest.fixture(scope="session")
+def guarded_mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """host:port of an MQTT broker with the users of tests.doors, each of whom writes under its own name alone."""
+    folder, port = tmp_path_factory.mktemp("guarded"), free_port()
+    security = guard(folder, USERS)
+    with running(local_mosquitto.mosquitto(folder, port, folder / "mosquitto.log", security)):
+        yield f"{HOST}:{port}"
 
 
 @pytest.fixture(scope="session")

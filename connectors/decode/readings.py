@@ -17,13 +17,15 @@ class Address:
     """Where a payload came in, and what that says about it.
 
     `text` is the address as the protocol writes it (MQTT topic, CoAP path, URL). `profile` and `meter` are empty where
-    the address does not name them; nothing here has been checked yet.
+    the address does not name them; nothing here has been checked yet. `identity` is who a topic is of, where the broker
+    lets nobody else write there; empty = the address does not say.
     """
 
     text: str
     profile: str
     meter: str
     carries: Carries
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,21 @@ class MeterEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """A counter that a MAC or tag has proven, with which key of whose: `key` is a short digest of it."""
+
+    holder: str
+    key: str
+    counter: int
+
+
+@dataclass(frozen=True, slots=True)
 class Decoded:
-    """Everything that one payload said."""
+    """Everything that one payload said, and what of it is proven to be no older telegram."""
 
     readings: tuple[Reading, ...]
     events: tuple[MeterEvent, ...]
+    proofs: tuple[Proof, ...] = ()
 
 
 Decode = Callable[[bytes, Address, int], Decoded]

@@ -5,14 +5,16 @@ themselves: who measured, what, in which unit. Their decoders give telegrams; `r
 wants.
 """
 
+import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import lru_cache
 from typing import Protocol
 
-from connectors.decode.readings import Address, Decoded, MeterEvent, Reading
+from connectors.decode.readings import Address, Decoded, MeterEvent, Proof, Reading
 from connectors.decode.trust import checked_time, plausible, time_quality, value_quality
 from schemas.catalogue import OBIS_MEDIA, Profile, load_catalogue
 from schemas.errors import Reason, Rejected
@@ -62,6 +64,9 @@ class Telegram:
     """How it was protected, as the decoder proved with a key; empty = it could have been anyone's."""
     key_holder: str = ""
     """The identity for which `Keys` gave the key, where that is not `meter`: DLMS' system title."""
+    proven_counter: int = -1
+    """The counter that a MAC or tag covers, under the meter's key: it never goes back while the key is the same; -1
+    where there is none. An access number is none: its eight bits come round after 256 telegrams."""
     relative_ms: int | None = None
     """Without `at`: when it was measured, where that is told from the telegram's arrival on; before it = negative."""
 
@@ -134,7 +139,9 @@ def decode_rows(
     """
     readings: list[Reading] = []
     events: list[MeterEvent] = []
-    for telegram in decode(payload, keys):
+    telegrams = decode(payload, keys)
+    proofs = tuple(_proofs(payload, telegrams, decode, keys))
+    for telegram in telegrams:
         if not telegram.meter:
             telegram = replace(telegram, meter=address.meter)
         if not telegram.values.keys().isdisjoint(profile.quantities):
@@ -144,7 +151,24 @@ def decode_rows(
         events += [MeterEvent(telegram.meter, at, quality, kind, "") for kind in kinds]
     if not readings and not events:
         raise Rejected(Reason.FIELD, f"none of the quantities of {profile.name} is there")
-    return Decoded(tuple(readings), tuple(events))
+    return Decoded(tuple(readings), tuple(events), proofs)
+
+
+def _proofs(payload: bytes, telegrams: Iterable[Telegram], decode: DecodeTelegrams, keys: Keys) -> Iterator[Proof]:
+    """What each key has proven."""
+    proven = {(one.key_holder or one.meter, one.proven_counter) for one in telegrams if one.proven_counter >= 0}
+    for holder, counter in sorted(proven):
+        yield Proof(holder, hashlib.sha256(_proving_key(payload, holder, decode, keys)).hexdigest()[:8], counter)
+
+
+def _proving_key(payload: bytes, holder: str, decode: DecodeTelegrams, keys: Keys) -> bytes:
+    """The one of the holder's keys that fits alone; where none does, all of them are the key."""
+    known = list(keys(holder))
+    for key in known if len(known) > 1 else ():
+        with suppress(Rejected):
+            decode(payload, lambda of, key=key: (key,) if of == holder else keys(of))  # type: ignore[misc]
+            return key
+    return b"".join(known)
 
 
 def timed(telegram: Telegram, received_at: int) -> tuple[int, int]:

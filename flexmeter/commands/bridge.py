@@ -3,8 +3,9 @@
 import logging
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,11 @@ from flexmeter.role import metrics_option, named, start_role, topology_option, t
 from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.topology import Bridge, Topology
+
+if TYPE_CHECKING:
+    from connectors.authority import Authority
+    from connectors.decode.readings import Decode
+    from connectors.watched import Watched
 
 log = logging.getLogger("flexmeter.bridge")
 
@@ -44,23 +50,46 @@ def command(topology_path: Path, bridge_name: str, instance: str, metrics_port: 
 
 
 def run(topology: Topology, bridge: Bridge, instance: str, stopping: threading.Event) -> None:
-    """Make the bridge and run it until `stopping`; raises Faults for a register or topics that do not fit."""
+    """Make the bridge and run it until `stopping`; raises Faults for files or topics that do not fit."""
     from connectors.bridge import BridgeLoop
+    from connectors.counters import CounterTopic
     from connectors.intake import Intake
     from connectors.kafka import Outlet, ensure_topics
-    from connectors.registry import DECODERS, SOURCES
+    from connectors.registry import SOURCES
     from schemas.register import load_register
 
     register = load_register(topology.register)
-    decoders = DECODERS[bridge.decoder]()
-    topics = [topology.topics[name] for name in (bridge.readings, bridge.events, bridge.dead_letters)]
+    authority, decoders, watched = _trusted(topology, bridge)
+    names = (bridge.readings, bridge.events, bridge.dead_letters, bridge.counters)
+    topics = [topology.topics[name] for name in names if name]
+    source = SOURCES[bridge.protocol](bridge, instance)
     _wait_for(lambda: ensure_topics(topology.kafka, topics), stopping)
+    shared = CounterTopic(topology.kafka, topology.topics[bridge.counters]) if bridge.counters else None
+    if shared is not None:
+        _wait_for(shared.read, stopping)
     if stopping.is_set():
         return
-    intake = Intake(register, decoders, topics[0].partitions, topics[1].partitions)
+    intake = Intake(register, decoders, topics[0].partitions, topics[1].partitions, authority)
     outlet = Outlet(topology.kafka, f"flexmeter-{bridge.name}")
-    source = SOURCES[bridge.protocol](bridge, instance)
-    BridgeLoop(bridge, topology, source, outlet, intake).run(stopping.is_set)
+    BridgeLoop(bridge, topology, source, outlet, intake, watched=watched, shared=shared).run(stopping.is_set)
+    if shared is not None:
+        shared.close()
+
+
+def _trusted(
+    topology: Topology, bridge: Bridge
+) -> tuple["Authority", "Mapping[str, Mapping[str, Decode]]", "list[Watched[Any]]"]:
+    """Who may report, what decrypts, and the files to watch for that."""
+    from connectors.authority import EACH_ITSELF, Authority, load_principals
+    from connectors.keys import load_keys
+    from connectors.registry import DECODERS
+    from connectors.watched import Watched
+
+    principals = Watched(Path(topology.principals), load_principals) if topology.principals else None
+    keys = Watched(Path(topology.keys), load_keys) if topology.keys else None
+    authority = Authority(lambda: principals.value if principals else EACH_ITSELF, bridge.anonymous)
+    decoders = {name: make(lambda meter: keys.value.get(meter, ()) if keys else ()) for name, make in DECODERS.items()}
+    return authority, {"": decoders[bridge.decoder], **decoders}, [file for file in (principals, keys) if file]
 
 
 def _wait_for(attempt: Callable[[], None], stopping: threading.Event) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 
 import click
 
+from flexmeter.fleet.coap_uplink import CoapUplink
 from flexmeter.fleet.grid import write_register
 from flexmeter.fleet.live import District
 from flexmeter.fleet.messages import messages, write_truth
 from flexmeter.fleet.outages import Schedule
 from flexmeter.fleet.recording import load_recording, write_own_recording
 from flexmeter.fleet.replay import Faults, plan
-from flexmeter.fleet.run import Ledger, run_live, run_replay
+from flexmeter.fleet.run import AnyUplink, Ledger, run_live, run_replay
 from flexmeter.fleet.uplink import open_uplink
 from flexmeter.fleet.world import build_world
 from flexmeter.role import start_role, topology_option, topology_or_exit
@@ -102,11 +103,15 @@ class Options:
 
 @click.command()
 @topology_option
-@click.option("--url", default=None, help="The broker; by default that of the topology's first MQTT bridge.")
+@click.option(
+    "--url",
+    default=None,
+    help="The broker, or a CoAP bridge; by default the broker of the topology's first MQTT bridge.",
+)
 @click.option("--register", "register_path", type=click.Path(path_type=Path), default=None, help="Where to write it.")
 @click.option("--folder", type=click.Path(path_type=Path), default=".run", envvar="FLEXMETER_RUN", show_default=True)
 @click.option("--area", "areas", multiple=True, default=["malmo"], show_default=True, help="First level of the topics.")
-@click.option("--gateways", default=4, show_default=True, help="MQTT connections.")
+@click.option("--gateways", default=4, show_default=True, help="MQTT connections; over CoAP every meter has its own.")
 @click.option("--homes", "--meters", "homes", default=200, show_default=True, help="Household meters.")
 @click.option("--heat", default=5, show_default=True, help="Thermal substations (live).")
 @click.option("--interval", default=10.0, show_default=True, help="Reporting interval in seconds (live).")
@@ -154,8 +159,7 @@ def _live(options: Options, topology: Topology, stopping: threading.Event) -> bo
     write_register(world.devices, options.register_file(topology))
     if options.register_only:
         return True
-    uplink = open_uplink(options.broker(topology), options.gateways, options.client_id, stopping.is_set)
-    uplink.connect()
+    uplink = _uplink(options, topology, stopping)
     schedule = Schedule(options.first_outage, options.outage_every, options.outage_lasts)
     district = District(world, list(options.areas), time.time_ns() // 1_000_000, interval_ms, schedule, faults)
     ledger = Ledger(options.folder / "fleet.json", uplink, len(world.devices))
@@ -171,8 +175,18 @@ def _replay(options: Options, topology: Topology, stopping: threading.Event) -> 
     log.info("%d readings of %d meters in %s", replay.readings, len(replay.devices), recording.folder)
     if options.register_only:
         return True
-    uplink = open_uplink(options.broker(topology), options.gateways, options.client_id, stopping.is_set)
-    uplink.connect()
+    uplink = _uplink(options, topology, stopping)
     ledger = Ledger(options.folder / "fleet.json", uplink, len(replay.devices), replay.readings)
     sent = messages(replay, areas, options.seed)
     return run_replay(sent, options.times_real_time(), uplink, ledger, stopping.is_set)
+
+
+def _uplink(options: Options, topology: Topology, stopping: threading.Event) -> AnyUplink:
+    """Connected. Raises Unavailable."""
+    url = options.broker(topology)
+    if url.startswith(("coap://", "coaps://")):
+        uplink: AnyUplink = CoapUplink(url, stopping.is_set)
+    else:
+        uplink = open_uplink(url, options.gateways, options.client_id, stopping.is_set)
+    uplink.connect()
+    return uplink

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from flexmeter.known import known
-from flexmeter.local.ports import faults, ports
+from flexmeter.local.ports import amqp_port, faults, ports
 from flexmeter.local.roles import Place, Role
 from flexmeter.local.run_folder import held
 from flexmeter.local.stack import Stack
@@ -28,7 +28,8 @@ from schemas.topology import load_topology
 def command(path: str, folder: str, for_s: float | None, meters: int) -> None:
     """Start everything on this machine, show it live, stop it on Ctrl-C.
 
-    Kafka, mosquitto, topics, sinks, workers, bridges, and a fleet of meters; data and logs are kept in a folder.
+    Kafka, mosquitto (RabbitMQ where the topology has an AMQP bridge), topics, sinks, workers, bridges, and a fleet of
+    meters; data and logs are kept in a folder.
     With --for: exit code 1 if anything that the fleet sent is not in ClickHouse at the end.
     """
     try:
@@ -43,7 +44,8 @@ def _run(path: Path, folder: Path, for_s: float | None, meters: int) -> int:
         wanted = ports()
         if taken := faults(wanted):
             raise click.ClickException("\n".join(taken))
-        place = Place(mine, *(port.number for port in wanted))
+        kafka, mqtt, page = (port.number for port in wanted)
+        place = Place(mine, kafka, mqtt, page, amqp_port())
         topology = load_topology(path, place.settings(os.environ), known())
         fleet = ("--meters", str(meters), "--duplicates", "0.01", "--garbage", "0.001")
         stack = Stack(place, topology, path, Role("fleet", "", 0, fleet), Console(file=sys.stdout))

@@ -50,6 +50,8 @@ def command(
     """
     topology = topology_or_exit(topology_path)
     bridge = named(topology.bridges, bridge_name or next(iter(topology.bridges)), "bridge")
+    if bridge.protocol != "mqtt":
+        raise click.UsageError(f"{bridge.name} is a bridge of {bridge.protocol}; send goes by MQTT: choose with --name")
     profile = profile_name or _registered_profile(topology, meter)
     carries = Carries.EVENT if event_kind else Carries.READING
     address = _address(bridge, profile, meter, carries)
@@ -84,7 +86,7 @@ def _registered_profile(topology: Topology, meter: str) -> str:
 
 def _address(bridge: Bridge, profile: str, meter: str, carries: Carries) -> Address:
     for template in map(TopicTemplate.parse, bridge.subscribe):
-        if template.carries is carries:
+        if template.carries is carries and "{meter}" in template.levels:
             return Address(template.topic(profile, meter), profile, meter, carries)
     raise click.UsageError(f"the bridge {bridge.name} subscribes to no topic that carries a {carries}")
 

@@ -5,8 +5,8 @@
     world     what every meter shows at an instant: registers, voltages, losses, heat
     payloads  a reading or an event as the bytes a device sends
     recording, replay, garbage   recorded data as any number of meters, with faults on request
-    uplink    several MQTT connections, what the broker acknowledged
+    uplink, coap_uplink   several MQTT connections, or every meter by CoAP itself; what was acknowledged
     live, run the loops
 
-Everything but `uplink`, `live` and `run` is pure: same seed, same bytes.
+Everything but `uplink`, `coap_uplink`, `live` and `run` is pure: same seed, same bytes.
 """

@@ -10,11 +10,14 @@ from typing import Any
 
 import orjson
 
+from flexmeter.fleet.coap_uplink import CoapUplink
 from flexmeter.fleet.live import District
 from flexmeter.fleet.messages import EVENT, GARBAGE, READING, REPEAT, Message
 from flexmeter.fleet.uplink import Uplink
 
 log = logging.getLogger("flexmeter.fleet")
+
+AnyUplink = Uplink | CoapUplink
 
 ACCOUNT_EVERY_S = 0.5
 TOLD_EVERY_S = 5.0
@@ -30,7 +33,7 @@ class Ledger:
     """
 
     path: Path
-    uplink: Uplink
+    uplink: AnyUplink
     meters: int
     expected: int = 0
     written_at: float = 0.0
@@ -67,7 +70,7 @@ class Ledger:
         log.info("%d messages taken by the broker%s, %.0f a second", taken, part, rate)
 
 
-def run_live(district: District, uplink: Uplink, ledger: Ledger, stopping: Callable[[], bool]) -> bool:
+def run_live(district: District, uplink: AnyUplink, ledger: Ledger, stopping: Callable[[], bool]) -> bool:
     """Send in real time until told to stop, then finish what is under way; False if some of it could not be."""
     gateways = len(uplink.gateways)
     while not stopping():
@@ -81,7 +84,7 @@ def run_live(district: District, uplink: Uplink, ledger: Ledger, stopping: Calla
 
 
 def run_replay(
-    messages: Iterator[Message], speed: float, uplink: Uplink, ledger: Ledger, stopping: Callable[[], bool]
+    messages: Iterator[Message], speed: float, uplink: AnyUplink, ledger: Ledger, stopping: Callable[[], bool]
 ) -> bool:
     """Send in order, `speed` times as fast as it happened (infinity: as fast as it goes). False if not all was sent."""
     gateways, begun, first = len(uplink.gateways), time.time(), None
@@ -98,14 +101,14 @@ def run_replay(
     return finish(uplink, ledger) and ledger.account()[READING] == ledger.expected
 
 
-def _wait_until(due: int, uplink: Uplink, ledger: Ledger, stopping: Callable[[], bool]) -> None:
+def _wait_until(due: int, uplink: AnyUplink, ledger: Ledger, stopping: Callable[[], bool]) -> None:
     """Wait until the wall clock shows `due` (ms UTC)."""
     while not stopping() and (left := due / 1000 - time.time()) > 0:
         uplink.pump(min(left, 0.1))
         ledger.keep()
 
 
-def finish(uplink: Uplink, ledger: Ledger) -> bool:
+def finish(uplink: AnyUplink, ledger: Ledger) -> bool:
     """Wait for the broker's answers to all that was sent; False if some did not come."""
     done = uplink.drain(DRAIN_S)
     if not done:

@@ -51,6 +51,11 @@ def checkup(root: Path = ROOT) -> list[Check]:
         _program("clickhouse-server", "clickhouse-server", needed=False, why="for tests"),
         _program("chromium", "chromium", needed=False, why="for tests"),
         _program("mosquitto_pub", "mosquitto-clients", needed=False, why="for tests"),
+        _program("rabbitmq-server", "rabbitmq-server", needed=False, why="for tests, and for AMQP on this machine"),
+        _program("amqp-publish", "amqp-tools", needed=False, why="for tests"),
+        _program("curl", "curl", needed=False, why="for tests"),
+        _program("coap-client-openssl", "libcoap3-bin", needed=False, why="for tests"),
+        _dtls(),
         _program("npm", "npm", needed=False, why="for the page's scripts"),
     ]
 
@@ -93,6 +98,14 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _dtls() -> Check:
+    found = _version("DTLSSocket")
+    remedy = "apt-get install gcc make autoconf automake libtool m4 pkg-config; pip install 'flexmeter[coap]'"
+    return Check(
+        "DTLSSocket", found or "not found", "" if found else remedy, needed=False, why="for bridges at coaps://"
+    )
 
 
 def java_version(said: str) -> int | None:

@@ -22,7 +22,10 @@ $page/package-lock.json"
 stamp=.parts/installed-$tests
 now=$(pwd; cat $inputs | cksum)
 programs="java mosquitto"
-[ $tests = yes ] && programs="$programs clickhouse-server chromium mosquitto_pub"
+topology=${FLEXMETER_TOPOLOGY:-topology.yaml}
+uses_amqp() { grep -Eq '^ *protocol: *amqp' "$topology" 2>/dev/null; }
+uses_amqp && programs="$programs rabbitmq-server"
+[ $tests = yes ] && programs="$programs clickhouse-server chromium mosquitto_pub rabbitmq-server amqp-publish curl coap-client-openssl"
 complete() {
     for program in $programs; do has "$program" || return 1; done
     [ -x .venv/bin/python ] && [ -d .parts/kafka ] && [ -f $stamp ] && [ "$(cat $stamp)" = "$now" ]
@@ -35,17 +38,28 @@ needs() { has "$1" || packages="$packages $2"; }  # program, Debian package
 .venv/bin/python -c '' 2>/dev/null && cat requirements.lock $lock pyproject.toml | cmp -s - .venv/$lock || pypi=yes
 needs java openjdk-17-jre-headless
 needs mosquitto mosquitto
+uses_amqp && needs rabbitmq-server rabbitmq-server
 [ -d .parts/kafka ] && cmp -s flexmeter/local/kafka/pom.xml .parts/kafka.pom || { needs mvn maven; jars=yes; }
 [ -d $page/node_modules ] && cmp -s $page/package-lock.json .parts/page.lock || { needs npm npm; scripts=yes; }
 if [ $tests = yes ]; then
     needs clickhouse-server clickhouse-server
     needs chromium chromium
     needs mosquitto_pub mosquitto-clients
+    uses_amqp || needs rabbitmq-server rabbitmq-server
+    needs amqp-publish amqp-tools
+    needs curl curl
+    needs coap-client-openssl libcoap3-bin
+fi
+if [ $tests = yes ] && [ "${pypi:-}" ]; then  # DTLSSocket is compiled
+    for tool in gcc make autoconf automake m4 pkg-config; do needs $tool $tool; done
+    needs libtoolize libtool
 fi
 if has "$python"; then
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         die "$python is $("$python" --version), but 3.11 or later is needed" "name another: PYTHON=python3.12 make ..."
     "$python" -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
+    headers='import os, sysconfig; raise SystemExit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
+    [ $tests = no ] || [ -z "${pypi:-}" ] || "$python" -c "$headers" || packages="$packages python3-dev"
 else
     packages="$packages python3-venv"
 fi
@@ -57,6 +71,7 @@ fi
 say "To be installed (only what is missing):"
 [ -n "$packages" ] && say "  Debian packages:$packages (apt-get tells their size below)"
 [ "${pypi:-}" ] && say "  .venv/          Python packages of $lock, about 1.2 GB on disk, 350 MB to fetch"
+[ "${pypi:-}" ] && [ $tests = yes ] && say "                  (one, DTLSSocket, is compiled: half a minute; its tools are 7 MB beside gcc)"
 [ "${jars:-}" ] && say "  .parts/kafka/   Kafka's jars, 44 MB"
 [ "${scripts:-}" ] && say "  $page/node_modules/   the page's scripts, a few MB"
 
@@ -84,7 +99,7 @@ if [ -n "$packages" ]; then
         { apt -qq update && apt $quiet -y install --no-install-recommends $packages >&2; } ||
         die "apt-get failed (see above); when mended, run this again, or by hand as root:" "$by_hand"
     [ -x /usr/sbin/policy-rc.d ] && [ -d /run/systemd/system ] &&
-        say "Not started now; Debian starts mosquitto at the next boot unless: systemctl disable mosquitto"
+        say "Not started now; Debian starts brokers at the next boot unless: systemctl disable mosquitto rabbitmq-server"
 fi
 
 # --- Python ----------------------------------------------------------------------------------------------------------

@@ -12,15 +12,21 @@ from schemas.errors import Unavailable
 _PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"])
 
 
-def configuration(folder: Path, port: int, as_root: bool) -> str:
-    """mosquitto.conf. As root it would become the user `mosquitto`, who may not write in our folder.
+OPEN = "allow_anonymous true"
+"""Everyone on this machine may do everything."""
+
+
+def configuration(folder: Path, port: int, as_root: bool, security: str = OPEN) -> str:
+    """mosquitto.conf; `security` is its lines on TLS, passwords and rules.
+
+    As root it would become the user `mosquitto`, who may not write in our folder.
 
     Queues are long, so that a bridge that is away for a while loses nothing: QoS 1 messages beyond them are dropped.
     """
     user = "user root\n" if as_root else ""
     return f"""\
 {user}listener {port} {HOST}
-allow_anonymous true
+{security}
 persistence true
 persistence_location {folder}/
 autosave_interval 10
@@ -35,7 +41,7 @@ connection_messages false
 """
 
 
-def mosquitto(folder: Path, port: int, log: Path) -> Part:
+def mosquitto(folder: Path, port: int, log: Path, security: str = OPEN) -> Part:
     """The broker as a part.
 
     Raises:
@@ -46,5 +52,5 @@ def mosquitto(folder: Path, port: int, log: Path) -> Part:
         raise Unavailable("mosquitto", "not installed: `apt-get install mosquitto` (Debian), or run `make doctor`")
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "mosquitto.conf"
-    settings.write_text(configuration(folder.resolve(), port, as_root=os.geteuid() == 0))
+    settings.write_text(configuration(folder.resolve(), port, os.geteuid() == 0, security))
     return Part(name="mosquitto", argv=[program, "-c", str(settings)], log=log, ready=lambda: listens(port), start_s=15)

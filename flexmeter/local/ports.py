@@ -33,6 +33,11 @@ def ports(env: Mapping[str, str] = os.environ) -> tuple[Port, Port, Port]:
     )
 
 
+def amqp_port(env: Mapping[str, str] = os.environ) -> int:
+    """RabbitMQ's port, which only a topology with an AMQP bridge uses. Raises ValueError if it is none."""
+    return _port("RabbitMQ", "AMQP_PORT", 5672, env).number
+
+
 def _port(what: str, setting: str, default: int, env: Mapping[str, str]) -> Port:
     text = env.get(setting, "") or str(default)
     if not text.isdecimal() or not 0 < int(text) < 65536:

@@ -19,6 +19,7 @@ class Place:
     kafka_port: int
     mqtt_port: int
     page_port: int
+    amqp_port: int = 5672
 
     @property
     def bootstrap(self) -> str:
@@ -48,6 +49,7 @@ class Place:
             "KAFKA_BOOTSTRAP": self.bootstrap,
             "KAFKA_SECURITY": "PLAINTEXT",
             "MQTT_URL": f"mqtt://{HOST}:{self.mqtt_port}",
+            "AMQP_URL": f"amqp://guest:guest@{HOST}:{self.amqp_port}/%2F",
             "CLICKHOUSE_URL": f"chdb://{self.folder / 'clickhouse'}",
             "PAGE_PORT": str(self.page_port),
             "FLEXMETER_REGISTER": str(self.folder / "register.csv"),

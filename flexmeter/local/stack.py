@@ -20,6 +20,7 @@ from flexmeter.local.lag import Offsets, ends
 from flexmeter.local.mosquitto import mosquitto
 from flexmeter.local.part import Part, complete
 from flexmeter.local.ports import free_port
+from flexmeter.local.rabbitmq import rabbitmq
 from flexmeter.local.roles import Place, Role
 from flexmeter.local.status import Snapshot, look
 from flexmeter.local.supervise import Supervisor
@@ -57,6 +58,9 @@ class Stack:
         self._start("Kafka", kafka(self.place.folder / "kafka", self.place.kafka_port, self.place.log("kafka")))
         broker = mosquitto(self.place.folder / "mosquitto", self.place.mqtt_port, self.place.log("mosquitto"))
         self._start("mosquitto", broker)
+        if any(bridge.protocol == "amqp" for bridge in self.topology.bridges.values()):
+            broker = rabbitmq(self.place.folder / "rabbitmq", self.place.amqp_port, self.place.log("rabbitmq"))
+            self._start("RabbitMQ", broker)
         with self._step(f"{len(self.topology.topics)} topics"):
             ensure_topics(self.topology.kafka, self.topology.topics.values())
         with self._step("register of meters"):

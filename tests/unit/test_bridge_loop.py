@@ -1,6 +1,7 @@
 """What the bridge loop promises, with a source and a Kafka whose every move the test decides."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -8,15 +9,16 @@ import orjson
 import pytest
 
 from connectors import bridge as loop_module
+from connectors.authority import EACH_ITSELF, Authority
 from connectors.bridge import MOST_IN_FLIGHT, BridgeLoop
-from connectors.decode.readings import Address, Carries
-from connectors.intake import Intake
+from connectors.decode.readings import Address, Carries, Proof
+from connectors.intake import Intake, Taken
 from connectors.kafka import Outlet
 from connectors.registry import json_decoders
 from connectors.source import Delivery
 from schemas.blocks import Beat, DeadLetter, EventBlock, ReadingBlock, Record
 from schemas.codec import decode
-from schemas.errors import Unavailable
+from schemas.errors import Reason, Rejected, Unavailable
 from schemas.register import load_register
 from schemas.topology import load_topology
 from tests.bridge_process import REGISTER, ROOT
@@ -90,7 +92,8 @@ class Bench:
         self.source, self.kafka = ScriptedSource(), HeldKafka()
         self.now_s = 1_795_507_200.0
         monkeypatch.setattr(loop_module.time, "monotonic", lambda: self.now_s)
-        intake = Intake(load_register(folder / "register.csv"), json_decoders(), 4, 4)
+        authority = Authority(lambda: EACH_ITSELF, anonymous=True)
+        intake = Intake(load_register(folder / "register.csv"), {"": json_decoders()}, 4, 4, authority)
         self.loop = BridgeLoop(
             topology.bridges["mqtt_malmo"], topology, self.source, cast(Outlet, self.kafka), intake, lambda: self.now_s
         )
@@ -146,6 +149,65 @@ def test_a_dead_letter_is_acknowledged_when_kafka_has_it(bench: Bench) -> None:
     assert bench.source.acknowledged == []
     bench.kafka.take(DeadLetter)
     assert len(bench.source.acknowledged) == 1
+
+
+def test_a_refusal_is_a_dead_letter_and_an_event_and_acknowledged_when_kafka_has_both(bench: Bench) -> None:
+    refused = delivery()
+    refused.identity = "thief"
+    bench.source.next = [refused]
+    bench.turn()
+    (letter,) = bench.kafka.records(DeadLetter)
+    (block,) = bench.kafka.records(EventBlock)
+    assert isinstance(letter, DeadLetter)
+    assert isinstance(block, EventBlock)
+    assert (letter.reason, block.kind, block.detail, block.meters) == (
+        "forbidden", ["publish_refused"], ["thief"], ["m1"],
+    )  # fmt: skip
+    bench.kafka.take(DeadLetter)
+    assert bench.source.acknowledged == []
+    bench.kafka.take(EventBlock)
+    assert bench.source.acknowledged == [refused]
+    assert refused.rejected is not None
+
+
+def test_refusals_of_meters_that_nobody_knows_are_no_events(bench: Bench) -> None:
+    refused = delivery("nobody")
+    refused.identity = "thief"
+    bench.source.next = [refused]
+    bench.turn()
+    assert len(bench.kafka.records(DeadLetter)) == 1
+    assert bench.kafka.records(EventBlock) == []
+
+
+def test_what_the_source_finds_unusable_is_a_dead_letter(bench: Bench) -> None:
+    unusable = delivery()
+    unusable.rejected = Rejected(Reason.MALFORMED, "no list")
+    bench.source.next = [unusable]
+    bench.turn()
+    (letter,) = bench.kafka.records(DeadLetter)
+    assert isinstance(letter, DeadLetter)
+    assert (letter.reason, letter.payload) == ("malformed", orjson.dumps(READING))
+
+
+def test_a_counter_counts_as_soon_as_kafka_has_its_telegram(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = Intake.take
+
+    def with_proof(intake: Intake, delivery: Delivery, now_ms: int) -> Taken:
+        found = taken(intake, delivery, now_ms)
+        return replace(found, proofs=[Proof("m1", "k", found.readings[0][1].sequence)])
+
+    monkeypatch.setattr(Intake, "take", with_proof)
+    bench.source.next = [delivery(seq=1_000), delivery(seq=1)]
+    bench.turn()
+    assert bench.kafka.records(DeadLetter) == [], "Kafka has neither yet"
+    bench.turn(0.5)
+    bench.kafka.take(ReadingBlock)
+    assert len(bench.source.acknowledged) == 2
+    bench.source.next = [delivery(seq=1)]
+    bench.turn()
+    (letter,) = bench.kafka.records(DeadLetter)
+    assert isinstance(letter, DeadLetter)
+    assert letter.reason == "replayed"
 
 
 def test_beats_come_every_second_and_every_quarter_into_every_partition(bench: Bench) -> None:

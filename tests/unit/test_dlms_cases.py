@@ -44,7 +44,17 @@ def test_case(case: Path) -> None:
 
 def test_every_reason_has_a_case() -> None:
     seen = {json.loads(file.read_text("utf-8")).get("rejected") for file in CASES.glob("*/expected.json")}
-    elsewhere = {"unknown_profile", "unknown_meter", "wrong_profile", "unknown_event", "unit", "schema", "insert"}
+    elsewhere = {
+        "unknown_profile",
+        "unknown_meter",
+        "wrong_profile",
+        "forbidden",
+        "replayed",
+        "unknown_event",
+        "unit",
+        "schema",
+        "insert",
+    }
     assert seen - {None} | elsewhere == {reason.value for reason in Reason}
 
 

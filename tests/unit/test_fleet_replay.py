@@ -10,9 +10,11 @@ import orjson
 import pytest
 
 from bench import proof_truth
+from connectors.authority import EACH_ITSELF, Authority
 from connectors.decode.readings import Address, Carries
 from connectors.intake import Intake
 from connectors.registry import DECODERS
+from connectors.source import Delivery
 from flexmeter.fleet.garbage import RECIPES
 from flexmeter.fleet.messages import EVENT, GARBAGE, READING, REPEAT, garbage_rows, messages, write_truth
 from flexmeter.fleet.recording import MINUTE_MS, Recording, load_recording, write_own_recording
@@ -98,11 +100,13 @@ def test_garbage_is_unlike_any_other_and_rejected_for_the_reason_told(recording:
     sent = [m for m in messages(replay, AREAS, 1) if m.kind == GARBAGE]
     assert len(sent) == len(told) == replay.garbage == len(garbage_rows(replay, 1))
     assert {row["kind"] for row in told.values()} == {kind for kind, *_ in RECIPES}
-    intake = Intake(Register({d.meter_id: d for d in replay.devices}), DECODERS["json"](), 4, 4)
+    register = Register({d.meter_id: d for d in replay.devices})
+    intake = Intake(register, {"": DECODERS["json"]()}, 4, 4, Authority(lambda: EACH_ITSELF, anonymous=True))
     for message in sent:
         _, profile, meter, carries = message.topic.split("/")
         with pytest.raises(Rejected) as rejected:
-            intake.take(message.payload, Address(message.topic, profile, meter, Carries(carries)), START)
+            address = Address(message.topic, profile, meter, Carries(carries))
+            intake.take(Delivery(message.payload, address), START)
         row = told[hashlib.sha256(message.payload).hexdigest()]
         assert (row["topic"], row["reason"]) == (message.topic, rejected.value.reason), row["kind"]
 

@@ -81,7 +81,16 @@ def test_payload_too_large(size: int) -> None:
 
 def test_every_reason_of_a_decoder_has_a_case() -> None:
     seen = {json.loads(file.read_text("utf-8")).get("rejected") for file in CASES.glob("*/expected.json")}
-    elsewhere = {"too_large", "unknown_profile", "unknown_meter", "wrong_profile", "schema", "insert"}
+    elsewhere = {
+        "too_large",
+        "unknown_profile",
+        "unknown_meter",
+        "wrong_profile",
+        "forbidden",
+        "replayed",
+        "schema",
+        "insert",
+    }
     elsewhere |= {"unsupported", "checksum", "key", "decrypt"}  # of the standard protocols
     assert seen - {None} | elsewhere == {reason.value for reason in Reason}
 

@@ -66,7 +66,14 @@ def test_case(case: Path) -> None:
         answer: Any = [asdict(telegram) for telegram in decoded(case.parent.name, payload, expected["told"])]
     except Rejected as rejected:
         answer = {"reason": rejected.reason.value, "detail": rejected.detail}
-    assert json.loads(json.dumps(answer)) == expected["answer"]
+    assert said(json.loads(json.dumps(answer))) == said(expected["answer"])
+
+
+def said(answer: Any) -> Any:
+    """Telegrams without the fields that say nothing; a rejection as it is."""
+    if isinstance(answer, dict):
+        return answer
+    return [{name: value for name, value in one.items() if value not in ("", [], None, -1)} for one in answer]
 
 
 def test_every_reason_has_a_case() -> None:

@@ -12,7 +12,7 @@ from connectors.batch import Batch, NewMeters
 from connectors.columns import Words, plain, row_count, rows_of
 from connectors.rows import ROWS, Origin, Rows
 from schemas.alert import Alert
-from schemas.blocks import Beat, Record, StateChunk, StateCommit
+from schemas.blocks import Beat, Record, StateChunk, StateCommit, TelegramCounter
 from schemas.catalogue import load_catalogue
 from tests.plausible import NOON, aggregate_block, everything, garbage, reading_block
 
@@ -47,7 +47,7 @@ def test_every_column_is_declared_and_filled_in_each_row() -> None:
 
 
 def test_every_record_that_travels_has_rows_or_a_reason_not_to() -> None:
-    assert set(get_args(Record)) - set(ROWS) == {StateChunk, StateCommit}
+    assert set(get_args(Record)) - set(ROWS) == {StateChunk, StateCommit, TelegramCounter}
     assert rows(Beat("mqtt_malmo", NOON)) == []
 
 

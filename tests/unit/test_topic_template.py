@@ -7,6 +7,7 @@ from schemas.faults import Faults
 from schemas.topology import Bridge
 
 TEMPLATES = [TopicTemplate.parse(f"malmo/{{profile}}/{{meter}}/{carries}") for carries in Carries]
+TEMPLATES.append(TopicTemplate.parse("hubs/{identity}/{profile}/reading"))
 
 
 @pytest.mark.parametrize(
@@ -15,6 +16,7 @@ TEMPLATES = [TopicTemplate.parse(f"malmo/{{profile}}/{{meter}}/{carries}") for c
         ("malmo/p/m/reading", Address("malmo/p/m/reading", "p", "m", Carries.READING)),
         ("malmo/p/m/event", Address("malmo/p/m/event", "p", "m", Carries.EVENT)),
         ("malmo///reading", Address("malmo///reading", "", "", Carries.READING)),
+        ("hubs/h/p/reading", Address("hubs/h/p/reading", "p", "", Carries.READING, "h")),
         ("malmo/p/m/reading/x", Address("malmo/p/m/reading/x", "", "", Carries.READING)),
         ("turin/p/m/reading", Address("turin/p/m/reading", "", "", Carries.READING)),
         ("", Address("", "", "", Carries.READING)),
@@ -25,7 +27,15 @@ def test_addresses(topic: str, expected: Address) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["malmo/{profile}/reading", "malmo/{meter}/{meter}/{profile}/reading", "malmo/{profile}/{meter}/data", ""]
+    "text",
+    [
+        "malmo/{meter}/reading",
+        "malmo/{meter}/{meter}/{profile}/reading",
+        "malmo/{profile}/{meter}/data",
+        "{x}/reading",
+        "malmo/+/{profile}/reading",
+        "",
+    ],
 )
 def test_a_template_that_says_too_little(text: str) -> None:
     with pytest.raises(ValueError, match="level"):

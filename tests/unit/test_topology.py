@@ -5,6 +5,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.registry import SOURCES
 from flexmeter.commands.topology import command
 from flexmeter.known import known
 from schemas.faults import Faults
@@ -22,6 +23,14 @@ def test_the_topology_that_is_shipped() -> None:
     assert topology.topic_of("Account", topology.streams["grid"].outputs).name == "accounts"
     with pytest.raises(KeyError):
         topology.topic_of("AggregateBlock", topology.streams["grid"].outputs)
+
+
+def test_the_example_with_every_bridge_can_be_run() -> None:
+    topology = load_topology(ROOT / "examples" / "topology-all.yaml", env={}, known=known())
+    assert {bridge.protocol for bridge in topology.bridges.values()} == set(SOURCES)
+    for bridge in topology.bridges.values():
+        SOURCES[bridge.protocol](bridge, "")
+    assert [bridge.name for bridge in topology.bridges.values() if bridge.anonymous] == ["mqtt_malmo"]
 
 
 def test_variables_come_from_the_environment() -> None:

@@ -36,6 +36,7 @@ PUBLISHED = {
     13: ("LoadBlock", "4aeed789b7bc00d3"),
     14: ("ApplianceEventBlock", "c0eebc4223da8dec"),
     15: ("ApplianceEnergyBlock", "16cc7ed0519c1d78"),
+    16: ("TelegramCounter", "d5c0cc82754447c6"),
 }
 
 

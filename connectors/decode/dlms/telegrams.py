@@ -51,6 +51,7 @@ class Sender:
             local_time=moment.local,
             security=self.security,
             key_holder=self.title,
+            proven_counter=self.counter if "authenticated" in self.security else -1,
         )
 
 

@@ -36,6 +36,7 @@ class _Opened(NamedTuple):
     meter: Address
     status: int
     sequence: int
+    proven_counter: int
     security: str
     frame: Frame
     data: bytes
@@ -134,7 +135,8 @@ def _opened(data: bytes, sender: Address | None, keys: Keys) -> _Opened:
     clear, security = unprotected(rest, header, authentication, meter, keys)
     counters = (header.counter, authentication.counter, header.access, link.access)
     sequence = next((counter for counter in counters if counter >= 0), -1)
-    return _Opened(meter, header.status, sequence, security or link.security, frame, clear)
+    proven = max(header.counter, authentication.counter) if security and authentication.mac else -1
+    return _Opened(meter, header.status, sequence, proven, security or link.security, frame, clear)
 
 
 def _telegram(opened: _Opened, data: bytes, zone: tzinfo | None) -> Telegram:
@@ -152,6 +154,7 @@ def _telegram(opened: _Opened, data: bytes, zone: tzinfo | None) -> Telegram:
         device=device.name,
         version=meter.version,
         security=opened.security,
+        proven_counter=opened.proven_counter,
     )
 
 

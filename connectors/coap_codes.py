@@ -1,0 +1,73 @@
+"""What CoAP says of a payload's fate: response codes of RFC 7252 (12.1.2), RFC 7959 (2.9) and RFC 8132 (6).
+
+    2.04 Changed                      Kafka has it
+    4.00 Bad Request                  the bytes are not what they should be: empty, malformed, encoding, checksum
+    4.01 Unauthorized                 nobody authenticated the sender, and this bridge takes nothing from such
+    4.03 Forbidden                    the sender may not report for that meter
+    4.04 Not Found                    no such path, profile or meter
+    4.13 Request Entity Too Large     longer than any decoder reads
+    4.15 Unsupported Content-Format   no decoder for that content format
+    4.22 Unprocessable Entity         well formed, but not to be believed, or not what the meter may say
+    4.29 Too Many Requests            of this sender are under way (RFC 8516)
+    5.03 Service Unavailable          overloaded, or Kafka is away
+
+The Max-Age of 4.29 and 5.03 says after how many seconds to come again.
+
+A rejected payload is in the dead letters when the answer leaves. Its diagnostic payload is the reason in words.
+"""
+
+from collections.abc import Mapping
+
+from aiocoap import Code, Message
+
+from connectors.authority import Refused
+from schemas.errors import Reason, Rejected
+
+_LONGEST_DIAGNOSTIC_BYTES = 512
+
+CODES: Mapping[Reason, Code] = {
+    Reason.EMPTY: Code.BAD_REQUEST,
+    Reason.ENCODING: Code.BAD_REQUEST,
+    Reason.MALFORMED: Code.BAD_REQUEST,
+    Reason.CHECKSUM: Code.BAD_REQUEST,
+    Reason.TOO_LARGE: Code.REQUEST_ENTITY_TOO_LARGE,
+    Reason.FORBIDDEN: Code.FORBIDDEN,
+    Reason.UNKNOWN_PROFILE: Code.NOT_FOUND,
+    Reason.UNKNOWN_METER: Code.NOT_FOUND,
+}
+"""Reasons with a code of their own; all others are 4.22."""
+
+DECODERS: Mapping[int | None, str] = {
+    None: "",
+    0: "",  # text/plain
+    42: "",  # application/octet-stream
+    50: "json",
+    110: "senml",
+    112: "senml",  # as CBOR
+}
+"""Content format (IANA's registry) -> decoder; empty = the bridge's own, for telegrams have no format of theirs."""
+
+
+def answer(rejected: Rejected | None) -> Message:
+    """The response to a payload that Kafka has, as reading or as dead letter.
+
+    >>> answer(None).code.dotted, answer(Rejected(Reason.UNIT, "energy is in 'kg'")).code.dotted
+    ('2.04', '4.22')
+    """
+    if rejected is None:
+        return Message(code=Code.CHANGED)
+    if isinstance(rejected, Refused) and not rejected.identity:
+        return failure(Code.UNAUTHORIZED, str(rejected))
+    return failure(CODES.get(rejected.reason, Code.UNPROCESSABLE_ENTITY), str(rejected))
+
+
+def failure(code: Code, why: str) -> Message:
+    """A response that says why, in at most 512 bytes (RFC 7252, 5.5.2)."""
+    return Message(code=code, payload=why.encode()[:_LONGEST_DIAGNOSTIC_BYTES].decode(errors="ignore").encode())
+
+
+def busy(retry_s: int, why: str, code: Code = Code.SERVICE_UNAVAILABLE) -> Message:
+    """Come again later (RFC 7252, 5.9.3.4)."""
+    response = failure(code, why)
+    response.opt.max_age = retry_s
+    return response

@@ -1,0 +1,48 @@
+"""Requests with an idempotency key: a repeat gets the answer of the first, and nothing is taken twice.
+
+The memory is one process's, and bounded. It spares work and gives a hub the answer that it lost; that a reading counts
+once rests on no memory here but on its meter, profile and time (or counter), whichever bridge a repeat comes to.
+"""
+
+import hashlib
+from collections import OrderedDict
+from http import HTTPStatus
+
+from connectors.http_answer import Answer, busy, problem
+
+MOST_REMEMBERED = 10_000
+REMEMBERED_S = 3_600.0
+LONGEST_KEY = 255
+
+Key = tuple[str, str]
+"""Identity and its key."""
+
+
+class Answers:
+    """What was answered, by identity and key; the times are of a clock that only goes forward."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Key, tuple[float, bytes, Answer | None]] = OrderedDict()
+
+    def begin(self, key: Key, body: bytes, now_s: float) -> Answer | None:
+        """The answer to give without doing anything; None = it is new, and now under way."""
+        while self._known and (
+            len(self._known) >= MOST_REMEMBERED or now_s - next(iter(self._known.values()))[0] > REMEMBERED_S
+        ):
+            self._known.popitem(last=False)
+        digest = hashlib.sha256(body).digest()
+        known = self._known.get(key)
+        if known is None:
+            self._known[key] = (now_s, digest, None)
+            return None
+        if known[1] != digest:
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the idempotency key was used for another body")
+        return known[2] or busy(HTTPStatus.CONFLICT, "the first request with this idempotency key is under way")
+
+    def end(self, key: Key, answer: Answer) -> None:
+        """Remember a final answer; forget one that asks to send again."""
+        known = self._known.get(key)
+        if known is not None and answer.is_final:
+            self._known[key] = (known[0], known[1], answer)
+        elif known is not None:
+            del self._known[key]

@@ -1,0 +1,22 @@
+"""The options of a bridge in topology.yaml, of which each protocol knows its own."""
+
+from collections.abc import Collection
+
+from schemas.faults import Fault, Faults, choose_one_of
+from schemas.topology import Bridge
+
+
+def check_options(bridge: Bridge, known: Collection[str]) -> None:
+    """Raise Faults for options that the protocol does not know."""
+    unknown = [
+        Fault(0, f"bridge {bridge.name}: unknown option {key!r}", choose_one_of(key, known))
+        for key in bridge.options
+        if key not in known
+    ]
+    if unknown:
+        raise Faults("topology", unknown)
+
+
+def bridge_fault(bridge: Bridge, message: object, remedy: str) -> Faults:
+    """What is wrong with a bridge's entry in topology.yaml."""
+    return Faults("topology", [Fault(0, f"bridge {bridge.name}: {message}", remedy)])

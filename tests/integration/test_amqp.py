@@ -1,0 +1,154 @@
+"""AMQP on a real RabbitMQ: what is acknowledged is gone, what is not comes again; events pass readings by; users."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+
+import pika
+import pytest
+from pika.exceptions import ChannelClosedByBroker
+
+from connectors.amqp import AmqpDelivery, AmqpSource
+from flexmeter.local import rabbitmq as local_rabbitmq
+from flexmeter.local.part import running
+from flexmeter.local.ports import HOST, free_port
+from schemas.errors import Unavailable
+from schemas.faults import Faults
+from schemas.topology import Bridge
+from tests.doors import BRIDGE, HUB, USERS
+
+pytestmark = pytest.mark.integration
+
+
+def bridge(broker: str, prefix: str, user: str = BRIDGE, secret: str = USERS[BRIDGE], **options: str) -> Bridge:
+    keys = tuple(f"{prefix}.{{profile}}.{{meter}}.{carries}" for carries in ("reading", "event"))
+    url = f"amqp://{user}:{secret}@{broker}/%2F"
+    return Bridge(prefix, "amqp", url, keys, "json", "r", "e", "d", 500, options)
+
+
+def publish(broker: str, key: str, *bodies: bytes, user_id: str | None = None) -> None:
+    properties = pika.BasicProperties(delivery_mode=2, user_id=user_id)
+    with pika.BlockingConnection(pika.URLParameters(f"amqp://{HUB}:{USERS[HUB]}@{broker}/%2F")) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for body in bodies:
+            channel.basic_publish("amq.topic", key, body, properties, mandatory=True)
+
+
+def received(source: AmqpSource, count: int) -> list[AmqpDelivery]:
+    found: list[AmqpDelivery] = []
+    deadline = monotonic() + 30
+    while len(found) < count:
+        assert monotonic() < deadline, f"{len(found)} of {count}"
+        found += source.receive(0.1, count - len(found))
+    return found
+
+
+@contextmanager
+def source_of(entry: Bridge) -> Iterator[AmqpSource]:
+    source = AmqpSource(entry)
+    source.receive(0, 0)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def test_what_is_not_acknowledged_comes_again(rabbitmq: str) -> None:
+    entry = bridge(rabbitmq, "again")
+    with source_of(entry) as source:
+        publish(rabbitmq, "again.p.m1.reading", *(b"%d" % number for number in range(6)), user_id=HUB)
+        deliveries = received(source, 6)
+        address = deliveries[0].address
+        assert (address.profile, address.meter, deliveries[0].identity) == ("p", "m1", HUB)
+        for number in (0, 4, 1, 2):
+            source.acknowledge(deliveries[number])
+    with source_of(entry) as source:
+        assert [delivery.payload for delivery in received(source, 3)] == [b"3", b"4", b"5"], "in order, none left out"
+        assert source.receive(0.2, 10) == []
+
+
+def test_nothing_is_given_where_nothing_is_wanted(rabbitmq: str) -> None:
+    with source_of(bridge(rabbitmq, "room")) as source:
+        publish(rabbitmq, "room.p.m1.reading", b"1")
+        for _ in range(5):
+            assert source.receive(0.05, 0) == []
+        assert len(received(source, 1)) == 1
+
+
+def test_an_event_waits_behind_no_backlog_of_readings(rabbitmq: str) -> None:
+    entry = bridge(rabbitmq, "urgent")
+    with source_of(entry):
+        pass
+    publish(rabbitmq, "urgent.p.m1.reading", *[b"r"] * 6_000)
+    publish(rabbitmq, "urgent.p.m1.event", b"e")
+    with source_of(entry) as source:
+        payloads: list[bytes] = []
+        while b"e" not in payloads:
+            for delivery in received(source, 1):
+                payloads.append(delivery.payload)
+                source.acknowledge(delivery)
+        assert len(payloads) < 5_000
+
+
+def test_amqp_publish_is_heard_and_is_nobody(rabbitmq: str) -> None:
+    host, port = rabbitmq.split(":")
+    with source_of(bridge(rabbitmq, "tool")) as source:
+        url = f"amqp://{HUB}:{USERS[HUB]}@{host}:{port}"
+        command = ["amqp-publish", "--url", url, "-e", "amq.topic", "-r", "tool.p.m1.reading", "-p", "-b", "hello"]
+        subprocess.run(command, check=True, timeout=30)
+        (delivery,) = received(source, 1)
+    assert (delivery.payload, delivery.identity) == (b"hello", "")
+
+
+def test_nobody_can_be_another(rabbitmq: str) -> None:
+    with source_of(bridge(rabbitmq, "forged")) as source:
+        with pytest.raises(ChannelClosedByBroker, match="user_id"):
+            publish(rabbitmq, "forged.p.m1.reading", b"x", user_id="thief")
+        assert source.receive(0.2, 10) == []
+
+
+def test_a_wrong_password_is_told_in_words(rabbitmq: str) -> None:
+    with pytest.raises(Unavailable, match=r"403|ACCESS_REFUSED"):
+        AmqpSource(bridge(rabbitmq, "wrong", secret="wrong")).receive(0, 1)
+
+
+def test_a_queue_that_is_another_kind_is_told_in_words(rabbitmq: str) -> None:
+    with pika.BlockingConnection(pika.URLParameters(f"amqp://{HUB}:{USERS[HUB]}@{rabbitmq}/%2F")) as connection:
+        connection.channel().queue_declare("kind", durable=True, arguments={"x-max-length": 5})
+        with pytest.raises(Unavailable, match="it refuses us: 406"):
+            AmqpSource(bridge(rabbitmq, "kind", queue="kind", exchange="none")).receive(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "options", "words"),
+    [("x.{meter}.reading", {}, "needs the level {profile}"), ("x.{profile}.reading", {"que": "x"}, "mean 'queue'")],
+)
+def test_faults_of_an_amqp_bridge(key: str, options: dict[str, str], words: str) -> None:
+    entry = Bridge("b", "amqp", "amqp://127.0.0.1", (key,), "json", "r", "e", "d", 500, options)
+    with pytest.raises(Faults, match=words):
+        AmqpSource(entry)
+
+
+def test_a_restarted_broker_is_found_again_and_has_kept_what_it_confirmed(tmp_path: Path) -> None:
+    port = free_port()
+    broker = local_rabbitmq.rabbitmq(tmp_path / "rabbitmq", port, tmp_path / "rabbitmq.log", USERS)
+    entry = bridge(f"{HOST}:{port}", "back")
+    source = AmqpSource(entry)
+    with pytest.raises(Unavailable, match="amqp at"):
+        source.receive(0, 10)
+    with running(broker):
+        source.receive(0, 0)
+        publish(f"{HOST}:{port}", "back.p.m1.reading", b"1", b"2")
+        old = received(source, 2)
+        source.acknowledge(old[0])
+        source.receive(0, 0)
+    with pytest.raises(Unavailable):
+        for _ in range(100):
+            source.receive(0.1, 10)
+    source.acknowledge(old[1])  # of a connection that is no more: says nothing
+    with running(broker):
+        assert [delivery.payload for delivery in received(source, 1)] == [b"2"]
+        source.close()

@@ -1,0 +1,222 @@
+"""CoAP within DTLS: who gets a session, whose it is, and what others cannot do."""
+
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from aiocoap import Code, Message
+from prometheus_client import REGISTRY
+
+from connectors import coap_transport
+from connectors.coap import CoapSource
+from flexmeter.local.ports import HOST, free_port
+from tests.coap_process import KEYS, write_keys
+from tests.unit.test_coap import bridge, received, request
+
+dtls = pytest.importorskip("DTLSSocket.dtls", reason="needs DTLSSocket: pip install 'flexmeter[coap]'")
+
+
+class Device:
+    """tinydtls as a client, at a socket that may be another device's later."""
+
+    def __init__(self, line: socket.socket, identity: str, key: bytes) -> None:
+        self.line = line
+        self.heard: list[bytes] = []
+        self.connected = False
+        self._identity = identity.encode()  # tinydtls keeps the pointer
+        self._dtls = dtls.DTLS(
+            read=self._on_plain, write=self._on_record, event=self._on_event,
+            pskId=self._identity, pskStore={self._identity: key},
+        )  # fmt: skip
+        self._session = self._dtls.connect("::1", 1)
+
+    def _on_plain(self, _place: object, data: bytes) -> int:
+        self.heard.append(data)
+        return len(data)
+
+    def _on_record(self, _place: object, record: bytes) -> int:
+        self.line.send(record)
+        return len(record)
+
+    def _on_event(self, level: int, code: int) -> None:
+        self.connected = self.connected or (level, code) == (0, 0x01DE)
+
+    def pump(self) -> None:
+        """Take what has come."""
+        try:
+            while True:
+                self._dtls.handleMessage(self._session, self.line.recv(2_000))
+        except BlockingIOError:
+            pass
+
+    def send(self, message: bytes) -> None:
+        self._dtls.write(self._session, message)
+
+
+@contextmanager
+def listening(folder: Path) -> Iterator[tuple[CoapSource, Callable[[], socket.socket]]]:
+    """A source, and what makes sockets connected to it."""
+    write_keys(folder, KEYS)
+    port, lines = free_port(), []
+    source = CoapSource(bridge(f"coaps://{HOST}:{port}", psk_file=str(folder / "psk.csv")))
+    source.receive(0, 0)
+
+    def line() -> socket.socket:
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        made.connect((HOST, port))
+        made.settimeout(0)
+        lines.append(made)
+        return made
+
+    try:
+        yield source, line
+    finally:
+        source.close()
+        for made in lines:
+            made.close()
+
+
+def connect(source: CoapSource, line: socket.socket, identity: str, key: bytes, turns: int = 200) -> Device:
+    """The device after so many turns, or as soon as it is connected."""
+    device = Device(line, identity, key)
+    for _ in range(turns):
+        source.receive(0.005, 0)
+        device.pump()
+        if device.connected:
+            break
+    return device
+
+
+def handshakes(outcome: str) -> float:
+    return REGISTRY.get_sample_value("flexmeter_coap_handshakes_total", {"bridge": "coap", "outcome": outcome}) or 0.0
+
+
+def test_a_session_is_of_whose_key_it_is(tmp_path: Path) -> None:
+    with listening(tmp_path) as (source, line):
+        m1, m2 = (connect(source, line(), identity, KEYS[identity]) for identity in ("m1", "m2"))
+        m1.send(request(1, b"one"))
+        m2.send(request(1, b"two"))
+        deliveries = received(source, 2)
+        assert {(delivery.identity, delivery.payload) for delivery in deliveries} == {("m1", b"one"), ("m2", b"two")}
+        for delivery in deliveries:
+            source.acknowledge(delivery)
+        for device in (m1, m2):
+            for _ in range(100):
+                source.receive(0.005, 0)
+                device.pump()
+                if device.heard:
+                    break
+            assert [Message.decode(answer).code for answer in device.heard] == [Code.CHANGED]
+
+
+def test_a_device_that_starts_anew_at_its_old_port_has_a_new_session(tmp_path: Path) -> None:
+    with listening(tmp_path) as (source, line):
+        place = line()
+        connect(source, place, "m1", KEYS["m1"]).send(request(1, b"before"))
+        (before,) = received(source, 1)
+        again = connect(source, place, "m2", KEYS["m2"])
+        assert again.connected
+        source.acknowledge(before)  # its answer is for a session that is no more
+        again.send(request(1, b"after"))
+        (after,) = received(source, 1)
+        assert (before.identity, after.identity, after.payload) == ("m1", "m2", b"after")
+        again.pump()
+        assert again.heard == []
+
+
+@pytest.mark.parametrize(("identity", "key"), [("m1", KEYS["m2"]), ("m9", KEYS["m1"]), ("m1", b"0123456789abcde")])
+def test_without_the_key_there_is_no_session(tmp_path: Path, identity: str, key: bytes) -> None:
+    with listening(tmp_path) as (source, line):
+        device = connect(source, line(), identity, key, turns=30)
+        device.send(request(1, b"forged"))
+        assert source.receive(0.05, 512) == []
+        assert not device.connected
+        assert not source_sessions(source)
+
+
+def test_what_is_not_encrypted_is_not_heard(tmp_path: Path) -> None:
+    with listening(tmp_path) as (source, line):
+        place = line()
+        begun = connect(source, place, "m1", KEYS["m1"])
+        clear = request(1, b"forged")
+        for epoch, sequence in [(0, 100), (1, 100), (0, 1), (1, 1)]:
+            place.send(struct.pack("!BHHHIH", 23, 0xFEFD, epoch, 0, sequence, len(clear)) + clear)
+        place.send(clear)
+        assert source.receive(0.05, 512) == []
+        begun.send(request(2, b"real"))
+        assert [delivery.payload for delivery in received(source, 1)] == [b"real"]
+
+
+def test_handshakes_that_nobody_finishes_are_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coap_transport, "MOST_HANDSHAKES", 3)
+    abandoned = handshakes("abandoned") + handshakes("wrong_key")
+    with listening(tmp_path) as (source, line):
+        for _ in range(10):
+            connect(source, line(), "m1", KEYS["m2"], turns=10)
+        transport = transport_of(source)
+        assert len(transport._handshakes) <= 3 and len(transport._claims) <= 3
+        assert handshakes("abandoned") + handshakes("wrong_key") - abandoned >= 7
+        assert connect(source, line(), "m1", KEYS["m1"]).connected
+
+
+def test_sessions_are_bounded_and_the_most_silent_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coap_transport, "MOST_SESSIONS", 2)
+    with listening(tmp_path) as (source, line):
+        first = connect(source, line(), "m1", KEYS["m1"])
+        connect(source, line(), "m2", KEYS["m2"])
+        first.send(request(1, b"still there"))
+        assert len(received(source, 1)) == 1
+        connect(source, line(), "head-end", KEYS["head-end"])
+        source.receive(0.01, 0)
+        assert [peer.identity for peer in source_sessions(source)] == ["m1", "head-end"]
+
+
+def test_one_sender_has_a_share_of_the_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.coap.MOST_UNDER_WAY_OF_ONE", 2)
+    with listening(tmp_path) as (source, line):
+        m1, m2 = (connect(source, line(), identity, KEYS[identity]) for identity in ("m1", "m2"))
+        for number in range(3):
+            m1.send(request(number, b"m1"))
+        taken = received(source, 2)
+        for _ in range(100):
+            source.receive(0.005, 0)
+            m1.pump()
+            if m1.heard:
+                break
+        (refusal,) = map(Message.decode, m1.heard)
+        assert (refusal.code, refusal.opt.max_age) == (Code.TOO_MANY_REQUESTS, 5)
+        m2.send(request(1, b"m2"))
+        assert [delivery.identity for delivery in received(source, 1)] == ["m2"]
+        source.acknowledge(taken[0])
+        m1.send(request(9, b"m1 again"))
+        assert [delivery.payload for delivery in received(source, 1)] == [b"m1 again"]
+
+
+def test_a_key_that_is_taken_back_ends_its_session(tmp_path: Path) -> None:
+    with listening(tmp_path) as (source, line):
+        device = connect(source, line(), "m1", KEYS["m1"])
+        write_keys(tmp_path, {"m2": KEYS["m2"]})
+        for _ in range(400):
+            source.receive(0.005, 0)
+            device.send(request(1, b"late"))
+            if not source_sessions(source):
+                break
+        assert source_sessions(source) == []
+        source.receive(0.01, 512)  # what came while the file was not looked at yet
+        device.send(request(2, b"too late"))
+        assert source.receive(0.05, 512) == []
+
+
+def transport_of(source: CoapSource) -> coap_transport.SecuredDatagrams:
+    assert source._server is not None
+    (interface,) = source._server.request_interfaces
+    transport = interface.token_interface.message_interface
+    assert isinstance(transport, coap_transport.SecuredDatagrams)
+    return transport
+
+
+def source_sessions(source: CoapSource) -> list[coap_transport.Peer]:
+    return list(transport_of(source)._sessions.values())
