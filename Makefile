@@ -37,6 +37,8 @@ fuzz: install-tests ## every decoder on broken and invented telegrams, for MINUT
 bench: install-tests ## how fast the parts that must be fast are
 	$(VENV) -m bench.codec
 	$(VENV) -m bench.bridge
+	$(VENV) -m bench.amqp
+	$(VENV) -m bench.http
 	$(VENV) -m bench.coap
 	$(VENV) -m bench.sink
 	$(VENV) -m bench.decode
