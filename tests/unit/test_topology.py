@@ -31,6 +31,9 @@ def test_the_example_with_every_bridge_can_be_run() -> None:
     for bridge in topology.bridges.values():
         SOURCES[bridge.protocol](bridge, "")
     assert [bridge.name for bridge in topology.bridges.values() if bridge.anonymous] == ["mqtt_malmo"]
+    shipped = load_topology(ROOT / "topology.yaml", env={})
+    assert (topology.streams, topology.sinks) == (shipped.streams, shipped.sinks)
+    assert topology.topics.items() >= shipped.topics.items()
 
 
 def test_variables_come_from_the_environment() -> None:
