@@ -17,7 +17,7 @@ from typing import Any
 import click
 import pika
 
-from bench.bridge import GOAL, Run, meter, register, take, tell
+from bench.bridge import GOAL, Run, appliance_reading, meter, register, take, tell
 from connectors.kafka import ensure_topics
 from flexmeter.local.kafka import kafka
 from flexmeter.local.part import running
@@ -39,10 +39,8 @@ def publish(port: int, first: int, count: int) -> None:
             channel.queue_bind(name, "amq.topic", "meters.*.*.reading")
         properties = pika.BasicProperties(delivery_mode=2, user_id="guest")
         for number in range(first, first + count):
-            at_s = 1_795_507_200 + number // 1_000
-            payload = f'{{"time":{at_s},"seq":{number},"current":4.31,"voltage":229.8,"active_power":951.2}}'
             key = f"meters.nilm_meter.{meter(number % 1_000)}.reading"
-            channel.basic_publish("amq.topic", key, payload.encode(), properties)
+            channel.basic_publish("amq.topic", key, appliance_reading(number), properties)
 
 
 def bare(port: int, count: int) -> Run:

@@ -41,6 +41,7 @@ METERS = 1_000
 BRIDGE = "mqtt_malmo"
 GOAL = 0.85
 ACKNOWLEDGED = Series("flexmeter_bridge_acknowledged_total")
+REJECTED = Series("flexmeter_bridge_rejected_total")
 TOPOLOGY = Path("topology.yaml")
 
 
@@ -115,10 +116,20 @@ def take(name: str, place: Place, topology: Path, count: int, env: Mapping[str, 
         while taken < count:
             time.sleep(0.05)
             taken = _acknowledged(role)
+        if REJECTED.total(scrape(role.metrics_port)):
+            raise RuntimeError("messages were rejected: these are no figures of readings")
         share = count / max(1, taken - first)
         return Run((time.perf_counter() - wall) * share, (cpu_s(process.pid) - cpu) * share)
     finally:
         stop(process, part.stop_s)
+
+
+def appliance_reading(number: int) -> bytes:
+    """What a nilm_meter reports, of 1,000 that take turns each second."""
+    return (
+        f'{{"time":{1_795_507_200 + number // METERS},"seq":{number},"current":4.31,"voltage":229.8,'
+        f'"active_power":951.2,"reactive_power":182.5}}'
+    ).encode()
 
 
 def register(folder: Path, profile: str) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 import click
 from aiohttp import ClientSession, TCPConnector, web
 
-from bench.bridge import GOAL, Run, cpu_s, meter, register, tell
+from bench.bridge import GOAL, Run, appliance_reading, cpu_s, meter, register, tell
 from connectors.kafka import ensure_topics
 from flexmeter.local import roles
 from flexmeter.local.kafka import kafka
@@ -41,10 +41,8 @@ async def _send(port: int, requests: int) -> None:
     async def connection(hub: int, session: ClientSession) -> None:
         headers = {"Authorization": f"Bearer token-{hub}", "Content-Type": "application/json"}
         for number in numbers:
-            at_s = 1_795_507_200 + number // 1_000
-            body = f'{{"time":{at_s},"seq":{number},"current":4.31,"voltage":229.8,"active_power":951.2}}'.encode()
             url = f"http://{HOST}:{port}/v1/nilm_meter/{meter(number % 1_000)}/reading"
-            async with session.post(url, data=body, headers=headers) as response:
+            async with session.post(url, data=appliance_reading(number), headers=headers) as response:
                 if response.status != 202:
                     raise RuntimeError(f"{response.status}: {await response.text()}")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import orjson
+import uvloop
 from aiohttp import web
 from prometheus_client import Counter
 
@@ -90,7 +91,7 @@ class HttpSource:
 
     def _start(self) -> None:
         started: concurrent.futures.Future[None] = concurrent.futures.Future()
-        server = threading.Thread(target=lambda: asyncio.run(self._serve(started)), name=self._bridge.name, daemon=True)
+        server = threading.Thread(target=lambda: uvloop.run(self._serve(started)), name=self._bridge.name, daemon=True)
         server.start()
         try:
             started.result(_START_S)
