@@ -5,8 +5,8 @@
 Several hubs at once, each over a hundred connections that stay open, send one reading a request, and the next when the
 answer is there. The bridge answers when a real Kafka has the reading, so a connection waits for it as long as blocks
 linger: what is compared is how many requests a second are answered at the same number of connections, and the server's
-CPU for each. The senders have a process of their own; on few cores it is they who set the rate by the clock, and the CPU
-is the honest figure.
+CPU for each. The senders have a process of their own; on few cores it is they who set the rate by the clock, and the
+CPU is the honest figure.
 """
 
 import asyncio
