@@ -37,7 +37,9 @@ def _of_each_meter(columns: str, rest: str = "") -> Sql:
         SELECT {columns}
         FROM
         (
-            SELECT meter, profile, feeder, substation, received, 3600000 / greatest(interval_ms, 1) * {HOURS} AS expected
+            SELECT
+                meter, profile, feeder, substation, received,
+                3600000 / greatest(interval_ms, 1) * {HOURS} AS expected
             FROM flexmeter.meters AS meters
             LEFT JOIN
             (

@@ -3,7 +3,20 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from dashboards.page import CLICKHOUSE_SOURCE, FEEDER, SUBSTATION, Line, page, to
-from dashboards.panels import BLUE, CRITICAL, FINE, GREEN, GREY, ORANGE, PURPLE, WARNING, Column, lines, number, table
+from dashboards.panels import (
+    BLUE,
+    CRITICAL,
+    FINE,
+    GREEN,
+    GREY,
+    ORANGE,
+    VERMILLION,
+    WARNING,
+    Column,
+    lines,
+    number,
+    table,
+)
 from dashboards.queries import series
 from dashboards.queries import table as rows
 
@@ -119,7 +132,7 @@ def _balance() -> Panel:
             WHERE {_WHOLE} AND $__timeFilter_ms(start) AND isFinite(infeed_wh)
             ORDER BY time
             """),
-        {"not accounted for": PURPLE},
+        {"not accounted for": VERMILLION},
         bars=True,
         interval="15m",
     )
@@ -139,12 +152,7 @@ def _feeders() -> Panel:
             ORDER BY load DESC, feeder
             """),
         {
-            "feeder": Column(
-                leads_to=(
-                    "This feeder",
-                    "/d/flexmeter-grid?${substation:queryparam}&var-feeder=${__data.fields.feeder}",
-                )
-            ),
+            "feeder": Column(leads_to=("This feeder", to("flexmeter-grid", "feeder", keeps="substation"))),
             "newest": Column("dateTimeAsIso"),
             "load": Column("watt", is_bar=True),
             "meters": Column("short"),

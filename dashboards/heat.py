@@ -8,8 +8,8 @@ from dashboards.panels import (
     BLUE,
     CRITICAL,
     FINE,
+    GREY,
     ORANGE,
-    PURPLE,
     SKY,
     VERMILLION,
     WARNING,
@@ -47,7 +47,7 @@ def dashboard() -> Dashboard:
 
 def _power_now() -> Panel:
     return number(
-        "Heat power of the network",
+        "Heat power now",
         "Sum of the substations' mean power in the newest quarter of an hour that has come.",
         "watt",
         rows(f"""
@@ -180,7 +180,7 @@ def _meter_power() -> Panel:
         "Heat power as the meter reported it, and the highest that it has stored.",
         "watt",
         measured({"power": "heat_power_w", "stored peak": "heat_power_peak_w"}, METER),
-        {"power": VERMILLION, "stored peak": PURPLE},
+        {"power": VERMILLION, "stored peak": GREY},
     )
 
 

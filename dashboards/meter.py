@@ -1,5 +1,7 @@
 """Meter: everything that is known of one."""
 
+from collections.abc import Iterable
+
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from dashboards.grid import VOLTAGE_BAND
@@ -11,8 +13,8 @@ from dashboards.panels import (
     GREEN,
     GREY,
     ORANGE,
-    PURPLE,
     SKY,
+    VERMILLION,
     WARNING,
     Column,
     lines,
@@ -36,7 +38,11 @@ _POWERS = {
 _VOLTAGES = {"L1": "voltage_l1_v", "L2": "voltage_l2_v", "L3": "voltage_l3_v", "one phase": "voltage_v"}
 _ENERGIES = {"import": "active_energy_import_wh", "export": "active_energy_export_wh", "heat": "heat_energy_wh"}
 _COLOURS = {"L1": BLUE, "L2": ORANGE, "L3": GREEN, "all phases": GREY, "one phase": GREY}
-_COLOURS |= {"import": SKY, "export": PURPLE, "heat": CRITICAL}
+_COLOURS |= {"import": SKY, "export": VERMILLION, "heat": VERMILLION}  # no meter has both
+
+
+def _coloured(series: Iterable[str]) -> dict[str, str]:
+    return {name: _COLOURS[name] for name in series}
 
 
 def dashboard() -> Dashboard:
@@ -114,7 +120,7 @@ def _load() -> Panel:
         "Power as the meter reported it, as means over a point's width.",
         "watt",
         measured(_POWERS, METER),
-        _COLOURS,
+        _coloured(_POWERS),
     )
 
 
@@ -124,7 +130,7 @@ def _voltage() -> Panel:
         "RMS voltage as the meter reported it; dashed the limits of EN 50160: 230 V - 15 %, - 10 %, + 10 %.",
         "volt",
         measured(_VOLTAGES, METER),
-        _COLOURS,
+        _coloured(_VOLTAGES),
         limits=VOLTAGE_BAND,
     )
 
@@ -146,7 +152,7 @@ def _energy() -> Panel:
                 AND isFinite(register_difference)
             ORDER BY time, series
             """),
-        _COLOURS,
+        _coloured(_ENERGIES),
         bars=True,
         interval="1h",
     )
@@ -158,7 +164,7 @@ def _registers() -> Panel:
         "What the meter's energy registers stood at.",
         "watth",
         measured(_ENERGIES, METER),
-        _COLOURS,
+        _coloured(_ENERGIES),
     )
 
 

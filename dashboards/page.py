@@ -68,13 +68,16 @@ def _placed(lines: Sequence[Line]) -> Sequence[Panel]:
     return placed
 
 
-def to(uid: str, variable: str, column: str = "") -> str:
-    """The address of a dashboard, with a variable set from a column of the row that was clicked, at the same time.
+def to(uid: str, variable: str, column: str = "", keeps: str = "") -> str:
+    """The address of a dashboard at the same time, with a variable set from a column of the row that was clicked.
+
+    `keeps` is another variable that stays as it is.
 
     >>> to("flexmeter-meter", "meter")
     '/d/flexmeter-meter?var-meter=${__data.fields.meter}&${__url_time_range}'
     """
-    return f"/d/{uid}?var-{variable}=${{__data.fields.{column or variable}}}&${{__url_time_range}}"
+    kept = f"${{{keeps}:queryparam}}&" if keeps else ""
+    return f"/d/{uid}?{kept}var-{variable}=${{__data.fields.{column or variable}}}&${{__url_time_range}}"
 
 
 def source(name: str, label: str, plugin: str) -> VariableModel:

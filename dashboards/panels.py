@@ -1,6 +1,7 @@
 """The kinds of panel: lines over time, numbers, a table. Each has a title, says what it shows, and names its units.
 
-Colours are those of Okabe and Ito (2008), which people with any kind of colour vision tell apart. Where the number of
+Colours are those of Okabe and Ito (2008), which people with any kind of colour vision tell apart, without their purple,
+which to some is a grey. Where the number of
 series is not known beforehand they are shades of one colour, and the legend holds their values.
 """
 
@@ -45,7 +46,7 @@ from grafana_foundation_sdk.models.dashboard import (
 from dashboards.queries import CLICKHOUSE, PROMETHEUS, Sql
 
 BLUE, SKY, GREEN, ORANGE = "#0072B2", "#56B4E9", "#009E73", "#E69F00"
-VERMILLION, PURPLE, GREY = "#D55E00", "#CC79A7", "#999999"
+VERMILLION, GREY = "#D55E00", "#BBBBBB"
 FINE, WARNING, CRITICAL = BLUE, ORANGE, VERMILLION
 
 Limits = Sequence[tuple[float | None, str]]
