@@ -56,6 +56,7 @@ def dashboard() -> Dashboard:
             Line(4, [_profile(), _newest(), _completeness(), _presence()]),
             Line(9, [_load(), _voltage()]),
             Line(9, [_energy(), _registers()]),
+            Line(9, [_appliances(), _what_ran()]),
             Line(8, [_quality(), _received()]),
             Line(9, [_events(), _silences(), _place()]),
         ],
@@ -165,6 +166,45 @@ def _registers() -> Panel:
         "watth",
         measured(_ENERGIES, METER),
         _coloured(_ENERGIES),
+    )
+
+
+def _appliances() -> Panel:
+    return lines(
+        "Energy by appliance",
+        "What the stream `nilm` holds each appliance to have drawn in the quarter of an hour. The remainder is what "
+        "none explains.",
+        "watth",
+        series(f"""
+            SELECT start AS time, appliance AS series, energy_wh AS value
+            FROM flexmeter.appliance_energy
+            WHERE {METER} AND window = '15min' AND $__timeFilter_ms(start)
+            ORDER BY time, series
+            """),
+        {"remainder": GREY},
+        bars=True,
+        interval="15m",
+    )
+
+
+def _what_ran() -> Panel:
+    return table(
+        "What ran",
+        "Appliances that the stream `nilm` saw running in the time range, the newest first, and how sure it is.",
+        rows(f"""
+            SELECT start, if(end > start, end, NULL) AS until, appliance, state, power_w, energy_wh, confidence
+            FROM flexmeter.appliance_events
+            WHERE {METER} AND $__timeFilter_ms(start)
+            ORDER BY start DESC, number DESC
+            LIMIT 100
+            """),
+        {
+            "start": Column("dateTimeAsIso"),
+            "until": Column("dateTimeAsIso"),
+            "power_w": Column("watt"),
+            "energy_wh": Column("watth"),
+            "confidence": Column("percentunit"),
+        },
     )
 
 

@@ -21,7 +21,7 @@ def dashboard() -> Dashboard:
             Line(8, [_received(), _rows(), _inserted()]),
             Line(8, [_in_flight(), _latency(), _insert_time()]),
             Line(8, [_lag_by_topic(), _retries(), _rejected()]),
-            Line(8, [_offsets(), _turns(), _results()]),
+            Line(8, [_offsets(), _held(), _turns(), _results()]),
             Line(8, [_save_time(), _restore_time(), _saved(), _seeks()]),
         ],
     )
@@ -121,6 +121,11 @@ def _offsets() -> Panel:
     says = "Records a second by which the workers get on, by stream. Zero: no beats come, or a worker stands still."
     metric = "sum by (stream) (deriv(flexmeter_next_offset[$__rate_interval]))"
     return lines("Records worked off", says, "cps", promql(metric, "{{stream}}"))
+
+
+def _held() -> Panel:
+    says = "Partitions of its input that a stream's workers work on. Fewer than there are: nobody takes some of them."
+    return lines("Partitions held", says, "short", promql("sum by (stream) (flexmeter_partitions_held)", "{{stream}}"))
 
 
 def _turns() -> Panel:

@@ -7,6 +7,8 @@ import numpy as np
 from schemas.alert import Alert
 from schemas.blocks import AggregateBlock, Float64s, Int64s, LoadBlock, ReadingBlock, Record
 from tests.plausible import (
+    appliance_energy_block,
+    appliance_event_block,
     event_block,
     garbage,
     hourly_block,
@@ -37,6 +39,8 @@ def day_until(now: int) -> Iterator[Record | Alert]:
     yield from _heat(now)
     yield from _water(now)
     yield _loads(now)
+    yield appliance_energy_block(now // QUARTER * QUARTER)
+    yield appliance_event_block(now - 60_000)
     yield event_block(now - 60_000)
     yield presence_block(now - 120_000)
     yield recompute_block(hour)

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,7 +83,7 @@ def test_every_panel_has_data(store: ChdbStore, shown: Shown) -> None:
             assert len(rows) == 1 and len(columns) == 1
         case "table":
             united = {column for column, what, _ in shown.overrides() if what == "unit"}
-            times = {name for name, kind in columns if kind.startswith("DateTime")}
+            times = {name for name, kind in columns if "DateTime" in kind}
             assert numeric | times == united
             assert {column for column, _, _ in shown.overrides()} <= set(names)
             for url in shown.links():
@@ -123,3 +124,16 @@ def test_ten_minute_means_outside_the_band_are_found(store: ChdbStore) -> None:
     assert series_of(store, "flexmeter-grid", "Voltage by meter")[0] == ["E350-00000", pytest.approx(1 / 3), 205, 231.5]
     lowest, highest = asked(store, "SELECT min(min_v), max(max_v) FROM flexmeter.voltages_10min")[1][0]
     assert (lowest, highest) == (204, 237.5)
+
+
+def sql_of_the_docs() -> list[str]:
+    blocks = re.findall(r"```sql\n(.*?)```", Path("docs/grafana.md").read_text(), re.DOTALL)
+    return [statement for block in blocks for statement in block.strip().rstrip(";").split(";\n")]
+
+
+@pytest.mark.parametrize("statement", [each.strip() for each in sql_of_the_docs()])
+def test_the_sql_of_the_docs_can_be_parsed_and_names_what_exists(store: ChdbStore, statement: str) -> None:
+    assert store.read(f"EXPLAIN AST {statement}", "TSVRaw", {})
+    named = set(re.findall(r"flexmeter\.(\w+)", statement))
+    existing = asked(store, "SELECT name FROM system.tables WHERE database = 'flexmeter'")[1]
+    assert named <= {name for (name,) in existing}

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from enum import Enum
 from itertools import combinations
+from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -17,7 +18,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_client import REGISTRY
 
-from dashboards.__main__ import files
+from dashboards.__main__ import PAGES, files
 from dashboards.macros import Range, expand
 from tests.grafana import BOARDS, FOLDER, PANELS, Shown, variables
 
@@ -233,6 +234,20 @@ def test_promql_names_metrics_and_labels_that_the_code_defines() -> None:
         asked |= names
     unasked = {name for name in metrics if not name.endswith(("_sum", "_count", "_bucket"))} - asked
     assert unasked == {"flexmeter_bridge_acknowledged_total", "flexmeter_sink_rows_total", "flexmeter_stream_rows"}
+
+
+# docs/grafana.md
+
+
+def test_the_docs_name_each_variable_of_the_environment_and_each_dashboard() -> None:
+    docs = Path("docs/grafana.md").read_text()
+    provisioned = " ".join(path.read_text() for path in FOLDER.glob("provisioning/*/*.yaml"))
+    assert set(re.findall(r"\bFLEXMETER_[A-Z_]+\b", docs)) - {"FLEXMETER_METRICS_PORT"} == set(
+        re.findall(r"\$\{(FLEXMETER_[A-Z_]+)\}", provisioned)
+    )
+    assert re.findall(r"^\| ([A-Z][\w ]+) \| .* \| \d+ [hd] \|$", docs, re.MULTILINE) == [
+        module.dashboard().title for modules in PAGES.values() for module in modules
+    ]
 
 
 # Colours
