@@ -19,6 +19,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "send": ("flexmeter.commands.send", "Put one reading on the bus and show where it went."),
     "tail": ("flexmeter.commands.tail", "Show a meter's readings and results as they pass."),
     "state": ("flexmeter.commands.state", "Show what the streams know of a meter."),
+    "keep": ("flexmeter.commands.keep", "Say how long ClickHouse keeps raw readings."),
+    "erase": ("flexmeter.commands.erase", "Erase a meter from ClickHouse, and prove it."),
     "alerts": ("flexmeter.commands.alerts", "Show alerts as they come."),
     "doctor": ("flexmeter.commands.doctor", "Say what is missing and what installs it."),
 }

@@ -31,3 +31,16 @@ SELECT
     `version` % 4294967296 AS `revision`,
     `inserted_at`
 FROM flexmeter.aggregates_raw FINAL;
+
+-- Ten-minute means of each meter's voltages, on which EN 50160 (4.2.2.2) sets its band, from the one-minute means.
+CREATE OR REPLACE VIEW flexmeter.voltages_10min AS
+SELECT `meter`, `quantity`, `ten_minutes` AS `start`, `mean_v`, `min_v`, `max_v`
+FROM
+(
+    SELECT
+        `meter`, `quantity`, toStartOfInterval(`start`, INTERVAL 10 MINUTE) AS `ten_minutes`,
+        sum(`mean` * `count`) / sum(`count`) AS `mean_v`, min(`min`) AS `min_v`, max(`max`) AS `max_v`
+    FROM flexmeter.aggregates_raw FINAL
+    WHERE `window` = '1min' AND `quantity` IN ('voltage_v', 'voltage_l1_v', 'voltage_l2_v', 'voltage_l3_v') AND `count` > 0
+    GROUP BY `meter`, `quantity`, `ten_minutes`
+);

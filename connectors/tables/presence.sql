@@ -16,3 +16,7 @@ ORDER BY (meter, number);
 CREATE OR REPLACE VIEW flexmeter.presence AS
 SELECT `meter`, `number`, `state`, `since`, `last_at`, `feeder`, `version` AS `operator_version`, `inserted_at`
 FROM flexmeter.presence_raw FINAL;
+
+CREATE OR REPLACE VIEW flexmeter.presence_now AS
+SELECT `meter`, `number`, `state`, `since`, `last_at`, `feeder`, `version` AS `operator_version`, `inserted_at`
+FROM flexmeter.presence_raw FINAL ORDER BY `meter`, `number` DESC LIMIT 1 BY `meter`;

@@ -25,3 +25,18 @@ ALTER TABLE flexmeter.readings_raw
 
 CREATE OR REPLACE VIEW flexmeter.readings AS
 SELECT * FROM flexmeter.readings_raw FINAL;
+
+-- How many readings each meter sent in each hour, beside how many its interval promises. An hour in which a meter sent
+-- nothing has no row: count such hours from `meters`.
+CREATE OR REPLACE VIEW flexmeter.completeness AS
+SELECT
+    `meter`, `profile`, `feeder`, `substation`, `hour`, `received`,
+    3600000 / greatest(`interval_ms`, 1) AS `expected`
+FROM
+(
+    SELECT `meter`, `profile`, toStartOfHour(`at`) AS `hour`, count() AS `received`
+    FROM flexmeter.readings_raw FINAL
+    WHERE bitAnd(`quality`, 4) = 0
+    GROUP BY `meter`, `profile`, `hour`
+) AS received
+INNER JOIN flexmeter.meters AS meters USING (`meter`, `profile`);

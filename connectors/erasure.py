@@ -1,0 +1,77 @@
+"""Erasing a meter from ClickHouse's tables, and proving it by a question to every column of text of every table.
+
+What is erased: the rows of the meter in every table that has a column `meter`, alerts about it, dead letters that name
+it. Alerts about something else (a feeder that lost its power) stay, without its name. What is not here: Kafka's topics,
+which forget by their retention, and the states of the streams. A meter that goes on reporting comes back.
+"""
+
+import re
+import string
+from collections.abc import Iterable, Mapping
+
+from connectors.tables import DATABASE
+
+_PUNCTUATION = frozenset(string.punctuation) - {"_"}
+_WORD = "[^0-9A-Za-z_-]"
+_NAMES = ("meter", "subject")
+_FREE_TEXT_DELETED: Mapping[str, tuple[str, ...]] = {"dead_letters_raw": ("address", "detail", "payload")}
+_FREE_TEXT_BLANKED: Mapping[str, tuple[str, ...]] = {"alerts_raw": ("summary", "evidence")}
+
+
+def erasing(meter: str, made_by: Iterable[str]) -> list[str]:
+    """Statements that erase the meter; each returns when it is done. Harmless when repeated.
+
+    `made_by`: the statements that make the tables (connectors.tables.statements).
+
+    >>> erasing("m'1", ["CREATE TABLE IF NOT EXISTS flexmeter.x_raw\\n(\\n    `meter` String,\\n    `at` Int64\\n)"])
+    ["ALTER TABLE flexmeter.x_raw DELETE WHERE `meter` = 'm\\\\'1' SETTINGS mutations_sync = 2"]
+    """
+    wanted = []
+    for table, columns in _text_columns(made_by).items():
+        deleted = [f"`{name}` = {_literal(meter)}" for name in columns if name in _NAMES]
+        deleted += [_mentions(name, meter) for name in _FREE_TEXT_DELETED.get(table, ())]
+        blanked = [f"`{name}` = {_without(name, meter)}" for name in _FREE_TEXT_BLANKED.get(table, ())]
+        mentioned = " OR ".join(_mentions(name, meter) for name in _FREE_TEXT_BLANKED.get(table, ()))
+        wanted += [f"ALTER TABLE {DATABASE}.{table} DELETE WHERE {' OR '.join(deleted)}"] if deleted else []
+        wanted += [f"ALTER TABLE {DATABASE}.{table} UPDATE {', '.join(blanked)} WHERE {mentioned}"] if blanked else []
+    return [f"{statement} SETTINGS mutations_sync = 2" for statement in wanted]
+
+
+def proving(meter: str, made_by: Iterable[str]) -> list[str]:
+    """Statements that fail if any column of text of any table still names the meter, as a word of its own."""
+    return [
+        f"SELECT throwIf(count() > 0, '{table} still names the meter') FROM {DATABASE}.{table} WHERE "
+        + " OR ".join(_mentions(name, meter) for name in columns)
+        for table, columns in _text_columns(made_by).items()
+        if columns
+    ]
+
+
+def _text_columns(made_by: Iterable[str]) -> dict[str, list[str]]:
+    """Table -> its columns of text, as the statements declare them."""
+    found: dict[str, list[str]] = {}
+    for statement in made_by:
+        if table := re.search(r"(?:CREATE TABLE IF NOT EXISTS|ALTER TABLE) \w+\.(\w+)", statement):
+            pattern = r"^ {4}(?:ADD COLUMN IF NOT EXISTS )?`(\w+)` (?:LowCardinality\(String\)|String)"
+            found.setdefault(table[1], []).extend(re.findall(pattern, statement, re.MULTILINE))
+    return found
+
+
+def _mentions(column: str, meter: str) -> str:
+    return f"match(`{column}`, {_pattern(meter)})"
+
+
+def _without(column: str, meter: str) -> str:
+    """The text without the name; twice, because of two names in a row the pattern finds only one at a time."""
+    once = f"replaceRegexpAll(`{column}`, {_pattern(meter)}, '\\\\1erased\\\\2')"
+    return f"replaceRegexpAll({once}, {_pattern(meter)}, '\\\\1erased\\\\2')"
+
+
+def _pattern(meter: str) -> str:
+    """The meter's name, not as a part of a longer one; as a string of SQL."""
+    quoted = "".join(f"\\{each}" if each in _PUNCTUATION else each for each in meter)
+    return _literal(f"(^|{_WORD}){quoted}($|{_WORD})")
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,242 @@
+"""Fleet overview: who reports, how completely, and what could not be taken."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
+
+from dashboards.page import CLICKHOUSE_SOURCE, PROFILE, Line, page, to
+from dashboards.panels import CRITICAL, FINE, WARNING, Column, lines, number, table
+from dashboards.queries import Sql, series
+from dashboards.queries import table as rows
+
+COMPLETENESS = [(None, CRITICAL), (0.95, WARNING), (0.99, FINE)]
+WHOLE_HOURS = "$__timeFilter_ms(hour) AND hour < toStartOfHour($__toTime_ms)"
+HOURS = "greatest(dateDiff('hour', $__fromTime_ms - INTERVAL 1 MILLISECOND, $__toTime_ms) - 1, 1)"
+_PROFILE = "profile IN (${profile:sqlstring})"
+
+
+def dashboard() -> Dashboard:
+    """Opens with a day."""
+    return page(
+        "flexmeter-fleet",
+        "Fleet overview",
+        "Which meters report, how completely, and what of it could not be taken.",
+        [CLICKHOUSE_SOURCE, PROFILE],
+        [
+            Line(4, [_meters(), _completeness(), _silent(), _open_alerts(), _dead_letters(), _late()]),
+            Line(9, [_completeness_by_hour(), _readings_by_hour()]),
+            Line(9, [_profiles(), _sources()]),
+            Line(10, [_least_complete()]),
+            Line(9, [_dead_letters_by_reason(), _newest_dead_letters()]),
+        ],
+        since="now-24h",
+    )
+
+
+def _of_each_meter(columns: str, rest: str = "") -> Sql:
+    """Of every meter that has ever reported: what came, and what should have, in the whole hours of the time range."""
+    return rows(f"""
+        SELECT {columns}
+        FROM
+        (
+            SELECT
+                meter, profile, feeder, substation, received,
+                3600000 / greatest(interval_ms, 1) * {HOURS} AS expected
+            FROM flexmeter.meters AS meters
+            LEFT JOIN
+            (
+                SELECT meter, profile, sum(received) AS received
+                FROM flexmeter.completeness
+                WHERE {WHOLE_HOURS} AND {_PROFILE}
+                GROUP BY meter, profile
+            ) AS hours USING (meter, profile)
+            WHERE {_PROFILE}
+        )
+        {rest}
+        """)
+
+
+def _meters() -> Panel:
+    return number(
+        "Meters",
+        "Meters of the chosen profiles that have ever reported.",
+        "short",
+        rows(f"SELECT uniqExact(meter) AS meters FROM flexmeter.meters WHERE {_PROFILE}"),
+    )
+
+
+def _completeness() -> Panel:
+    return number(
+        "Completeness",
+        "Readings received of those that the meters' intervals promise, over the whole hours of the time range.",
+        "percentunit",
+        _of_each_meter("sum(received) / sum(expected) AS completeness"),
+        COMPLETENESS,
+    )
+
+
+def _silent() -> Panel:
+    return number(
+        "Silent meters",
+        "Meters that sent nothing for long while their source went on, as the stream `presence` sees it now.",
+        "short",
+        rows("SELECT countIf(state = 'silent') AS silent FROM flexmeter.presence_now"),
+        [(None, FINE), (1, WARNING)],
+    )
+
+
+def _open_alerts() -> Panel:
+    return number(
+        "Open alerts",
+        "Alerts that are not cleared.",
+        "short",
+        rows("SELECT countIf(state != 'cleared') AS open FROM flexmeter.alerts"),
+        [(None, FINE), (1, WARNING)],
+    )
+
+
+def _dead_letters() -> Panel:
+    return number(
+        "Dead letters",
+        "Payloads of the time range that could not be taken.",
+        "short",
+        rows("SELECT count() AS letters FROM flexmeter.dead_letters WHERE $__timeFilter_ms(received_at)"),
+        [(None, FINE), (1, WARNING)],
+    )
+
+
+def _late() -> Panel:
+    return number(
+        "Hours to compute again",
+        "Hours of meters for which rows came later than the streams wait; asked for in the time range.",
+        "short",
+        rows("SELECT count() AS hours FROM flexmeter.recompute_requests WHERE $__timeFilter_ms(inserted_at)"),
+        [(None, FINE), (1, WARNING)],
+    )
+
+
+def _completeness_by_hour() -> Panel:
+    return lines(
+        "Completeness by hour",
+        "Readings received of those that all meters of the chosen profiles should have sent, by whole hours. A meter "
+        "counts from the beginning, even if it was installed later.",
+        "percentunit",
+        series(f"""
+            SELECT
+                hour AS time,
+                sum(received)
+                    / (SELECT sum(3600000 / greatest(interval_ms, 1)) FROM flexmeter.meters WHERE {_PROFILE})
+                    AS completeness
+            FROM flexmeter.completeness
+            WHERE {WHOLE_HOURS} AND {_PROFILE}
+            GROUP BY time
+            ORDER BY time WITH FILL STEP INTERVAL 1 HOUR
+            """),
+        limits=COMPLETENESS,
+        lowest=0,
+        interval="1h",
+    )
+
+
+def _readings_by_hour() -> Panel:
+    return lines(
+        "Meters heard by hour",
+        "Meters of the chosen profiles that sent anything in the hour.",
+        "short",
+        series(f"""
+            SELECT hour AS time, uniqExact(meter) AS meters
+            FROM flexmeter.completeness
+            WHERE $__timeFilter_ms(hour) AND {_PROFILE}
+            GROUP BY time
+            ORDER BY time WITH FILL STEP INTERVAL 1 HOUR
+            """),
+        bars=True,
+        lowest=0,
+        interval="1h",
+    )
+
+
+def _profiles() -> Panel:
+    return table(
+        "Profiles",
+        "Each kind of meter: how many there are, and how completely they report in the whole hours of the time range.",
+        _of_each_meter(
+            "profile, count() AS meters, sum(received) AS readings, sum(received) / sum(expected) AS completeness",
+            "GROUP BY profile ORDER BY profile",
+        ),
+        {
+            "meters": Column("short"),
+            "readings": Column("short"),
+            "completeness": Column("percentunit", COMPLETENESS, is_bar=True, most=1),
+        },
+    )
+
+
+def _sources() -> Panel:
+    return table(
+        "Sources",
+        "Each bridge: what it brought in the time range, how long readings took from the meter to the bridge, and the "
+        "newest of them.",
+        rows(f"""
+            SELECT
+                source, count() AS readings, uniq(meter) AS meters,
+                quantile(0.5)(dateDiff('millisecond', at, received_at)) AS `median delay`,
+                max(received_at) AS newest
+            FROM flexmeter.readings
+            WHERE $__timeFilter_ms(at) AND {_PROFILE}
+            GROUP BY source
+            ORDER BY source
+            """),
+        {
+            "readings": Column("short"),
+            "meters": Column("short"),
+            "median delay": Column("ms"),
+            "newest": Column("dateTimeAsIso"),
+        },
+    )
+
+
+def _least_complete() -> Panel:
+    return table(
+        "Least complete meters",
+        "The 100 meters that lack most of what they should have sent in the whole hours of the time range.",
+        _of_each_meter(
+            "meter, profile, substation, feeder, received, expected, received / expected AS completeness",
+            "ORDER BY completeness, meter LIMIT 100",
+        ),
+        {
+            "meter": Column(leads_to=("This meter", to("flexmeter-meter", "meter"))),
+            "substation": Column(leads_to=("This substation", to("flexmeter-grid", "substation"))),
+            "received": Column("short"),
+            "expected": Column("short"),
+            "completeness": Column("percentunit", COMPLETENESS, is_bar=True, most=1),
+        },
+    )
+
+
+def _dead_letters_by_reason() -> Panel:
+    return table(
+        "Dead letters by reason",
+        "Payloads of the time range that could not be taken, by why and by source.",
+        rows("""
+            SELECT reason, source, count() AS letters, max(received_at) AS newest
+            FROM flexmeter.dead_letters
+            WHERE $__timeFilter_ms(received_at)
+            GROUP BY reason, source
+            ORDER BY letters DESC, reason, source
+            """),
+        {"letters": Column("short", is_bar=True), "newest": Column("dateTimeAsIso")},
+    )
+
+
+def _newest_dead_letters() -> Panel:
+    return table(
+        "Newest dead letters",
+        "The newest 100 of the time range, and what was wrong; their bytes are in flexmeter.dead_letters.",
+        rows("""
+            SELECT received_at, reason, source, address, detail, payload_length
+            FROM flexmeter.dead_letters
+            WHERE $__timeFilter_ms(received_at)
+            ORDER BY received_at DESC
+            LIMIT 100
+            """),
+        {"received_at": Column("dateTimeAsIso"), "payload_length": Column("bytes")},
+    )

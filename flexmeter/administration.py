@@ -1,0 +1,39 @@
+"""What commands that change a sink's tables have in common."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from connectors import tables
+from connectors.registry import STORES
+from connectors.store import Store
+from flexmeter.role import named, topology_or_exit
+from schemas.catalogue import load_catalogue
+from schemas.errors import Unavailable
+
+sink_option = click.option(
+    "--name", default="clickhouse", show_default=True, help="The sink of topology.yaml whose tables are meant."
+)
+
+
+@contextmanager
+def tables_of(topology_path: Path, sink: str) -> Iterator[tuple[Store, list[str]]]:
+    """The sink's database, and the statements that make its tables, which have run; ClickException if it is away.
+
+    The embedded ClickHouse belongs to its sink while that runs.
+    """
+    url = named(topology_or_exit(topology_path).sinks, sink, "sink").url
+    made = tables.statements(load_catalogue())
+    try:
+        store = STORES[urlsplit(url).scheme](url)
+    except RuntimeError as error:  # chdb's
+        raise click.ClickException(f"{url} cannot be opened: does its sink run? ({error})") from error
+    try:
+        with closing(store):
+            store.migrate(made)
+            yield store, made
+    except Unavailable as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,38 @@
+"""`flexmeter keep`: how long ClickHouse keeps what grows most."""
+
+from pathlib import Path
+
+import click
+
+from connectors.tables.retention import MOST_DAYS, statements
+from flexmeter.administration import sink_option, tables_of
+from flexmeter.role import topology_option
+
+
+@click.command()
+@topology_option
+@sink_option
+@click.option(
+    "--readings-days",
+    type=click.IntRange(0, MOST_DAYS),
+    default=90,
+    show_default=True,
+    help="Raw readings; 0: unchanged.",
+)
+@click.option(
+    "--minutes-days",
+    type=click.IntRange(0, MOST_DAYS),
+    default=365,
+    show_default=True,
+    help="1min, rolling_15min; 0: same.",
+)
+def command(topology_path: Path, name: str, readings_days: int, minutes_days: int) -> None:
+    """Keep raw readings and windows of a minute so many days; quarters of an hour, hours and all else for ever.
+
+    Older rows are removed at once, and from then on as ClickHouse merges. Run it once; it holds until it is run with
+    other numbers. The embedded ClickHouse belongs to its sink while that runs: end the sink first.
+    """
+    with tables_of(topology_path, name) as (store, _):
+        store.migrate(statements(readings_days, minutes_days))
+    for what, days in (("raw readings", readings_days), ("windows of a minute", minutes_days)):
+        click.echo(f"{what}: " + (f"{days} days" if days else "unchanged"))

@@ -1,0 +1,173 @@
+"""A day of a small district up to now: a little of every record that some panel of the dashboards shows."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from schemas.alert import Alert
+from schemas.blocks import AggregateBlock, Float64s, Int64s, LoadBlock, ReadingBlock, Record
+from tests.plausible import (
+    appliance_energy_block,
+    appliance_event_block,
+    event_block,
+    garbage,
+    hourly_block,
+    meters,
+    presence_block,
+    reading_block,
+    recompute_block,
+)
+
+HOMES = 6
+HEAT, WATER = ["H-00001", "H-00002"], ["W-00001", "W-00002"]
+FIVE_MINUTES, QUARTER, HOUR = 300_000, 900_000, 3_600_000
+VOLTAGES = ["voltage_l1_v", "voltage_l2_v", "voltage_l3_v"]
+_ALERTS = [
+    ("critical", "raised", "E350-00000", "Power lost at E350-00000 (last gasp)"),
+    ("warning", "updated", "F2", "Three meters of feeder F2 are silent"),
+    ("info", "cleared", "E350-00003", "Power is back at E350-00003 after 4 min"),
+]
+
+
+def day_until(now: int) -> Iterator[Record | Alert]:
+    """The records, for a sink to insert in this order."""
+    hour = now // HOUR * HOUR
+    for turn in range(-1_080, 0, 60):
+        yield reading_block(HOMES, range(turn, turn + 60), now)
+    yield hourly_block(HOMES, range(-24, 0), hour)
+    yield _voltages(now // 60_000 * 60_000)
+    yield from _heat(now)
+    yield from _water(now)
+    yield _loads(now)
+    yield appliance_energy_block(now // QUARTER * QUARTER)
+    yield appliance_event_block(now - 60_000)
+    yield event_block(now - 60_000)
+    yield presence_block(now - 120_000)
+    yield recompute_block(hour)
+    yield garbage(now - 1_000)
+    for number, (severity, state, subject, summary) in enumerate(_ALERTS):
+        at = now - number * 97_000 - 1_000
+        yield Alert(f"a{number}", 1, "last_gasp", severity, state, subject, "F1", "S1", at, at - 240_000, summary, {})
+
+
+def _voltages(end: int) -> AggregateBlock:
+    """One-minute means of two hours; the first home's L1 lies outside the band of EN 50160."""
+    start = end - 60_000 * np.arange(120, 0, -1)
+    mean = np.full((HOMES, len(VOLTAGES), len(start)), 231.5) + np.arange(HOMES)[:, None, None]
+    mean[0, 0] = 205.0
+    return _aggregates(meters(HOMES), VOLTAGES, "1min", start, 60_000, mean)
+
+
+def _heat(now: int) -> Iterator[ReadingBlock | AggregateBlock]:
+    at = now - FIVE_MINUTES * np.arange(288, 0, -1)
+    turn = np.arange(len(at))
+    of_one = {
+        "forward_temperature_c": 82 + 4 * np.sin(turn / 40),
+        "return_temperature_c": 47 + 6 * np.sin(turn / 50),
+        "flow_m3_per_h": 1.2 + 0.4 * np.sin(turn / 30),
+        "volume_m3": 5_000 + turn / 10,
+        "heat_power_w": 48_000 + 9_000 * np.sin(turn / 30),
+        "heat_power_peak_w": np.full(len(at), 91_000.0),
+        "heat_energy_wh": np.floor(7e8 + 4_000 * turn),
+    }
+    yield _readings("district_heat_turin", HEAT, at, of_one)
+    quarters = now // QUARTER * QUARTER - QUARTER * np.arange(96, 0, -1)
+    gauges = ["forward_temperature_c", "return_temperature_c", "heat_power_w"]
+    means = np.stack([np.resize(of_one[name], (len(HEAT), len(quarters))) for name in gauges], axis=1)
+    yield _aggregates(HEAT, gauges, "15min", quarters, QUARTER, means)
+    yield _counted(HEAT, "heat_energy_wh", now, 48_000)
+
+
+def _water(now: int) -> Iterator[ReadingBlock | AggregateBlock]:
+    at = now - FIVE_MINUTES * np.arange(288, 0, -1)
+    turn = np.arange(len(at))
+    of_one = {
+        "water_volume_m3": np.round(310 + turn / 500, 3),
+        "water_flow_m3_per_h": np.round(0.02 + 0.3 * (turn % 37 < 2), 3),
+        "water_temperature_c": 12 + np.sin(turn / 60),
+    }
+    yield _readings("water", WATER, at, of_one)
+    yield _counted(WATER, "water_volume_m3", now, 0.024)
+
+
+def _readings(profile: str, names: list[str], at: Int64s, of_one: dict[str, Float64s]) -> ReadingBlock:
+    rows = len(at) * len(names)
+    return ReadingBlock(
+        source="mbus_turin",
+        profile=profile,
+        received_at=int(at[-1]) + 900,
+        meters=names,
+        feeders=[None] * len(names),
+        substations=[None] * len(names),
+        intervals_ms=np.full(len(names), FIVE_MINUTES, np.int64),
+        row_meter=np.tile(np.arange(len(names), dtype=np.int32), len(at)),
+        at=np.repeat(at, len(names)),
+        sequence=np.arange(rows, dtype=np.int64),
+        quality=np.zeros(rows, np.int32),
+        columns=list(of_one),
+        values=np.concatenate([np.repeat(values, len(names)) for values in of_one.values()]),
+    )
+
+
+def _counted(names: list[str], register: str, now: int, each_hour: float) -> AggregateBlock:
+    """What a register counted in each of 24 hours."""
+    hours = now // HOUR * HOUR - HOUR * np.arange(24, 0, -1)
+    difference = np.resize(each_hour * (1.0 + np.arange(24) % 5), (len(names), 1, len(hours)))
+    nothing = np.full_like(difference, np.nan)
+    return _aggregates(names, [register], "1h", hours, HOUR, nothing, difference)
+
+
+def _aggregates(
+    names: list[str],
+    quantities: Sequence[str],
+    window: str,
+    start: Int64s,
+    length: int,
+    mean: Float64s,
+    difference: Float64s | None = None,
+) -> AggregateBlock:
+    """`mean` and `difference` by meter, quantity and start."""
+    meter, quantity, number = (axis.ravel() for axis in np.indices(mean.shape))
+    rows = len(number)
+    nothing = np.full(rows, np.nan)
+    return AggregateBlock(
+        operator_version=1,
+        meters=names,
+        quantities=list(quantities),
+        windows=[window],
+        row_meter=meter.astype(np.int32),
+        row_quantity=quantity.astype(np.int32),
+        row_window=np.zeros(rows, np.int32),
+        start=start[number],
+        end=start[number] + length,
+        revision=np.zeros(rows, np.int32),
+        count=np.full(rows, 6, np.int64),
+        mean=mean.ravel(),
+        min=mean.ravel() - 1,
+        max=mean.ravel() + 1,
+        energy_trapezoid_wh=nothing,
+        register_difference=nothing if difference is None else difference.ravel(),
+        covered_ms=np.full(rows, length, np.int64),
+        quality=np.zeros(rows, np.int32),
+    )
+
+
+def _loads(now: int) -> LoadBlock:
+    """24 hours of the substation as a whole and of two feeders; 8 % of the infeed reaches no meter."""
+    quarters = now // QUARTER * QUARTER - QUARTER * np.arange(96, 0, -1)
+    places = [None, "F1", "F2"]
+    start = np.tile(quarters, len(places))
+    whole = np.repeat([place is None for place in places], len(quarters))
+    energy = np.where(whole, 900.0, 450.0) + 40 * np.sin(start / 7e6)
+    rows = len(start)
+    return LoadBlock(
+        operator_version=1,
+        substation="S1",
+        feeder=[place for place in places for _ in quarters],
+        start=start,
+        revision=np.full(rows, HOMES, np.int32),
+        counted=np.where(whole, HOMES, HOMES // 2).astype(np.int64),
+        energy_wh=energy,
+        covered_ms=np.where(whole, HOMES, HOMES // 2).astype(np.int64) * QUARTER,
+        infeed_wh=np.where(whole, energy / 0.92, np.nan),
+    )

@@ -1,0 +1,139 @@
+"""Every query of the dashboards and alert rules, as Grafana's data source would send it, on an embedded ClickHouse."""
+
+import json
+import re
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from connectors import tables
+from connectors.chdb_store import ChdbStore
+from connectors.rows import ROWS, Origin
+from dashboards.macros import Range, expand
+from schemas.catalogue import load_catalogue
+from tests.district import day_until
+from tests.grafana import BOARDS, FOLDER, PANELS, Shown, variables
+
+pytestmark = pytest.mark.integration
+
+NOW = time.time_ns() // 1_000_000
+DAY = Range(NOW - 86_400_000, NOW + 600_000, 60_000)  # to a little later than now: inserted_at is the insert's own time
+RULES = [
+    rule
+    for group in yaml.safe_load((FOLDER / "provisioning/alerting/rules.yaml").read_text())["groups"]
+    for rule in group["rules"]
+    if rule["data"][0]["datasourceUid"] == "flexmeter-clickhouse"
+]
+NUMERIC = ("Int", "UInt", "Float", "Nullable(Float")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChdbStore]:
+    store = ChdbStore(tmp_path_factory.mktemp("dashboards") / "chdb")
+    store.migrate(tables.statements(load_catalogue()))
+    for _ in range(2):  # all of it twice: nothing may count twice
+        for offset, record in enumerate(day_until(NOW)):
+            for rows in ROWS[type(record)](record, Origin("t", 0, offset)):
+                store.insert(rows.table, rows.columns)
+    yield store
+    store.close()
+
+
+def asked(store: ChdbStore, sql: str) -> tuple[list[tuple[str, str]], list[list[Any]]]:
+    """([(name, type)], rows)"""
+    answer = json.loads(store.read(sql, "JSONCompact", {}))
+    return [(column["name"], column["type"]) for column in answer["meta"]], answer["data"]
+
+
+def chosen(store: ChdbStore, board: dict[str, Any]) -> dict[str, Sequence[str]]:
+    """What the dashboard opens with: of each variable the first value, or all of them."""
+    made: dict[str, Sequence[str]] = {}
+    for name, variable in variables(board).items():
+        if variable["type"] == "query":
+            _, rows = asked(store, expand(variable["query"]["rawSql"], DAY, made))
+            values = [str(row[0]) for row in rows]
+            made[name] = values if variable["includeAll"] else values[:1]
+    return made
+
+
+@pytest.mark.parametrize("uid", BOARDS)
+def test_every_variable_has_values(store: ChdbStore, uid: str) -> None:
+    assert all(chosen(store, BOARDS[uid]).values())
+
+
+@pytest.mark.parametrize("shown", [shown for shown in PANELS if shown.asks_clickhouse], ids=str)
+def test_every_panel_has_data(store: ChdbStore, shown: Shown) -> None:
+    (target,) = shown.panel["targets"]
+    columns, rows = asked(store, expand(target["rawSql"], DAY, chosen(store, shown.board)))
+    names = [name for name, _ in columns]
+    numeric = {name for name, kind in columns if kind.startswith(NUMERIC)}
+    assert rows
+    assert all(any(row[i] is not None for row in rows) for i in range(len(names))), "a column without any value"
+    match shown.panel["type"]:
+        case "timeseries":
+            (first, kind), *rest = columns
+            assert first == "time" and kind.startswith("DateTime")
+            assert [row[0] for row in rows] == sorted(row[0] for row in rows)
+            assert names[1:] == ["series", "value"] or {name for name, _ in rest} == numeric
+        case "stat":
+            assert len(rows) == 1 and len(columns) == 1
+        case "table":
+            united = {column for column, what, _ in shown.overrides() if what == "unit"}
+            times = {name for name, kind in columns if "DateTime" in kind}
+            assert numeric | times == united
+            assert {column for column, _, _ in shown.overrides()} <= set(names)
+            for url in shown.links():
+                assert set(re.findall(r"__data\.fields\.(\w+)", url)) <= set(names)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["uid"])
+def test_every_rule_has_data_that_it_can_judge(store: ChdbStore, rule: dict[str, Any]) -> None:
+    data = rule["data"][0]
+    begins = NOW - 1_000 * data["relativeTimeRange"]["from"]
+    columns, rows = asked(store, expand(data["model"]["rawSql"], Range(begins, NOW, 1_000), {}))
+    assert rows
+    # One number; the rest are the labels that tell its rows apart.
+    assert [kind.startswith(NUMERIC) for _, kind in columns] == [False] * (len(columns) - 1) + [True]
+    labels = set(re.findall(r"\.Labels\.(\w+)", rule["annotations"]["summary"]))
+    assert labels <= {name for name, _ in columns[:-1]}
+
+
+def series_of(store: ChdbStore, uid: str, title: str) -> list[list[Any]]:
+    (shown,) = (shown for shown in PANELS if (shown.board["uid"], shown.panel["title"]) == (uid, title))
+    return asked(store, expand(shown.panel["targets"][0]["rawSql"], DAY, chosen(store, shown.board)))[1]
+
+
+def test_what_was_inserted_twice_counts_once(store: ChdbStore) -> None:
+    homes = dict((row[0], row[1:]) for row in series_of(store, "flexmeter-fleet", "Profiles"))
+    assert int(homes["district_heat_turin"][0]) == 2
+    assert homes["district_heat_turin"][2] == pytest.approx(1, abs=0.05)
+    received = asked(store, "SELECT sum(received) FROM flexmeter.completeness")[1]
+    assert received == asked(store, "SELECT count() FROM flexmeter.readings")[1]
+    assert asked(store, "SELECT state FROM flexmeter.presence_now")[1] == [["resumed"]]
+
+
+def test_the_balance_is_what_no_meter_accounts_for(store: ChdbStore) -> None:
+    assert series_of(store, "flexmeter-grid", "Not accounted for")[0][0] == pytest.approx(0.08)
+
+
+def test_ten_minute_means_outside_the_band_are_found(store: ChdbStore) -> None:
+    assert series_of(store, "flexmeter-grid", "Voltage by meter")[0] == ["E350-00000", pytest.approx(1 / 3), 205, 231.5]
+    lowest, highest = asked(store, "SELECT min(min_v), max(max_v) FROM flexmeter.voltages_10min")[1][0]
+    assert (lowest, highest) == (204, 237.5)
+
+
+def sql_of_the_docs() -> list[str]:
+    blocks = re.findall(r"```sql\n(.*?)```", Path("docs/grafana.md").read_text(), re.DOTALL)
+    return [statement for block in blocks for statement in block.strip().rstrip(";").split(";\n")]
+
+
+@pytest.mark.parametrize("statement", [each.strip() for each in sql_of_the_docs()])
+def test_the_sql_of_the_docs_can_be_parsed_and_names_what_exists(store: ChdbStore, statement: str) -> None:
+    assert store.read(f"EXPLAIN AST {statement}", "TSVRaw", {})
+    named = set(re.findall(r"flexmeter\.(\w+)", statement))
+    existing = asked(store, "SELECT name FROM system.tables WHERE database = 'flexmeter'")[1]
+    assert named <= {name for (name,) in existing}

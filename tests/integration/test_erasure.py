@@ -1,0 +1,93 @@
+"""A meter erased from the embedded ClickHouse: nothing names it any more, and nothing else is lost."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from connectors import tables
+from connectors.chdb_store import ChdbStore
+from connectors.clickhouse_errors import ClickHouseFault
+from connectors.erasure import erasing, proving
+from connectors.rows import ROWS, Origin
+from flexmeter.commands.erase import command
+from schemas.alert import Alert
+from schemas.catalogue import load_catalogue
+from tests.plausible import NOON, everything, garbage
+
+pytestmark = pytest.mark.integration
+
+METER, LONGER = "E350-00001", "E350-000017"
+MADE = tables.statements(load_catalogue())
+ALERTS = [
+    Alert("a1", 1, "last_gasp", "critical", "raised", METER, "F2", "S1", NOON, NOON, f"Power lost at {METER}", {}),
+    Alert("a2", 1, "outage", "critical", "raised", "F2", "F2", "S1", NOON, NOON, f"{METER} {METER}, {LONGER} are out",
+          {"meters": [METER, METER, LONGER]}),
+]  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChdbStore]:
+    store = ChdbStore(tmp_path_factory.mktemp("erasure") / "chdb")
+    store.migrate(MADE)
+    for _ in range(2):
+        for offset, record in enumerate([*(record for _, record in everything()), garbage(), *ALERTS]):
+            for rows in ROWS[type(record)](record, Origin("t", 0, offset)):
+                store.insert(rows.table, rows.columns)
+    yield store
+    store.close()
+
+
+def told(store: ChdbStore, sql: str) -> str:
+    return store.read(sql, "TSVRaw", {}).decode().strip()
+
+
+def others(store: ChdbStore) -> dict[str, str]:
+    """Rows of the other meters, by view."""
+    views = ("readings", "aggregates", "events", "meters", "recompute_requests", "presence", "loads")
+    of = {view: "1" if view == "loads" else f"meter != '{METER}'" for view in views}
+    return {view: told(store, f"SELECT count() FROM flexmeter.{view} WHERE {where}") for view, where in of.items()}
+
+
+def test_nothing_names_the_meter_and_nothing_else_is_lost(store: ChdbStore) -> None:
+    before = others(store)
+    with pytest.raises(ClickHouseFault, match="still names the meter"):
+        store.migrate(proving(METER, MADE))
+    store.migrate(erasing(METER, MADE))
+    store.migrate(proving(METER, MADE))
+    assert others(store) == before
+    assert told(store, "SELECT count() FROM flexmeter.dead_letters") == "0"
+    assert told(store, "SELECT id, summary, evidence FROM flexmeter.alerts").split("\t") == [
+        "a2", f"erased erased, {LONGER} are out", f'{{"meters":["erased","erased","{LONGER}"]}}',
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("meter", ["'; DROP TABLE x", "a\\", "(", ".*", "E350-0000", "Zähler 7", "a+b"])
+def test_a_name_is_a_name_whatever_it_holds(store: ChdbStore, meter: str) -> None:
+    before = others(store), told(store, "SELECT count() FROM flexmeter.readings_raw")
+    store.migrate(erasing(meter, MADE))
+    store.migrate(proving(meter, MADE))
+    assert (others(store), told(store, "SELECT count() FROM flexmeter.readings_raw")) == before
+
+
+def test_every_table_is_asked(store: ChdbStore) -> None:
+    asked = " ".join(proving(METER, MADE))
+    for table in told(store, "SHOW TABLES FROM flexmeter LIKE '%_raw'").split("\n"):
+        strings = f"SELECT name FROM system.columns WHERE table = '{table}' AND type LIKE '%String%'"
+        for name in told(store, strings).split("\n"):
+            assert f"`{name}`" in asked.split(f"FROM flexmeter.{table} WHERE ")[1].split("SELECT")[0]
+
+
+def test_the_command_erases_and_says_so(tmp_path: Path) -> None:
+    store = ChdbStore(tmp_path / "chdb")
+    store.migrate(MADE)
+    for rows in ROWS[type(ALERTS[0])](ALERTS[0], Origin("t", 0, 0)):
+        store.insert(rows.table, rows.columns)
+    store.close()
+    env = {"CLICKHOUSE_URL": f"chdb://{tmp_path / 'chdb'}"}
+    ran = CliRunner().invoke(command, ["--topology", "topology.yaml", METER], env=env)
+    assert (ran.exit_code, ran.output) == (0, f"{METER} is erased: no column of text of any table names it\n")
+    store = ChdbStore(tmp_path / "chdb")
+    assert told(store, "SELECT count() FROM flexmeter.alert_history") == "0"
+    store.close()

@@ -1,0 +1,76 @@
+"""What is kept for how long, in the embedded ClickHouse."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from connectors import tables
+from connectors.chdb_store import ChdbStore
+from connectors.rows import ROWS, Origin
+from flexmeter.commands.keep import command
+from schemas.catalogue import load_catalogue
+from tests.district import day_until
+from tests.plausible import reading_block
+
+pytestmark = pytest.mark.integration
+
+DAY = 86_400_000
+NOW = time.time_ns() // 1_000_000
+IN_2150 = 5_680_281_600_000
+
+
+def opened(folder: Path) -> ChdbStore:
+    store = ChdbStore(folder)
+    store.migrate(tables.statements(load_catalogue()))
+    return store
+
+
+def days(store: ChdbStore) -> dict[str, set[int]]:
+    """What is there, and how many days old it is."""
+    age = f"intDiv({NOW} - toUnixTimestamp64Milli({{}}), {DAY})"
+    sql = (
+        f"SELECT DISTINCT 'readings', {age.format('at')} FROM flexmeter.readings "
+        f"UNION ALL SELECT DISTINCT window, {age.format('start')} FROM flexmeter.aggregates"
+    )
+    found: dict[str, set[int]] = {}
+    for line in store.read(sql, "TSV", {}).decode().splitlines():
+        what, old = line.split("\t")
+        found.setdefault(what, set()).add(int(old))
+    return found
+
+
+def test_old_readings_and_minutes_go_and_longer_windows_stay(tmp_path: Path) -> None:
+    store = opened(tmp_path / "chdb")
+    records = [*day_until(NOW), *day_until(NOW - 100 * DAY), reading_block(1, range(1), IN_2150)]
+    for offset, record in enumerate(records):
+        for rows in ROWS[type(record)](record, Origin("t", 0, offset)):
+            store.insert(rows.table, rows.columns)
+    before = days(store)
+    store.close()
+    arguments = ["--topology", "topology.yaml", "--readings-days", "30", "--minutes-days", "60"]
+    for _ in range(2):
+        ran = CliRunner().invoke(command, arguments, env={"CLICKHOUSE_URL": f"chdb://{tmp_path / 'chdb'}"})
+        assert (ran.exit_code, ran.output) == (0, "raw readings: 30 days\nwindows of a minute: 60 days\n")
+    store = opened(tmp_path / "chdb")
+    store.migrate([f"OPTIMIZE TABLE flexmeter.{table} FINAL" for table in ("readings_raw", "aggregates_raw")])
+    after = days(store)
+    store.close()
+    future = {day for day in before["readings"] if day < 0}
+    assert before["readings"] == before["readings"] | {0, 100} and len(future) == 1
+    assert after["readings"] == {day for day in before["readings"] if day < 30} >= future
+    assert after["1min"] == {0} < before["1min"]
+    assert (after["15min"], after["1h"]) == (before["15min"], before["1h"]) and max(after["1h"]) >= 100
+
+
+@pytest.mark.parametrize("arguments", [["keep"], ["erase", "E350-00001"]])
+def test_a_database_that_its_sink_holds_is_told(tmp_path: Path, arguments: list[str]) -> None:
+    store = opened(tmp_path / "chdb")
+    env = os.environ | {"CLICKHOUSE_URL": f"chdb://{tmp_path / 'chdb'}"}
+    ran = subprocess.run([sys.executable, "-m", "flexmeter", *arguments], env=env, capture_output=True, text=True)
+    store.close()
+    assert ran.returncode == 1 and "cannot be opened: does its sink run?" in ran.stderr
