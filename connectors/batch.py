@@ -3,12 +3,14 @@
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from connectors.columns import Columns, cut, join, pick, plain, row_count
 from connectors.rows import Origin, Rows
 from schemas.blocks import DeadLetter
 
 _METERS = "meters_raw"
+_SAID = ("meter", "profile", "feeder", "substation", "interval_ms")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,17 +75,17 @@ class NewMeters:
     """
 
     def __init__(self) -> None:
-        self._last: dict[tuple[str, str], tuple[str, int]] = {}
+        self._last: dict[tuple[str, str], tuple[Any, ...]] = {}
 
     def only_new(self, rows: Rows) -> Rows:
         """The rows, without those that repeat; rows of other tables as they are."""
         if rows.table != _METERS:
             return rows
-        said = zip(*(plain(rows.columns[name]) for name in ("meter", "profile", "feeder", "interval_ms")), strict=True)
+        said = zip(*(plain(rows.columns[name]) for name in _SAID), strict=True)
         new = [row for row, (meter, profile, *place) in enumerate(said) if self._news((meter, profile), tuple(place))]
         return Rows(rows.table, pick(rows.columns, new))
 
-    def _news(self, meter: tuple[str, str], place: tuple[str, int]) -> bool:
+    def _news(self, meter: tuple[str, str], place: tuple[Any, ...]) -> bool:
         if self._last.get(meter) == place:
             return False
         self._last[meter] = place
