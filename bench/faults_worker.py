@@ -25,6 +25,7 @@ from flexmeter.commands import worker
 from schemas.topology_model import Kafka
 from streams import engine, kafka_clients, slots, state_topic
 from streams.engine import Engine
+from streams.held import Held
 from streams.slots import Saved
 from streams.state_topic import StateWriter
 
@@ -167,8 +168,14 @@ def _faulty_engine(orders: Orders, weakness: str) -> type[Engine]:
     return FaultyEngine
 
 
+def _as_often_as_told(held: Held, now: float, interval_s: float) -> bool:
+    """The product saves less often where little comes in; here faults are to meet many saves."""
+    return now >= held.save_due
+
+
 def install(orders: Orders, weakness: str, chunk_bytes: int) -> None:
     """Put the faulty parts in the place of the product's."""
+    Held.is_save_due = _as_often_as_told  # type: ignore[method-assign,assignment]
     slots.CHUNK_BYTES = chunk_bytes
     restore = state_topic.restore
 

@@ -193,7 +193,7 @@ def ensure(out: Path, data: Path) -> list[Path]:
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), default="/tmp/nilm/homes")
+@click.option("--out", type=click.Path(path_type=Path), default=".run/nilm/homes")
 @click.option("--data", type=click.Path(path_type=Path), default="../shared/data", envvar="FLEXMETER_DATA")
 def main(out: Path, data: Path) -> None:
     """Make the development homes."""

@@ -36,7 +36,7 @@ def test_faults_change_no_result() -> None:
     [
         ("hole_check", "lost_record=4", r"WRONG: .*(lost|missing|expected)"),
         ("save_order", "killed_with_results_held=3", r"WRONG: .*(lost|missing)"),
-        ("checksum", "torn_after_unheard=2", r"WRONG: .*(lost|missing)|nothing moves|hold partitions: not within"),
+        ("checksum", "torn_after_unheard=8", r"WRONG: .*(lost|missing)|nothing moves|hold partitions: not within"),
     ],
 )
 def test_without_one_protection_it_is_found_wrong(weakness: str, fault: str, found: str) -> None:
