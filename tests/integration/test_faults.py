@@ -36,11 +36,14 @@ def test_faults_change_no_result() -> None:
     [
         ("hole_check", "lost_record=4", r"WRONG: .*(lost|missing|expected)"),
         ("save_order", "killed_with_results_held=3", r"WRONG: .*(lost|missing)"),
-        ("checksum", "torn_after_unheard=8", r"WRONG: .*(lost|missing)|nothing moves|hold partitions: not within"),
     ],
 )
 def test_without_one_protection_it_is_found_wrong(weakness: str, fault: str, found: str) -> None:
-    """The same faults are in the short form, which passes."""
+    """The same faults are in the short form, which passes.
+
+    The slots' checksum is not among these: alive it is found missing only sometimes (`--weakness checksum`). That it is
+    needed, tests/unit/test_slots_interleavings.py shows each time.
+    """
     code, result, said = run("--weakness", weakness, "--only", fault)
     assert code == 1, said
     assert result["faults"] == "failed"
