@@ -34,7 +34,7 @@ Result = Record | Alert
 class Contributions:
     """What meters add to the load of their feeders, each quarter of an hour once; k rows.
 
-    The shard adds them up over the feeder's meters, and gives the sums as PartialLoadBlock (load.py).
+    The shard adds them up over the feeder's meters, and gives the sums as PartialLoadBlock (partial_loads.py).
     """
 
     meter: Int64s

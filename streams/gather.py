@@ -6,8 +6,8 @@ import numpy as np
 
 from schemas.blocks import EventBlock, Float64s, Int64s, PartialLoadBlock, ReadingBlock
 from streams.contract import Events, PartialLoads, Rows
-from streams.load import QUARTER_MS
 from streams.meters import MeterTable
+from streams.partial_loads import QUARTER_MS
 from streams.turn import Arrival
 
 

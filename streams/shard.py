@@ -24,8 +24,8 @@ from schemas.errors import Reason, Rejected
 from streams import gather, order, recompute
 from streams.beats import Beats
 from streams.contract import Contributions, Elapsed, Operator, Released, Result
-from streams.load import QUARTER_MS, FeederLoads
 from streams.meters import OWN, MeterTable
+from streams.partial_loads import QUARTER_MS, FeederLoads
 from streams.samples import MINUTE_MS
 from streams.turn import Arrival, Turn
 

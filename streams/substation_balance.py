@@ -1,6 +1,6 @@
 """The load of each feeder and substation by the quarter of an hour, and what the substation's own meters say beside it.
 
-The parts come from the metering partitions (load.py). The difference between what a substation feeds in and what its
+The parts come from the metering partitions (partial_loads.py). What a substation feeds in beyond what its
 customers' meters measured is losses, unmetered use, theft, and readings that did not arrive.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from schemas.blocks import Int64s, LoadBlock
 from streams.contract import MOST_ROWS, Operator, PartialLoads, State
-from streams.load import QUARTER_MS, QUARTERS, SUMS
+from streams.partial_loads import QUARTER_MS, QUARTERS, SUMS
 
 STEPS_PER_WATT_HOUR = 36_000_000.0
 """Steps of 0.1 W ms in a Wh."""

@@ -4,7 +4,6 @@ Only extremes of event times are kept (the newest proof of supply, the first las
 nothing, and neither does the order within a turn.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -204,8 +203,3 @@ def _learn_interval(meters: Meters, meter: Int64s, at: Int64s) -> None:
     meters["reading_delivery"][meter] = np.where(learns, learned, delivery)
     meters["read_ms"][meter] = np.maximum(read, at)
     meters["counted_ms"][meter] = np.maximum(meters["counted_ms"][meter], at)
-
-
-def sequence_of(kinds: Sequence[str]) -> Int64s:
-    """Kinds by name (reading, voltage, restored, last_gasp) as numbers."""
-    return np.array([Kind[kind.upper()] for kind in kinds], np.int64)
