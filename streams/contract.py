@@ -12,7 +12,7 @@ meter is bounded; NaN, negative, absurd and far-future values follow a rule.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -68,8 +68,7 @@ class Meters:
     """Reporting interval of each meter, shape (n,)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(NamedTuple):
     """Readings of one profile, one per row; r rows of q quantities."""
 
     meter: Int64s
@@ -88,19 +87,7 @@ class Rows:
         return Rows(self.meter[which], self.at[which], self.received_at[which], self.quality[which], self.values[which])
 
 
-def joined(parts: Sequence[Rows]) -> Rows:
-    """The rows of all parts, one after the other."""
-    return Rows(
-        np.concatenate([part.meter for part in parts]),
-        np.concatenate([part.at for part in parts]),
-        np.concatenate([part.received_at for part in parts]),
-        np.concatenate([part.quality for part in parts]),
-        np.concatenate([part.values for part in parts]),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(NamedTuple):
     """Rows in event-time order, each (meter, at) once, and how far that order is now known."""
 
     rows: Rows

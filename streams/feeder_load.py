@@ -44,8 +44,8 @@ class FeederLoad(Operator):
         if not signs.any():
             return []
         steps = _active_power(released.rows, signs)
-        closed, frontier = minutes.closed(state, meters, released, steps, _scale(), _layout())
-        quarters = minutes.close(_layout(), state["quarter"], closed.coarser(15), released.moved, frontier // 15)
+        closed, frontier = minutes.closed(state, (ACTIVE_POWER,), meters, released, steps)
+        quarters = minutes.lengthened(state["quarter"], _layout(), closed, 15, released.moved, frontier)
         measured = quarters.take(quarters.sums[:, COVERED, 0] > 0)
         if not len(measured.meter):
             return []
@@ -74,11 +74,6 @@ def _signs(quantities: tuple[Quantity, ...]) -> Int64s:
     return signs
 
 
-@lru_cache(maxsize=1)
-def _scale() -> Scale:
-    return Scale.of((ACTIVE_POWER,))
-
-
-@lru_cache(maxsize=1)
 def _layout() -> Layout:
-    return Layout.of((ACTIVE_POWER,))
+    _, layout, _ = minutes.counted((ACTIVE_POWER,))
+    return layout
