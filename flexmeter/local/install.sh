@@ -70,7 +70,7 @@ if [ -z "$packages${pypi:-}${jars:-}${scripts:-}" ]; then
 fi
 say "To be installed (only what is missing):"
 [ -n "$packages" ] && say "  Debian packages:$packages (apt-get tells their size below)"
-[ "${pypi:-}" ] && say "  .venv/          Python packages of $lock, about 1.2 GB on disk, 350 MB to fetch"
+[ "${pypi:-}" ] && say "  .venv/          Python packages of $lock, about 1.4 GB on disk, 410 MB to fetch"
 [ "${pypi:-}" ] && [ $tests = yes ] && say "                  (one, DTLSSocket, is compiled: half a minute; its tools are 7 MB beside gcc)"
 [ "${jars:-}" ] && say "  .parts/kafka/   Kafka's jars, 44 MB"
 [ "${scripts:-}" ] && say "  $page/node_modules/   the page's scripts, a few MB"
@@ -110,6 +110,8 @@ if [ "${pypi:-}" ]; then
     pip() { env -u PIP_USER -u PIP_TARGET .venv/bin/python -m pip --disable-pip-version-check --no-input install $quiet "$@" >&2; }
     pip -r $lock || die "pip failed (see above)" "is the package index reachable? then run this again; what is there is kept"
     pip --no-deps --no-build-isolation -e . || die "pip cannot install the project itself (see above)"
+    say "The inner loops are compiled; half a minute ..."
+    .venv/bin/python -m streams.warm_up || die "they cannot be compiled (see above)"
     cat requirements.lock $lock pyproject.toml >.venv/$lock
 fi
 
