@@ -20,9 +20,9 @@ R = TypeVar("R")
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """The function, for other compiled functions to call."""
-    faster: Callable[P, R] = _dispatcher(function)
-    return faster
+    """The function, for kernels of its file: it becomes part of them."""
+    part: Callable[P, R] = numba.njit(function, inline="always")
+    return part
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
@@ -42,7 +42,10 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """
     if numba.config.DISABLE_JIT:
         return function
-    dispatcher = _dispatcher(function)
+    try:
+        dispatcher = numba.njit(function, cache=True)
+    except RuntimeError:  # there is nowhere to keep it, so each process compiles it again
+        dispatcher = numba.njit(function)
     entries: dict[Any, Callable[..., R]] = {}
 
     @wraps(function)
@@ -55,13 +58,6 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
         return entries[key](*args)
 
     return cast(Callable[P, R], call)
-
-
-def _dispatcher(function: Callable[..., Any]) -> Any:
-    try:
-        return numba.njit(cache=True)(function)
-    except RuntimeError:  # there is nowhere to keep it, so each process compiles it again
-        return numba.njit(function)
 
 
 def _shape(arg: Any) -> Any:

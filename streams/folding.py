@@ -73,7 +73,7 @@ def fold_rows(
                     _cover(minute, layout, kinds, meter, last.steps[meter], steps[row], piece)
             closed = _open(minute, layout, meter, end // MINUTE_MS, out, closed)
             _sample(minute, layout, kinds, meter, last, steps[row], rows.quality[row], short)
-            last.at[meter], last.steps[meter] = end, steps[row]
+            last.at[meter] = end
             row += 1
         reached = last.at[meter]
         if released.watermark[i] - reached > reach_ms:
@@ -154,6 +154,8 @@ def _cover(
 @compiled
 def _energy(part: int, span: int, before: int, after: int) -> int:
     """Under the line between two powers until `part` of the span, in steps x ms; the pieces add up to the whole."""
+    if part == 0:
+        return 0
     if part == span:
         return (before + after) * span // 2
     return int(np.rint(before * part + (after - before) * part * (part / (2 * span))))
@@ -162,7 +164,9 @@ def _energy(part: int, span: int, before: int, after: int) -> int:
 @compiled
 def _increase(part: int, span: int, increase: int) -> int:
     """A register's increase in proportion to time, in whole steps; the pieces add up to the whole."""
-    return increase if part == span else int(np.floor(increase * (part / span)))
+    if part in (0, span):
+        return increase if part else 0
+    return int(np.floor(increase * (part / span)))
 
 
 @compiled
@@ -176,10 +180,11 @@ def _sample(
     quality: int,
     short: bool,
 ) -> None:
-    """Count a row in its minute, and keep its registers. `short`: the stretch before it was covered."""
+    """Count a row in its minute; it is the last one then. `short`: the stretch before it was covered."""
     is_first = last.at[meter] == 0
     for i in range(len(steps)):
-        register = kinds.register[i]
+        register, before = kinds.register[i], last.steps[meter, i]
+        last.steps[meter, i] = steps[i]
         if is_first and register >= 0:
             last.register[meter, register] = MISSING
         if steps[i] == MISSING:
@@ -190,7 +195,7 @@ def _sample(
             minute.total[meter, layout.total[i]] += steps[i]
         _widen(minute, layout, meter, i, steps[i], -steps[i])
         if register >= 0:
-            known, covered = last.register[meter, register], short and last.steps[meter, i] != MISSING
+            known, covered = last.register[meter, register], short and before != MISSING
             if known != MISSING and steps[i] < known:
                 bits |= _REGISTER_RESET
             elif known != MISSING and not covered:

@@ -215,7 +215,8 @@ def _wait(state: _Columns, rows: Rows, i: int, lateness_ms: int, out: Rows, hand
     state.pending_at[meter, slot] = rows.at[i]
     state.pending_received_at[meter, slot] = rows.received_at[i]
     state.pending_quality[meter, slot] = rows.quality[i]
-    state.pending_values[meter, slot] = rows.values[i]
+    for column in range(rows.values.shape[1]):  # numba is slow at assigning whole rows
+        state.pending_values[meter, slot, column] = rows.values[i, column]
     if _waiting(state, meter) > PENDING:
         handed_out = _hand_out(state, meter, out, handed_out)
     if _waiting(state, meter) > PENDING:
@@ -238,7 +239,8 @@ def _hand_out(state: _Columns, meter: int, out: Rows, handed_out: int) -> int:
         out.meter[handed_out], out.at[handed_out] = meter, state.pending_at[meter, oldest]
         out.received_at[handed_out] = state.pending_received_at[meter, oldest]
         out.quality[handed_out] = state.pending_quality[meter, oldest]
-        out.values[handed_out] = state.pending_values[meter, oldest]
+        for column in range(out.values.shape[1]):
+            out.values[handed_out, column] = state.pending_values[meter, oldest, column]
         state.pending_at[meter, oldest] = 0
         handed_out += 1
 
