@@ -11,9 +11,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
-import numba
 import numpy as np
-from numba import types
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,6 +19,8 @@ R = TypeVar("R")
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """The function, for kernels of its file: it becomes part of them."""
+    import numba
+
     part: Callable[P, R] = numba.njit(function, inline="always")
     return part
 
@@ -40,24 +40,32 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     >>> int(total(np.arange(4)))
     6
     """
-    if numba.config.DISABLE_JIT:
-        return function
-    try:
-        dispatcher = numba.njit(function, cache=True)
-    except RuntimeError:  # there is nowhere to keep it, so each process compiles it again
-        dispatcher = numba.njit(function)
     entries: dict[Any, Callable[..., R]] = {}
 
     @wraps(function)
     def call(*args: Any) -> R:
         key = tuple(map(_shape, args))
         if key not in entries:
-            signature = tuple(_any_layout(numba.typeof(arg)) for arg in args)
-            dispatcher.compile(signature)
-            entries[key] = dispatcher.overloads[signature].entry_point
+            entries[key] = _entry(function, args)
         return entries[key](*args)
 
     return cast(Callable[P, R], call)
+
+
+def _entry(function: Callable[..., R], args: tuple[Any, ...]) -> Callable[..., R]:
+    """The function compiled for such arguments."""
+    import numba  # not before it is needed: it takes a quarter of a second and 60 MB
+
+    if numba.config.DISABLE_JIT:
+        return function
+    try:
+        dispatcher = numba.njit(function, cache=True)
+    except RuntimeError:  # there is nowhere to keep it, so each process compiles it again
+        dispatcher = numba.njit(function)
+    signature = tuple(_any_layout(numba.typeof(arg)) for arg in args)
+    dispatcher.compile(signature)
+    entry: Callable[..., R] = dispatcher.overloads[signature].entry_point
+    return entry
 
 
 def _shape(arg: Any) -> Any:
@@ -69,6 +77,8 @@ def _shape(arg: Any) -> Any:
 
 def _any_layout(type_: Any) -> Any:
     """The same type, with arrays of any layout."""
+    from numba import types
+
     if isinstance(type_, types.Array):
         return types.Array(type_.dtype, type_.ndim, "A", readonly=not type_.mutable, aligned=False)
     if isinstance(type_, types.BaseNamedTuple):
