@@ -173,7 +173,7 @@ def score(
     }
     beliefs = _beliefs(grid, said, about)
     heard = [gap for one, gap in zip(outages, gaps, strict=True) if one.heard_ms is not None]
-    per = {"per_100_momentaries": 100 / len(short) if short else None, "per_day": 24 / hours}
+    per = {"per_100_momentaries": 100 / len(short) if short else None, "per_day": 24 / hours if hours else None}
     return {
         "outages": len(outages),
         "located_exactly": exact,

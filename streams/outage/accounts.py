@@ -62,9 +62,23 @@ def finish(grid: Grid, state: State, outage: Outage, assumed: Assumptions) -> li
     rows = grid.meters(outage.branch)
     interruption = interruption_of(grid, state, outage, outage.end_ms)
     learning.from_outage(state, rows, outage.burst_ms, outage.ending == Ending.MOMENTARY, assumed)
+    _excuse(grid, state, outage, assumed)
+    return [interruption]
+
+
+def _excuse(grid: Grid, state: State, outage: Outage, assumed: Assumptions) -> None:
+    """What meters told of an outage that is over is told; but not those that are dark by another one."""
+    rows = grid.meters(outage.branch)
     some = state.meters[rows]
+    dark = (some["gasp_ms"] > some["proof_ms"]) & (some["gasp_ms"] < outage.burst_ms - assumed.longest_burst_ms)
+    elsewhere = np.zeros(len(state.meters), np.bool_)
+    elsewhere[rows] = dark
+    for other in state.outages:
+        if not other.closed:
+            elsewhere[grid.meters(other.branch)] = True
     told = np.where(some["gasp_ms"] <= outage.end_ms, some["gasp_ms"], 0)
     told = np.maximum(told, np.where(some["gasp_ms"] < some["restored_ms"], some["restored_ms"], 0))
-    some["excused_ms"] = np.maximum(some["excused_ms"], np.maximum(told, outage.start_ms))
-    some["counted_ms"] = np.maximum(some["counted_ms"], outage.end_ms)
-    return [interruption]
+    excused = np.maximum(some["excused_ms"], np.maximum(told, outage.start_ms))
+    some["excused_ms"] = np.where(elsewhere[rows], some["excused_ms"], excused)
+    counted = np.maximum(some["counted_ms"], outage.end_ms)
+    some["counted_ms"] = np.where(elsewhere[rows], some["counted_ms"], counted)

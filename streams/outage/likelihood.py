@@ -21,7 +21,7 @@ import numpy as np
 from schemas.blocks import Float64s, Int64s
 from streams.contract import Mask
 from streams.outage.assumptions import Assumptions
-from streams.outage.evidence import Meters
+from streams.outage.evidence import Meters, heard_before_return
 from streams.outage.state import DELAY_EDGES_MS, State
 from streams.outage.tree import Grid, Span
 
@@ -64,10 +64,12 @@ def meter_evidence(grid: Grid, state: State, assumed: Assumptions, scene: Scene)
     regimes = len(assumed.delivery)
     found = np.empty((1 + 2 * len(scene.slots) * regimes, len(known.read)))
     found[0] = np.where(known.gasped | known.returned, known.lie, 0.0) + known.silence(known.due_by(known.until))
+    found[0] += known.gap(known.meters["restored_ms"])
     dark, back = found[1:].reshape(2, len(scene.slots), regimes, len(known.read))
     for k, (slot, burst) in enumerate(zip(scene.slots.tolist(), scene.bursts_ms.tolist(), strict=True)):
         proof = known.meters["back_ms"][:, slot]
         gasp = _gasp(known, state, assumed, burst, scene.now_ms)
+        gasp += known.gap(np.minimum(known.meters["restored_ms"], burst))
         dark[k] = gasp + np.where(proof > 0, np.log(assumed.contradicted), 0.0) + _silent_before(known, burst)
         back[k] = gasp + _back(known, state, burst, scene.now_ms, restoration_ms(grid, scene.span, proof))
     found[:, known.meters["excused_ms"] >= scene.now_ms] = 0.0
@@ -89,12 +91,18 @@ class _Known:
     """It gasped in or after the first burst ..."""
     returned: Mask
     """... and was restored after it."""
+    before: Int64s
+    """What was last heard before it was restored, if it was without a last gasp; else NEVER."""
     lie: Float64s
     mute: float
 
     def due_by(self, until_ms: Int64s) -> Float64s:
         """Readings due by then."""
         return due(self.read, until_ms, self.meters["interval_ms"])
+
+    def gap(self, until_ms: Int64s) -> Float64s:
+        """Log likelihood of the readings that were missed before it was restored, if supply was there until then."""
+        return self.silence(due(self.before, until_ms, self.meters["interval_ms"]))
 
     def silence(self, missed: Float64s) -> Float64s:
         """Log of s(n)."""
@@ -105,12 +113,15 @@ def _known(grid: Grid, state: State, assumed: Assumptions, scene: Scene) -> _Kno
     rows = grid.meters(scene.span.first)
     meters = state.meters[rows]
     oldest = np.maximum(_oldest(scene, assumed), meters["excused_ms"] + 1)
+    gasped, returned = meters["gasp_ms"] >= oldest, meters["restored_ms"] > oldest - 1
+    before = heard_before_return(meters)
     return _Known(
         meters=meters,
         read=np.maximum(meters["counted_ms"], meters["excused_ms"]),
         until=np.minimum(scene.now_ms, state.alive_ms[grid.comms.of_meter[rows]]) - slowest_ms(state.reading_delays),
-        gasped=meters["gasp_ms"] >= oldest,
-        returned=meters["restored_ms"] > oldest - 1,
+        gasped=gasped,
+        returned=returned,
+        before=np.where(returned & ~gasped & (before > meters["excused_ms"]), before, NEVER),
         lie=np.log(np.minimum(lie_of(state, assumed) * (1 + 3 * meters["lies"]), 0.3)),
         mute=assumed.mute,
     )

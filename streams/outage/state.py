@@ -22,7 +22,7 @@ class State:
 
     meters: Meters
     alive_ms: Int64s
-    """When something last came through each relay and gateway, by arrival, shape (comms,)."""
+    """Event time of the newest that came through each relay and gateway, shape (comms,)."""
     burst_ms: Int64s
     """When each burst began, 0 = none, shape (R, MOST_BURSTS)."""
     due_ms: Int64s

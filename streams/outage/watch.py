@@ -15,7 +15,7 @@ from streams.outage import bursts, learning, planned
 from streams.outage.accounts import ends_of, finish, interruption_of, was_dark
 from streams.outage.arrivals import News, arrive
 from streams.outage.assumptions import Assumptions
-from streams.outage.evidence import SETTLED
+from streams.outage.evidence import SETTLED, heard_before_return
 from streams.outage.inference import opens_of, weigh
 from streams.outage.life import Ending, Outage, Signal, hear, is_calm, signals
 from streams.outage.likelihood import Scene
@@ -107,7 +107,8 @@ class OutageWatch:
                 results += self._begin(state, root, begin)
         quiet = 0
         if bursts.free_slot(state, root) >= 0:
-            quiet = bursts.quiet_burst(self.grid, state, root, settled, now_ms, self.assumed)
+            quiet = bursts.returned_burst(self.grid, state, root, settled, now_ms, self.assumed)
+            quiet = quiet or bursts.quiet_burst(self.grid, state, root, settled, now_ms, self.assumed)
         if quiet:
             results += self._begin(state, root, quiet)
         return quiet > 0, results
@@ -173,10 +174,11 @@ class OutageWatch:
     def _new(
         self, state: State, root: int, slot: int, scene: Scene, finding: Finding, heard: set[int], now_ms: int
     ) -> list[Result]:
-        """Raise an outage. One that is over before it was told is counted only; by silence alone nothing is."""
+        """Raise an outage. One that is over before it was told is counted only, unless it lasted; by silence alone
+        nothing is."""
         burst_ms = int(scene.bursts_ms[finding.burst])
         over = finding.still < self.assumed.gone
-        if over and self._quiet(state, root, slot):
+        if over and self._quiet(state, root, slot) and not self._returned(state, finding.branch, burst_ms):
             return []
         state.number += 1
         outage = Outage(state.number, root, slot, burst_ms, finding.branch, 0, now_ms)
@@ -184,11 +186,21 @@ class OutageWatch:
         heard.add(outage.number)
         self._keep(state, outage, finding)
         if over:
-            self._over(state, outage, now_ms)
-            return []
+            return self._told_late(state, outage, now_ms)
         for signal in signals(outage, finding, now_ms, self.assumed):
             hear(outage, signal)
         return [alert_of(self.grid, outage, now_ms)]
+
+    def _told_late(self, state: State, outage: Outage, now_ms: int) -> list[Result]:
+        """An outage that is over before it was told: it says so if it lasted, else it is only counted."""
+        hear(outage, Signal.LOCATED)
+        raised = alert_of(self.grid, outage, now_ms)
+        closed = self._over(state, outage, now_ms)
+        return [raised, *closed] if outage.ending == Ending.RESTORED else []
+
+    def _returned(self, state: State, branch: int, burst_ms: int) -> bool:
+        """Whether a meter under a branch told that its supply came back after a burst."""
+        return bool((state.meters["restored_ms"][self.grid.meters(branch)] > burst_ms).any())
 
     def _quiet(self, state: State, root: int, slot: int) -> bool:
         """Whether no last gasp belongs to a burst: silence alone made it."""
@@ -212,17 +224,19 @@ class OutageWatch:
         outage.ranked, outage.dark = list(finding.ranked), list(finding.dark)
         some = state.meters[self.grid.meters(outage.branch)]
         own = some["gasp_ms"][np.abs(some["gasp_ms"] - outage.burst_ms) <= self.assumed.longest_burst_ms]
-        heard = some["proof_ms"][some["proof_ms"] <= outage.burst_ms]
+        heard = np.where(some["restored_ms"] > outage.burst_ms, heard_before_return(some), some["proof_ms"])
+        last = int(heard[heard <= outage.burst_ms].max(initial=0))
         if len(own):
             outage.start_ms = int(own.min())
         elif not outage.start_ms or finding.branch in finding.dark:
-            outage.start_ms = int(heard.max(initial=0)) or outage.burst_ms
+            outage.start_ms = (last + outage.burst_ms) // 2 if last else outage.burst_ms
 
     def _hear_nothing(
         self, state: State, outage: Outage, span: Span, marginals: Marginals, burst: int, now_ms: int
     ) -> list[Result]:
         """No finding is about an outage any more: it is over, or there was none."""
         outage.happened, outage.still = likelihood_at(self.grid, span, marginals, burst, outage.branch)
+        outage.confidence = min(outage.confidence, outage.happened)
         return self._over(state, outage, now_ms) if is_calm(outage, outage.still, now_ms, self.assumed) else []
 
     def _follow(self, state: State, outage: Outage, now_ms: int) -> list[Result]:
