@@ -144,9 +144,7 @@ def _three_phases(rng: random.Random) -> Evening:
         nodes += [Node(f"t{t}m{i}", f"t{t}", "meter", "L1L2L3", f"m{t}-{i}", f"u{t}-{i}") for i in range(3)]
         for phase in ("L1", "L2", "L3"):
             nodes.append(Node(f"t{t}{phase}", f"t{t}", "fuse", phase))
-            nodes += [
-                Node(f"t{t}{phase}m{i}", f"t{t}{phase}", "meter", phase, f"m{t}{phase}{i}", "") for i in range(4)
-            ]
+            nodes += [Node(f"t{t}{phase}m{i}", f"t{t}{phase}", "meter", phase, f"m{t}{phase}{i}", "") for i in range(4)]
     return told(nodes, [lasting("t1L2"), lasting("t3", 14, 12)], rng)
 
 
@@ -183,18 +181,17 @@ def _shuffled(rng: random.Random) -> Evening:
 def _repeated(rng: random.Random) -> Evening:
     """Everything comes three times, up to a minute later."""
     evening = told(USUAL, [lasting(TRANSFORMER)], rng)
-    again = [replace(e, received_at_ms=e.received_at_ms + rng.randrange(MINUTE)) for e in evening.events * 2]
+    again = [replace(e, received_at_ms=e.received_at_ms + rng.randrange(MINUTE)) for e in [*evening.events] * 2]
     return replace(evening, events=in_order([*evening.events, *again]))
 
 
 def _unknown(rng: random.Random) -> Evening:
     """Meters, nodes and types that nobody has heard of."""
     evening = told(USUAL, [lasting(FUSE)], rng)
-    others = [
-        replace(event, **what)
-        for event in rng.sample(list(evening.events), 60)
-        for what in ({"meter_id": "nobody"}, {"type": "wink"}, {"type": "planned", "node_id": "nowhere"})
-    ]
+    others: list[Event] = []
+    for event in rng.sample(list(evening.events), 60):
+        others += [replace(event, meter_id="nobody"), replace(event, type="wink")]
+        others.append(replace(event, type="planned", node_id="nowhere"))
     return replace(evening, events=in_order([*evening.events, *others]))
 
 
@@ -244,6 +241,17 @@ def _lies(rng: random.Random) -> Evening:
     return replace(evening, events=in_order([*evening.events, *restarts]))
 
 
+def _momentary_while_gateways_fail(rng: random.Random) -> Evening:
+    """What gateways miss meanwhile, and bring back silent, is no outage."""
+    nodes = tree(
+        ("substation", 1), ("feeder", 1), ("fuse", 3), ("transformer", 3), ("meter", 4), comm=lambda i: f"g{i // 6}"
+    )
+    nodes += [Node(f"g{i}", "", "gateway") for i in range(6)]
+    failed = {"g0": (BEGIN + 10 * MINUTE, BEGIN + 30 * MINUTE), "g3": (BEGIN + 12 * MINUTE, BEGIN + 27 * MINUTE)}
+    facts = [lasting("su0.fe0.fu0", 14, 0.2), lasting("su0.fe0", 20, 0.1)]
+    return told(nodes, facts, rng, Telling(gateways=failed))
+
+
 def _simple(*truth: Fact, nodes: Sequence[Node] = USUAL, how: Telling | None = None) -> Callable[..., Evening]:
     return lambda rng: told(nodes, truth, rng, how)
 
@@ -254,7 +262,9 @@ EVENINGS: Mapping[str, Callable[[random.Random], Evening]] = {
         lasting("su0.fe0.fu1"), nodes=tree(("substation", 1), ("feeder", 1), ("fuse", 4), ("meter", 6))
     ),
     "no feeders": _simple(lasting("su0.tr1"), nodes=tree(("substation", 1), ("transformer", 5), ("meter", 6))),
-    "feeders without substation": _simple(lasting("fe1.tr0"), nodes=tree(("feeder", 2), ("transformer", 3), ("meter", 5))),
+    "feeders without substation": _simple(
+        lasting("fe1.tr0"), nodes=tree(("feeder", 2), ("transformer", 3), ("meter", 5))
+    ),
     "gateways across the grid": _gateways,
     "a chain of switches": _chain,
     "three phases": _three_phases,
@@ -267,6 +277,8 @@ EVENINGS: Mapping[str, Callable[[random.Random], Evening]] = {
     "no restorations": _simple(lasting(FUSE), how=Telling(restores=0)),
     "no readings": _simple(lasting(FUSE), how=Telling(reads=0, gasps=0.9)),
     "silence": _silence,
+    "one customer, by the restoration": _simple(lasting(f"{TRANSFORMER}.me2"), how=Telling(gasps=0, restores=1)),
+    "restorations alone": _simple(lasting(TRANSFORMER, 14, 7), how=Telling(every_s=(300,), gasps=0)),
     "wrong clocks": _simple(lasting(FUSE), how=Telling(clock_s=3)),
     "late": _simple(lasting(FUSE), how=Telling(slowest_s=60)),
     "not in order": _shuffled,
@@ -289,6 +301,7 @@ QUIET: Mapping[str, Callable[[random.Random], Evening]] = {
 """Evenings without an outage."""
 MOMENTARY: Mapping[str, Callable[[random.Random], Evening]] = {
     "seconds": _simple(lasting(FUSE, for_min=0.1), lasting(TRANSFORMER, 20, 0.5)),
+    "while gateways fail": _momentary_while_gateways_fail,
     "restarts": _lies,
 }
 """Evenings in which nothing lasts."""

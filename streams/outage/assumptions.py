@@ -54,7 +54,8 @@ class Assumptions:
     longest_burst_ms: int = 6_000
     """... up to this span."""
     sharpness_ms: float = 5_000
-    """A last gasp this far from its burst is as good as at it; each such distance more costs half a nat."""
+    """A last gasp this far from its burst is as good as at it; what is beyond costs two nats at twice the distance, and
+    grows with the square."""
     stray_gasp: float = 0.02
     """Floor of what a last gasp far from its burst is worth: clocks go wrong."""
     proof_margin_ms: int = 2_000

@@ -104,14 +104,14 @@ def quiet_burst(grid: Grid, state: State, root: int, explained: Mask, now_ms: in
 def returned_burst(grid: Grid, state: State, root: int, explained: Mask, now_ms: int, assumed: Assumptions) -> int:
     """When supply was lost if a restoration tells it of which no last gasp came; 0 if none does.
 
-    Only of what has surely lasted: readings were missed for longer than a momentary interruption.
+    Only of what may have lasted: of a momentary interruption that nobody told there is nothing to tell.
     """
     meters = state.meters[grid.meters(int(grid.roots[root]))]
     before, restored = heard_before_return(meters), meters["restored_ms"]
-    first_missed = before + ((1 + JITTER) * meters["interval_ms"]).astype(np.int64)
+    first_missed = np.minimum(before + ((1 + JITTER) * meters["interval_ms"]).astype(np.int64), restored - 1)
     told = (restored > meters["excused_ms"]) & (restored > now_ms - OLDEST_GASP_MS) & (meters["gasp_ms"] <= before)
     told &= (before > meters["excused_ms"]) & (meters["interval_ms"] > 0) & (meters["excused_ms"] < now_ms)
-    told &= (restored - first_missed > assumed.sustained_ms) & ~explained[grid.meters(int(grid.roots[root]))]
+    told &= (restored - before > assumed.sustained_ms) & ~explained[grid.meters(int(grid.roots[root]))]
     if not told.any():
         return 0
     silent = _silences(grid, state, root, explained, now_ms, assumed)

@@ -91,9 +91,13 @@ TABLE: Mapping[tuple[Phase, Signal], Phase] = {
     (R, Signal.MERGED): C,
 }
 
-SURE_ENOUGH = ((5_000, 1.01), (60_000, 0.96), (120_000, 0.9), (180_000, 0.8))
+SURE_ENOUGH = ((5_000, 1.01), (60_000, 0.96), (120_000, 0.9))
 """How sure one must be to call an outage located while it is younger than this, ms: never at once, as a neighbour's
-last gasp may be on its way; later the likeliest device will do: what is not known by then will hardly be."""
+last gasp may be on its way."""
+SURE_LATER = 0.8
+WAITS_MS, LONGEST_WAIT_MS = 180_000, 600_000
+"""The likeliest device will do from the first age on, once every meter concerned should have reported again: what is
+not known by then will hardly be; and from the second on in any case."""
 
 
 @dataclass
@@ -123,6 +127,8 @@ class Outage:
     """The branch that it was settled at, over all that may belong to it; -1 before."""
     parted_ms: int = 0
     """Since when its device seems closed and something below it dark; 0 = it does not."""
+    awaits_ms: int = 0
+    """When the meters that may be concerned should all have reported again, if they have supply."""
     followed_ms: int = 0
     """When it was last looked at by itself."""
 
@@ -144,7 +150,7 @@ def signals(outage: Outage, finding: Finding, now_ms: int, assumed: Assumptions)
     if finding.still < assumed.gone:
         outage.parted_ms = 0
         return
-    if age_ms > SURE_ENOUGH[-1][0] or finding.confidence >= _needed(now_ms - outage.raised_ms):
+    if finding.confidence >= _needed(outage, now_ms):
         yield Signal.LOCATED
     if age_ms > assumed.sustained_ms and finding.still >= assumed.customers_dark and finding.branch in finding.dark:
         yield Signal.LASTED
@@ -171,8 +177,12 @@ def _is_parted(outage: Outage, finding: Finding, now_ms: int, assumed: Assumptio
     return bool(parted) and now_ms - outage.parted_ms >= assumed.calm_ms
 
 
-def _needed(age_ms: int) -> float:
-    return next((confidence for until, confidence in SURE_ENOUGH if age_ms < until), 0.0)
+def _needed(outage: Outage, now_ms: int) -> float:
+    """How sure one must be of the device to call it located."""
+    age_ms, told_ms = now_ms - outage.start_ms, now_ms - outage.raised_ms
+    if age_ms > LONGEST_WAIT_MS or (age_ms > WAITS_MS and now_ms > outage.awaits_ms):
+        return 0.0
+    return next((confidence for until, confidence in SURE_ENOUGH if told_ms < until), SURE_LATER)
 
 
 def hear(outage: Outage, signal: Signal) -> bool:

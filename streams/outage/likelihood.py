@@ -170,6 +170,15 @@ def due(read_ms: Int64s, until_ms: Int64s, interval_ms: Float64s) -> Float64s:
     return found
 
 
+def heard_out_ms(grid: Grid, state: State, branch: int, burst_ms: int) -> int:
+    """When every meter under a branch should have reported since a burst, if it has supply; 0 where none is due."""
+    meters = state.meters[grid.meters(branch)]
+    known = meters[(meters["interval_ms"] > 0) & (meters["counted_ms"] > 0)]
+    whole = np.floor(np.maximum(burst_ms - known["counted_ms"], 0) / known["interval_ms"]) + 1 + JITTER
+    by = known["counted_ms"] + whole * known["interval_ms"]
+    return int(by.max()) + slowest_ms(state.reading_delays) if len(by) else 0
+
+
 def delivery_of(meters: Meters, assumed: Assumptions) -> Float64s:
     """Delivery of each meter's last gasp by regime, shape (J, meters): the regime's, times how it does among others."""
     factor = (meters["gasps"] + _FACTOR_PRIOR) / (meters["gasps_expected"] + _FACTOR_PRIOR)
@@ -230,8 +239,8 @@ def _oldest(scene: Scene, assumed: Assumptions) -> int:
 
 def _shape(distance_ms: Int64s, assumed: Assumptions) -> Float64s:
     """What a last gasp's distance from the burst takes off, in nats."""
-    beyond = np.abs(distance_ms) / assumed.sharpness_ms - 1
-    found: Float64s = np.maximum(-0.5 * np.maximum(beyond, 0), np.log(assumed.stray_gasp))
+    beyond = np.maximum(np.abs(distance_ms) / assumed.sharpness_ms - 1, 0)
+    found: Float64s = np.maximum(-2 * beyond**2, np.log(assumed.stray_gasp))
     return found
 
 

@@ -18,7 +18,7 @@ from streams.outage.assumptions import Assumptions
 from streams.outage.evidence import SETTLED, heard_before_return
 from streams.outage.inference import opens_of, weigh
 from streams.outage.life import Ending, Outage, Signal, hear, is_calm, signals
-from streams.outage.likelihood import Scene
+from streams.outage.likelihood import Scene, heard_out_ms
 from streams.outage.messages import Marginals
 from streams.outage.ranking import LIKELY, Finding, findings, likelihood_at
 from streams.outage.results import Interruption, alert_of
@@ -222,6 +222,8 @@ class OutageWatch:
         outage.branch, outage.confidence = finding.branch, finding.confidence
         outage.happened, outage.still = finding.happened, finding.still
         outage.ranked, outage.dark = list(finding.ranked), list(finding.dark)
+        top = min((branch for branch, _ in finding.ranked), default=finding.branch)
+        outage.awaits_ms = heard_out_ms(self.grid, state, top, outage.burst_ms)
         some = state.meters[self.grid.meters(outage.branch)]
         own = some["gasp_ms"][np.abs(some["gasp_ms"] - outage.burst_ms) <= self.assumed.longest_burst_ms]
         heard = np.where(some["restored_ms"] > outage.burst_ms, heard_before_return(some), some["proof_ms"])
@@ -255,14 +257,19 @@ class OutageWatch:
         return results
 
     def _over(self, state: State, outage: Outage, now_ms: int) -> list[Result]:
-        """Close it, as what it turned out to be."""
+        """Close it, as what it turned out to be; one that lasted is located before, as sure as one ever will be."""
         if outage.happened < LIKELY and not was_dark(self.grid, state, outage, self.assumed):
             return self._close(state, outage, Ending.WITHDRAWN, now_ms)
         outage.happened = max(outage.happened, LIKELY)
         ends = ends_of(self.grid, state, outage, now_ms)
         last = int(ends.max())
-        lasted = last - outage.start_ms > self.assumed.sustained_ms
-        return self._close(state, outage, Ending.RESTORED if lasted else Ending.MOMENTARY, last)
+        if last - outage.start_ms <= self.assumed.sustained_ms:
+            return self._close(state, outage, Ending.MOMENTARY, last)
+        located: list[Result] = []
+        if hear(outage, Signal.LOCATED):
+            outage.version += 1
+            located = [alert_of(self.grid, outage, now_ms)]
+        return located + self._close(state, outage, Ending.RESTORED, last)
 
     def _close(self, state: State, outage: Outage, ending: Ending, end_ms: int) -> list[Result]:
         hear(outage, Signal.MERGED if ending == Ending.MERGED else Signal.ALL_BACK)

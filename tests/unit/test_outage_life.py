@@ -58,6 +58,16 @@ def test_located_needs_more_certainty_while_it_is_young() -> None:
     assert Signal.LOCATED in said(200_000, 0.2)
 
 
+def test_the_likeliest_will_do_once_all_were_to_report() -> None:
+    one = outage()
+    one.awaits_ms = 250_000
+    assert Signal.LOCATED not in signals(one, finding(confidence=0.4), 240_000, ASSUMED)
+    assert Signal.LOCATED in signals(one, finding(confidence=0.4), 251_000, ASSUMED)
+    assert Signal.LOCATED in signals(one, finding(confidence=0.85), 240_000, ASSUMED)
+    one.awaits_ms = 3_600_000
+    assert Signal.LOCATED in signals(one, finding(confidence=0.4), 700_000, ASSUMED)
+
+
 def test_sustained_by_the_threshold_of_the_profile() -> None:
     one = outage(Phase.LOCATED)
     assert list(signals(one, finding(), 1_000 + 180_000, ASSUMED)) == [Signal.LOCATED]

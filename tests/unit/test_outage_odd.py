@@ -49,7 +49,7 @@ def test_what_does_not_last_is_never_called_sustained(name: str) -> None:
 @pytest.mark.parametrize("name", [*EVENINGS, *MOMENTARY])
 def test_alerts_are_whole_whatever_the_evening(name: str) -> None:
     """Versions count from one, each alert ends at most once and then says nothing more, chances are chances."""
-    evening = (EVENINGS | MOMENTARY)[name](random.Random(4))
+    evening = {**EVENINGS, **MOMENTARY}[name](random.Random(4))
     by_id = sorted(run(Grid.of(evening.nodes), evening.events).alerts, key=lambda alert: alert.id)
     for _, versions in groupby(by_id, key=lambda alert: alert.id):
         _is_whole(list(versions))
@@ -57,7 +57,9 @@ def test_alerts_are_whole_whatever_the_evening(name: str) -> None:
 
 def _is_whole(versions: list[Alert]) -> None:
     assert [alert.number for alert in versions] == list(range(1, len(versions) + 1))
-    assert [alert.state for alert in versions[:-1]] == ["raised", *["updated"] * (len(versions) - 2)][: len(versions) - 1]
+    assert [alert.state for alert in versions[:-1]] == ["raised", *["updated"] * (len(versions) - 2)][
+        : len(versions) - 1
+    ]
     for alert in versions:
         assert decode_alert(encode_alert(alert)[0]) == alert
         said = alert.evidence
