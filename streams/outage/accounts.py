@@ -21,14 +21,21 @@ def was_dark(grid: Grid, state: State, outage: Outage, assumed: Assumptions) -> 
 
 
 def ends_of(grid: Grid, state: State, outage: Outage, now_ms: int) -> Int64s:
-    """When supply came back to each meter under the outage: by its restoration, else by those nearest to it."""
+    """When supply came back to each meter under the outage: by its restoration, else by those nearest to it.
+
+    A reading only shows that it was back by then. Of n meters that report at any time of their interval, the first one
+    does so an (n + 1)th of it after the return; so much is taken off, though not more than there is.
+    """
     rows, span = grid.meters(outage.branch), grid.span(outage.branch)
     meters = state.meters[rows]
     slot = outage.slot if outage.slot >= 0 else SETTLED
     told = np.where(meters["restored_ms"] > outage.start_ms, meters["restored_ms"], 0)
     by_told = restoration_ms(grid, span, told)
-    by_proof = restoration_ms(grid, span, meters["back_ms"][:, slot])
     own = meters["back_ms"][:, slot]
+    by_proof = restoration_ms(grid, span, own)
+    known = by_proof < NEVER
+    late = (meters["interval_ms"][known] / (1 + (own > 0).sum())).astype(np.int64)
+    by_proof[known] = np.maximum(by_proof[known] - late, outage.start_ms)
     ends = np.where(told > 0, told, np.where(by_told < NEVER, by_told, by_proof))
     ends = np.where(own > 0, np.minimum(ends, own), ends)
     return np.clip(ends, outage.start_ms, now_ms)

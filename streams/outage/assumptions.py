@@ -70,6 +70,8 @@ class Assumptions:
     calm_ms: int = 20_000
     """... if it stays so for this long, so that what is still dark under a device that closed can be told."""
     calm_sustained_ms: int = 60_000
-    """The same of a sustained outage."""
+    """The same of a sustained outage; and until all its meters were to report, unless ..."""
+    surely_gone: float = 0.02
+    """... the probability that something is dark is as low as this."""
     customers_dark: float = 0.9
     """Probability of being still open, to be called sustained."""

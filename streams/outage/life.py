@@ -128,7 +128,8 @@ class Outage:
     parted_ms: int = 0
     """Since when its device seems closed and something below it dark; 0 = it does not."""
     awaits_ms: int = 0
-    """When the meters that may be concerned should all have reported again, if they have supply."""
+    """When the meters that may be concerned should all have reported since the burst, or since it seems over, if they
+    have supply."""
     followed_ms: int = 0
     """When it was last looked at by itself."""
 
@@ -166,8 +167,11 @@ def is_calm(outage: Outage, still: float, now_ms: int, assumed: Assumptions) -> 
         outage.calm_ms = 0
         return False
     outage.calm_ms = outage.calm_ms or now_ms
-    lasting = outage.phase in (S, R)
-    return now_ms - outage.calm_ms >= (assumed.calm_sustained_ms if lasting else assumed.calm_ms)
+    calm_ms = now_ms - outage.calm_ms
+    if outage.phase not in (S, R):
+        return calm_ms >= assumed.calm_ms
+    sure = still < assumed.surely_gone or now_ms > outage.awaits_ms or calm_ms > LONGEST_WAIT_MS
+    return sure and calm_ms >= assumed.calm_sustained_ms
 
 
 def _is_parted(outage: Outage, finding: Finding, now_ms: int, assumed: Assumptions) -> bool:

@@ -145,9 +145,13 @@ def _silent_before(known: _Known, burst_ms: int) -> Float64s:
 
 
 def _back(known: _Known, state: State, burst_ms: int, now_ms: int, began_ms: Int64s) -> Float64s:
-    """Of restoration and readings if supply was lost at the burst, and came back when it is known to have begun."""
+    """Of restoration and readings if supply was lost at the burst, and came back when it is known to have begun.
+
+    Where nothing tells that it came back, it would have done so long ago, as most interruptions are momentary.
+    """
     chance, came = restored_delivery(state), known.returned & (known.meters["restored_ms"] > burst_ms)
-    waited = arrived_by(state.event_delays, np.where(began_ms < NEVER, now_ms - began_ms, 0))
+    began_ms = np.where(began_ms < NEVER, began_ms, burst_ms)
+    waited = arrived_by(state.event_delays, now_ms - began_ms)
     restored = np.where(came, np.log(chance), np.log1p(-chance * waited))
     dark_until = np.maximum(np.minimum(began_ms, known.until), burst_ms)
     excused = known.due_by(dark_until) - known.due_by(np.minimum(burst_ms, known.until))
@@ -170,11 +174,11 @@ def due(read_ms: Int64s, until_ms: Int64s, interval_ms: Float64s) -> Float64s:
     return found
 
 
-def heard_out_ms(grid: Grid, state: State, branch: int, burst_ms: int) -> int:
-    """When every meter under a branch should have reported since a burst, if it has supply; 0 where none is due."""
+def heard_out_ms(grid: Grid, state: State, branch: int, since_ms: int) -> int:
+    """When every meter under a branch should have reported since a moment, if it has supply; 0 where all have."""
     meters = state.meters[grid.meters(branch)]
-    known = meters[(meters["interval_ms"] > 0) & (meters["counted_ms"] > 0)]
-    whole = np.floor(np.maximum(burst_ms - known["counted_ms"], 0) / known["interval_ms"]) + 1 + JITTER
+    known = meters[(meters["interval_ms"] > 0) & (meters["counted_ms"] > 0) & (meters["counted_ms"] <= since_ms)]
+    whole = np.floor((since_ms - known["counted_ms"]) / known["interval_ms"]) + 1 + JITTER
     by = known["counted_ms"] + whole * known["interval_ms"]
     return int(by.max()) + slowest_ms(state.reading_delays) if len(by) else 0
 

@@ -27,6 +27,8 @@ class State:
     """When each burst began, 0 = none, shape (R, MOST_BURSTS)."""
     due_ms: Int64s
     """When each root is looked at again, shape (R,)."""
+    quiet_due_ms: Int64s
+    """Before this none of each root's silences is weighed again: one came to nothing, shape (R,)."""
     event_delays: Float64s
     """Last gasps and restorations by their delay, shape (edges - 1,)."""
     reading_delays: Float64s
@@ -55,6 +57,7 @@ class State:
             alive_ms=np.zeros(len(grid.comms.ids), np.int64),
             burst_ms=np.zeros((roots, MOST_BURSTS), np.int64),
             due_ms=np.zeros(roots, np.int64),
+            quiet_due_ms=np.zeros(roots, np.int64),
             event_delays=_EXPECTED_DELAYS.copy(),
             reading_delays=_EXPECTED_DELAYS.copy(),
             load_branch=np.zeros(0, np.int64),

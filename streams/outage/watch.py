@@ -31,6 +31,8 @@ LOOKS = ((20_000, 2_000), (120_000, 5_000), (600_000, 15_000))
 """Until this age of the youngest burst, a root is looked at this often, ms; then every half minute."""
 SELDOM_MS = 30_000
 QUIET_EVERY_MS = 5_000
+QUIET_AGAIN_MS = 15_000
+"""A silence that came to nothing is weighed again after so long."""
 FOLLOW_EVERY_MS = 20_000
 LATEST_MS = 90_000
 """Events of a burst may arrive this much later."""
@@ -106,7 +108,7 @@ class OutageWatch:
             else:
                 results += self._begin(state, root, begin)
         quiet = 0
-        if bursts.free_slot(state, root) >= 0:
+        if bursts.free_slot(state, root) >= 0 and now_ms >= state.quiet_due_ms[root]:
             quiet = bursts.returned_burst(self.grid, state, root, settled, now_ms, self.assumed)
             quiet = quiet or bursts.quiet_burst(self.grid, state, root, settled, now_ms, self.assumed)
         if quiet:
@@ -223,7 +225,7 @@ class OutageWatch:
         outage.happened, outage.still = finding.happened, finding.still
         outage.ranked, outage.dark = list(finding.ranked), list(finding.dark)
         top = min((branch for branch, _ in finding.ranked), default=finding.branch)
-        outage.awaits_ms = heard_out_ms(self.grid, state, top, outage.burst_ms)
+        outage.awaits_ms = heard_out_ms(self.grid, state, top, outage.calm_ms or outage.burst_ms)
         some = state.meters[self.grid.meters(outage.branch)]
         own = some["gasp_ms"][np.abs(some["gasp_ms"] - outage.burst_ms) <= self.assumed.longest_burst_ms]
         heard = np.where(some["restored_ms"] > outage.burst_ms, heard_before_return(some), some["proof_ms"])
@@ -288,7 +290,10 @@ class OutageWatch:
             patience = LATEST_MS if attached or self._answered(state, root, slot) else FORGET_MS
             if lasting:
                 patience = self.assumed.settle_ms if sure else 4 * self.assumed.settle_ms
-            if age_ms >= patience or (not attached and self._quiet(state, root, slot)):
+            for_nothing = not attached and self._quiet(state, root, slot)
+            if for_nothing:
+                state.quiet_due_ms[root] = now_ms + QUIET_AGAIN_MS
+            if for_nothing or age_ms >= patience:
                 results += self._settle(state, root, slot)
         return results
 
@@ -311,9 +316,10 @@ class OutageWatch:
             else:
                 outage.slot, outage.top = -1, outage.branch
                 state.meters["back_ms"][rows, SETTLED] = state.meters["back_ms"][rows, slot]
-        near = np.abs(state.meters["gasp_ms"] - burst_ms) <= self.assumed.longest_burst_ms
+        gasp = state.meters["gasp_ms"]
+        near = np.abs(gasp - burst_ms) <= self.assumed.longest_burst_ms
         here = self.grid.root_of[self.grid.meter_branch] == root
-        refuted = state.meters["proof_ms"] > state.meters["gasp_ms"]
+        refuted = (state.meters["proof_ms"] > gasp) & (gasp > state.meters["excused_ms"])
         learning.from_lies(state, np.flatnonzero(here & near & refuted & ~real))
         bursts.end(self.grid, state, root, slot, self.assumed)
         return results
