@@ -9,7 +9,6 @@ from streams.outage.tree import Node
 
 SECOND, MINUTE = 1_000, 60_000
 BEGIN = 1_760_000_000_000
-LASTS = 40 * MINUTE
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,10 @@ class Telling:
     gasps: float = 0.7
     restores: float = 0.8
     reads: float = 0.95
+    for_min: int = 40
+    """How long the evening is."""
+    gasping_s: float = 1.5
+    """Last gasps are sent within so long."""
     slowest_s: float = 20.0
     clock_s: float = 0.0
     """Clocks are wrong by up to so much."""
@@ -42,24 +45,25 @@ class Telling:
 def told(nodes: Sequence[Node], truth: Sequence[Fact], rng: random.Random, how: Telling | None = None) -> Evening:
     """What meters say of the facts, in order of arrival."""
     how = how or Telling()
+    end = BEGIN + how.for_min * MINUTE
     events: list[Event] = []
     for meter in (node for node in nodes if node.meter_id):
-        dark = sorted((f.open_ms, f.close_ms or BEGIN + LASTS) for f in truth if f.device_id in way_up(nodes, meter))
+        dark = sorted((f.open_ms, f.close_ms or end) for f in truth if f.device_id in way_up(nodes, meter))
         every, skew = rng.choice(how.every_s) * SECOND, int(rng.uniform(-how.clock_s, how.clock_s) * SECOND)
         said = [
             (at, "voltage" if how.volts else "reading")
-            for at in range(BEGIN + rng.randrange(every), BEGIN + LASTS, every)
+            for at in range(BEGIN + rng.randrange(every), end, every)
             if rng.random() < how.reads and not any(a <= at <= b for a, b in dark)
         ]
         for opened, closed in dark:
-            said += [(opened + rng.randrange(1_500), "last_gasp")] * (rng.random() < how.gasps)
+            said += [(opened + int(rng.uniform(0, how.gasping_s) * SECOND), "last_gasp")] * (rng.random() < how.gasps)
             said += [(closed + rng.randrange(4_000), "restored")] * (rng.random() < how.restores)
         for at, kind in said:
             delay = rng.uniform(0, how.slowest_s) if rng.random() < 0.1 else rng.uniform(0.1, 2)
             arrives = at + int(delay * SECOND)
             volts = how.volts(rng) if how.volts and kind == "voltage" else 0.0
-            begin, end = how.gateways.get(meter.comm_parent_id, (0, 0))
-            if not begin <= arrives < end and arrives < BEGIN + LASTS:
+            failed, back = how.gateways.get(meter.comm_parent_id, (0, 0))
+            if not failed <= arrives < back and arrives < end:
                 events.append(Event(arrives, at + skew, kind, meter.meter_id, value=volts))
     return Evening(nodes, in_order(events), truth)
 
@@ -275,6 +279,8 @@ EVENINGS: Mapping[str, Callable[[random.Random], Evening]] = {
     "every hour": _simple(lasting(FUSE), how=Telling(every_s=(3_600,), gasps=0.8)),
     "each at its own interval": _simple(lasting(FUSE), how=Telling(every_s=(10, 60, 300, 900))),
     "no restorations": _simple(lasting(FUSE), how=Telling(restores=0)),
+    "for hours": _simple(lasting(FUSE, for_min=250), how=Telling(every_s=(300,), restores=0, for_min=280)),
+    "gasps spread": _simple(lasting(FUSE), how=Telling(gasping_s=5)),
     "no readings": _simple(lasting(FUSE), how=Telling(reads=0, gasps=0.9)),
     "silence": _silence,
     "one customer, by the restoration": _simple(lasting(f"{TRANSFORMER}.me2"), how=Telling(gasps=0, restores=1)),

@@ -94,10 +94,10 @@ TABLE: Mapping[tuple[Phase, Signal], Phase] = {
 SURE_ENOUGH = ((5_000, 1.01), (60_000, 0.96), (120_000, 0.9))
 """How sure one must be to call an outage located while it is younger than this, ms: never at once, as a neighbour's
 last gasp may be on its way."""
-SURE_LATER = 0.8
+SURE_LATER, LIKELIER_THAN_NOT = 0.8, 0.5
 WAITS_MS, LONGEST_WAIT_MS = 180_000, 600_000
-"""The likeliest device will do from the first age on, once every meter concerned should have reported again: what is
-not known by then will hardly be; and from the second on in any case."""
+"""What is likelier than not will do from the first age on, once every meter concerned should have reported again; the
+likeliest, however unlikely, from the second on: what is not known by then will hardly be."""
 
 
 @dataclass
@@ -184,8 +184,10 @@ def _is_parted(outage: Outage, finding: Finding, now_ms: int, assumed: Assumptio
 def _needed(outage: Outage, now_ms: int) -> float:
     """How sure one must be of the device to call it located."""
     age_ms, told_ms = now_ms - outage.start_ms, now_ms - outage.raised_ms
-    if age_ms > LONGEST_WAIT_MS or (age_ms > WAITS_MS and now_ms > outage.awaits_ms):
+    if age_ms > LONGEST_WAIT_MS:
         return 0.0
+    if age_ms > WAITS_MS and now_ms > outage.awaits_ms:
+        return LIKELIER_THAN_NOT
     return next((confidence for until, confidence in SURE_ENOUGH if told_ms < until), SURE_LATER)
 
 

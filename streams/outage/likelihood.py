@@ -29,6 +29,8 @@ NEVER = np.iinfo(np.int64).max
 JITTER = 0.25
 """Share of a reporting interval by which a reading may come later than due."""
 YOUNG_MS = 3_000
+WAY_KNOWN_MS = 15_000
+"""By then something else should have come through the gateway of a silent meter, to show that the way works."""
 _FACTOR_PRIOR = 3.0
 _LONE_PRIOR = 3.0
 
@@ -180,7 +182,7 @@ def heard_out_ms(grid: Grid, state: State, branch: int, since_ms: int) -> int:
     known = meters[(meters["interval_ms"] > 0) & (meters["counted_ms"] > 0) & (meters["counted_ms"] <= since_ms)]
     whole = np.floor((since_ms - known["counted_ms"]) / known["interval_ms"]) + 1 + JITTER
     by = known["counted_ms"] + whole * known["interval_ms"]
-    return int(by.max()) + slowest_ms(state.reading_delays) if len(by) else 0
+    return int(by.max()) + slowest_ms(state.reading_delays) + WAY_KNOWN_MS if len(by) else 0
 
 
 def delivery_of(meters: Meters, assumed: Assumptions) -> Float64s:
