@@ -245,6 +245,22 @@ def _lies(rng: random.Random) -> Evening:
     return replace(evening, events=in_order([*evening.events, *restarts]))
 
 
+def campaign(rng: random.Random) -> Evening:
+    """All meters behind one gateway restart within half an hour, and no calendar tells; then one of their transformers
+    opens."""
+    nodes = tree(
+        ("substation", 1), ("feeder", 1), ("fuse", 3), ("transformer", 3), ("meter", 4), comm=lambda i: f"g{i // 12}"
+    )
+    nodes += [Node(f"g{i}", "", "gateway") for i in range(3)]
+    evening = told(nodes, [lasting("su0.fe0.fu1.tr0", 35, 6)], rng, Telling(for_min=45))
+    restarts = []
+    for i, node in enumerate(node for node in nodes if node.comm_parent_id == "g1"):
+        at = BEGIN + 6 * MINUTE + 140_000 * i + rng.randrange(20_000)
+        restarts.append(Event(at + 700, at, "last_gasp", node.meter_id))
+        restarts.append(Event(at + 36_000, at + 35_000, "restored", node.meter_id))
+    return replace(evening, events=in_order([*evening.events, *restarts]))
+
+
 def _momentary_while_gateways_fail(rng: random.Random) -> Evening:
     """What gateways miss meanwhile, and bring back silent, is no outage."""
     nodes = tree(

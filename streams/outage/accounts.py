@@ -68,7 +68,8 @@ def finish(grid: Grid, state: State, outage: Outage, assumed: Assumptions) -> li
         return []
     rows = grid.meters(outage.branch)
     interruption = interruption_of(grid, state, outage, outage.end_ms)
-    learning.from_outage(state, rows, outage.burst_ms, outage.ending == Ending.MOMENTARY, assumed)
+    momentary = outage.ending == Ending.MOMENTARY
+    learning.from_outage(state, rows, grid.comms.of_meter[rows], outage.burst_ms, momentary, assumed)
     _excuse(grid, state, outage, assumed)
     return [interruption]
 

@@ -29,6 +29,9 @@ NEVER = np.iinfo(np.int64).max
 JITTER = 0.25
 """Share of a reporting interval by which a reading may come later than due."""
 YOUNG_MS = 3_000
+RESTARTS_TELL, MOST_RESTARTS = 3.0, 6
+"""So much likelier is a lie with each lone last gasp behind the same gateway that was just taken back: one is usual in
+an hour, three are a campaign that the calendar does not have."""
 WAY_KNOWN_MS = 15_000
 """By then something else should have come through the gateway of a silent meter, to show that the way works."""
 _FACTOR_PRIOR = 3.0
@@ -117,6 +120,7 @@ def _known(grid: Grid, state: State, assumed: Assumptions, scene: Scene) -> _Kno
     oldest = np.maximum(_oldest(scene, assumed), meters["excused_ms"] + 1)
     gasped, returned = meters["gasp_ms"] >= oldest, meters["restored_ms"] > oldest - 1
     before = heard_before_return(meters)
+    campaign = RESTARTS_TELL ** np.minimum(state.restarts, MOST_RESTARTS)[grid.comms.of_meter]
     return _Known(
         meters=meters,
         read=np.maximum(meters["counted_ms"], meters["excused_ms"]),
@@ -124,7 +128,7 @@ def _known(grid: Grid, state: State, assumed: Assumptions, scene: Scene) -> _Kno
         gasped=gasped,
         returned=returned,
         before=np.where(returned & ~gasped & (before > meters["excused_ms"]), before, NEVER),
-        lie=np.log(np.minimum(lie_of(state, assumed) * (1 + 3 * meters["lies"]), 0.3)),
+        lie=np.log(np.minimum(lie_of(state, assumed) * (1 + 3 * meters["lies"]) * campaign[rows], 0.3)),
         mute=assumed.mute,
     )
 

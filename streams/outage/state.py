@@ -42,6 +42,9 @@ class State:
     """Outages closed by regime of delivery, those assumed before any included, shape (J,)."""
     counts: Float64s
     """restorations: came, expected; lone last gasps: lies, true; interruptions: momentary, all. Shape (6,)."""
+    restarts: Float64s
+    """Lone last gasps behind each relay and gateway that were soon taken back, of late; those that were not count
+    against them. Shape (comms,)."""
     number: int
     """Outages so far."""
     turned_ms: int
@@ -66,6 +69,7 @@ class State:
             planned=np.zeros((0, 4), np.int64),
             regimes=regimes.copy(),
             counts=counts.copy(),
+            restarts=np.zeros(len(grid.comms.ids)),
             number=0,
             turned_ms=0,
             outages=[],

@@ -320,7 +320,8 @@ class OutageWatch:
         near = np.abs(gasp - burst_ms) <= self.assumed.longest_burst_ms
         here = self.grid.root_of[self.grid.meter_branch] == root
         refuted = (state.meters["proof_ms"] > gasp) & (gasp > state.meters["excused_ms"])
-        learning.from_lies(state, np.flatnonzero(here & near & refuted & ~real))
+        lied = np.flatnonzero(here & near & refuted & ~real)
+        learning.from_lies(state, lied, self.grid.comms.of_meter[lied])
         bursts.end(self.grid, state, root, slot, self.assumed)
         return results
 

@@ -12,7 +12,7 @@ from bench.outage import figures
 from bench.outage_run import run
 from schemas.alert import Alert, decode_alert, encode_alert
 from streams.outage.tree import Grid
-from tests.odd_outages import EVENINGS, MOMENTARY, QUIET, Evening
+from tests.odd_outages import EVENINGS, MOMENTARY, QUIET, Evening, campaign
 
 Draw = Callable[[random.Random], Evening]
 
@@ -44,6 +44,13 @@ def test_what_does_not_last_is_never_called_sustained(name: str) -> None:
     evening = MOMENTARY[name](random.Random(3))
     phases = {alert.evidence["phase"] for alert in run(Grid.of(evening.nodes), evening.events).alerts}
     assert phases <= {"provisional", "located", "closed"}
+
+
+def test_a_campaign_is_learned_and_hides_no_outage() -> None:
+    found = found_in(campaign, 5)
+    assert (found["outages"], found["located_exactly"]) == (1, 1)
+    assert found["false_provisional"]["count"] <= 4
+    assert found["false_sustained"]["count"] == 0
 
 
 @pytest.mark.parametrize("name", [*EVENINGS, *MOMENTARY])
