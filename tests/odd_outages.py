@@ -29,7 +29,7 @@ class Telling:
     gasps: float = 0.7
     restores: float = 0.8
     reads: float = 0.95
-    for_min: int = 40
+    for_min: int = 30
     """How long the evening is."""
     gasping_s: float = 1.5
     """Last gasps are sent within so long."""
@@ -105,7 +105,7 @@ USUAL = tree(("substation", 1), ("feeder", 1), ("fuse", 3), ("transformer", 3), 
 FUSE, TRANSFORMER = "su0.fe0.fu1", "su0.fe0.fu2.tr1"
 
 
-def lasting(device: str, after_min: float = 12, for_min: float = 15) -> Fact:
+def lasting(device: str, after_min: float = 9, for_min: float = 12) -> Fact:
     """A fact that begins so long after the beginning."""
     opened = BEGIN + int(after_min * MINUTE)
     return Fact(device, opened, opened + int(for_min * MINUTE))
@@ -117,7 +117,7 @@ def _gateways(rng: random.Random) -> Evening:
         ("substation", 1), ("feeder", 1), ("fuse", 3), ("transformer", 3), ("meter", 4), comm=lambda i: f"g{i % 4}"
     )
     nodes += [Node(f"g{i}", "", "gateway") for i in range(4)]
-    failed = {"g2": (BEGIN + 10 * MINUTE, BEGIN + 30 * MINUTE)}
+    failed = {"g2": (BEGIN + 7 * MINUTE, BEGIN + 24 * MINUTE)}
     return told(nodes, [lasting(FUSE)], rng, Telling(gateways=failed))
 
 
@@ -126,7 +126,7 @@ def _only_gateways_fail(rng: random.Random) -> Evening:
         ("substation", 1), ("feeder", 1), ("fuse", 3), ("transformer", 3), ("meter", 4), comm=lambda i: f"g{i // 12}"
     )
     nodes += [Node(f"g{i}", f"su0.fe0.fu{i}", "gateway") for i in range(3)]
-    failed = {"g0": (BEGIN + 8 * MINUTE, BEGIN + 20 * MINUTE), "g1": (BEGIN + 15 * MINUTE, BEGIN + 33 * MINUTE)}
+    failed = {"g0": (BEGIN + 8 * MINUTE, BEGIN + 18 * MINUTE), "g1": (BEGIN + 14 * MINUTE, BEGIN + 26 * MINUTE)}
     return told(nodes, [], rng, Telling(gateways=failed))
 
 
@@ -149,7 +149,7 @@ def _three_phases(rng: random.Random) -> Evening:
         for phase in ("L1", "L2", "L3"):
             nodes.append(Node(f"t{t}{phase}", f"t{t}", "fuse", phase))
             nodes += [Node(f"t{t}{phase}m{i}", f"t{t}{phase}", "meter", phase, f"m{t}{phase}{i}", "") for i in range(4)]
-    return told(nodes, [lasting("t1L2"), lasting("t3", 14, 12)], rng)
+    return told(nodes, [lasting("t1L2"), lasting("t3", 11, 9)], rng)
 
 
 def _substations(rng: random.Random) -> Evening:
@@ -221,7 +221,7 @@ def _two_at_once(rng: random.Random) -> Evening:
 
 def _again(rng: random.Random) -> Evening:
     """The same fuse three times."""
-    return told(USUAL, [lasting(FUSE, after, 5) for after in (8, 18, 28)], rng)
+    return told(USUAL, [lasting(FUSE, after, 5) for after in (6, 14, 22)], rng)
 
 
 def _still_open(rng: random.Random) -> Evening:
@@ -239,7 +239,7 @@ def _lies(rng: random.Random) -> Evening:
     restarts = []
     for node in USUAL:
         if node.meter_id:
-            at = BEGIN + rng.randrange(8 * MINUTE, 35 * MINUTE)
+            at = BEGIN + rng.randrange(6 * MINUTE, 26 * MINUTE)
             restarts.append(Event(at + 800, at, "last_gasp", node.meter_id))
             restarts.append(Event(at + 9_000, at + 8_000, "restored", node.meter_id))
     return replace(evening, events=in_order([*evening.events, *restarts]))
@@ -267,8 +267,8 @@ def _momentary_while_gateways_fail(rng: random.Random) -> Evening:
         ("substation", 1), ("feeder", 1), ("fuse", 3), ("transformer", 3), ("meter", 4), comm=lambda i: f"g{i // 6}"
     )
     nodes += [Node(f"g{i}", "", "gateway") for i in range(6)]
-    failed = {"g0": (BEGIN + 10 * MINUTE, BEGIN + 30 * MINUTE), "g3": (BEGIN + 12 * MINUTE, BEGIN + 27 * MINUTE)}
-    facts = [lasting("su0.fe0.fu0", 14, 0.2), lasting("su0.fe0", 20, 0.1)]
+    failed = {"g0": (BEGIN + 7 * MINUTE, BEGIN + 24 * MINUTE), "g3": (BEGIN + 8 * MINUTE, BEGIN + 22 * MINUTE)}
+    facts = [lasting("su0.fe0.fu0", 11, 0.2), lasting("su0.fe0", 17, 0.1)]
     return told(nodes, facts, rng, Telling(gateways=failed))
 
 
@@ -291,8 +291,8 @@ EVENINGS: Mapping[str, Callable[[random.Random], Evening]] = {
     "three substations": _substations,
     "low voltage": _low_voltage,
     "another voltage": _other_voltage,
-    "every 10 s": _simple(lasting(TRANSFORMER, for_min=8), how=Telling(every_s=(10,), gasps=0.3)),
-    "every hour": _simple(lasting(FUSE), how=Telling(every_s=(3_600,), gasps=0.8)),
+    "every 10 s": _simple(lasting(TRANSFORMER, 4, 6), how=Telling(every_s=(10,), gasps=0.3, for_min=14)),
+    "every hour": _simple(lasting(FUSE), how=Telling(every_s=(3_600,), gasps=0.8, for_min=40)),
     "each at its own interval": _simple(lasting(FUSE), how=Telling(every_s=(10, 60, 300, 900))),
     "no restorations": _simple(lasting(FUSE), how=Telling(restores=0)),
     "for hours": _simple(lasting(FUSE, for_min=250), how=Telling(every_s=(300,), restores=0, for_min=280)),
@@ -300,7 +300,7 @@ EVENINGS: Mapping[str, Callable[[random.Random], Evening]] = {
     "no readings": _simple(lasting(FUSE), how=Telling(reads=0, gasps=0.9)),
     "silence": _silence,
     "one customer, by the restoration": _simple(lasting(f"{TRANSFORMER}.me2"), how=Telling(gasps=0, restores=1)),
-    "restorations alone": _simple(lasting(TRANSFORMER, 14, 7), how=Telling(every_s=(300,), gasps=0)),
+    "restorations alone": _simple(lasting(TRANSFORMER, 14, 7), how=Telling(every_s=(300,), gasps=0, for_min=35)),
     "wrong clocks": _simple(lasting(FUSE), how=Telling(clock_s=3)),
     "late": _simple(lasting(FUSE), how=Telling(slowest_s=60)),
     "not in order": _shuffled,

@@ -3,13 +3,14 @@
 import json
 import random
 from collections.abc import Callable
+from functools import cache
 from itertools import groupby
 from typing import Any
 
 import pytest
 
-from bench.outage import figures
-from bench.outage_run import run
+from bench.outage import figures_of
+from bench.outage_run import Published, run
 from schemas.alert import Alert, decode_alert, encode_alert
 from streams.outage.tree import Grid
 from tests.odd_outages import EVENINGS, MOMENTARY, QUIET, Evening, campaign
@@ -17,9 +18,18 @@ from tests.odd_outages import EVENINGS, MOMENTARY, QUIET, Evening, campaign
 Draw = Callable[[random.Random], Evening]
 
 
-def found_in(draw: Draw, seed: int) -> dict[str, Any]:
-    evening = draw(random.Random(seed))
-    found = figures(Grid.of(evening.nodes), evening.events, evening.truth, "en50160")
+@cache
+def played(draw: Draw) -> tuple[Evening, Grid, Published]:
+    """An evening, and all that was said of it."""
+    evening = draw(random.Random(1))
+    grid = Grid.of(evening.nodes)
+    return evening, grid, run(grid, evening.events)
+
+
+def found_in(draw: Draw) -> dict[str, Any]:
+    """Its figures."""
+    evening, grid, out = played(draw)
+    found = figures_of(grid, evening.events, evening.truth, out, "en50160")
     assert json.loads(json.dumps(found, allow_nan=False)) is not None
     part: dict[str, Any] = found["outage"]
     return part
@@ -27,7 +37,7 @@ def found_in(draw: Draw, seed: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", EVENINGS)
 def test_what_opened_is_found_and_nothing_else(name: str) -> None:
-    found = found_in(EVENINGS[name], 1)
+    found = found_in(EVENINGS[name])
     assert found["outages"] > 0
     assert (found["located_exactly"], found["missed"]) == (found["outages"], 0)
     assert found["false_sustained"]["count"] == 0
@@ -36,18 +46,17 @@ def test_what_opened_is_found_and_nothing_else(name: str) -> None:
 
 @pytest.mark.parametrize("name", QUIET)
 def test_nothing_is_said_of_nothing(name: str) -> None:
-    assert found_in(QUIET[name], 2)["alerts"] == 0
+    assert found_in(QUIET[name])["alerts"] == 0
 
 
 @pytest.mark.parametrize("name", MOMENTARY)
 def test_what_does_not_last_is_never_called_sustained(name: str) -> None:
-    evening = MOMENTARY[name](random.Random(3))
-    phases = {alert.evidence["phase"] for alert in run(Grid.of(evening.nodes), evening.events).alerts}
+    phases = {alert.evidence["phase"] for alert in played(MOMENTARY[name])[2].alerts}
     assert phases <= {"provisional", "located", "closed"}
 
 
 def test_a_campaign_is_learned_and_hides_no_outage() -> None:
-    found = found_in(campaign, 5)
+    found = found_in(campaign)
     assert (found["outages"], found["located_exactly"]) == (1, 1)
     assert found["false_provisional"]["count"] <= 4
     assert found["false_sustained"]["count"] == 0
@@ -56,9 +65,8 @@ def test_a_campaign_is_learned_and_hides_no_outage() -> None:
 @pytest.mark.parametrize("name", [*EVENINGS, *MOMENTARY])
 def test_alerts_are_whole_whatever_the_evening(name: str) -> None:
     """Versions count from one, each alert ends at most once and then says nothing more, chances are chances."""
-    evening = {**EVENINGS, **MOMENTARY}[name](random.Random(4))
-    by_id = sorted(run(Grid.of(evening.nodes), evening.events).alerts, key=lambda alert: alert.id)
-    for _, versions in groupby(by_id, key=lambda alert: alert.id):
+    said = sorted(played({**EVENINGS, **MOMENTARY}[name])[2].alerts, key=lambda alert: alert.id)
+    for _, versions in groupby(said, key=lambda alert: alert.id):
         _is_whole(list(versions))
 
 
