@@ -1,11 +1,19 @@
 """Evenings on odd grids, oddly reported: small, each drawn from a seed. Independent of bench/outage_scenarios.py."""
 
 import random
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from bench.outage_files import Event, Fact
-from streams.outage.tree import Node
+from bench.outage_run import Published
+from schemas.alert import Alert
+from streams.outage.arrivals import News
+from streams.outage.evidence import Evidence, Kind
+from streams.outage.tree import Grid, Node
+from streams.outage.watch import OutageWatch
 
 SECOND, MINUTE = 1_000, 60_000
 BEGIN = 1_760_000_000_000
@@ -101,6 +109,43 @@ def tree(*levels: tuple[str, int], top: str = "", comm: Callable[[int], str] = l
     return nodes
 
 
+def played(grid: Grid, events: Sequence[Event]) -> Published:
+    """What is said of the events: turns of a second, and two minutes more, straight through the watch."""
+    watch, out, waiting = OutageWatch(grid), Published(), deque(in_order(events))
+    state, now_ms = watch.empty(), waiting[0].received_at_ms if waiting else 0
+    last_ms = waiting[-1].received_at_ms + 2 * MINUTE if waiting else 0
+    while now_ms < last_ms:
+        arrived = []
+        while waiting and waiting[0].received_at_ms <= now_ms:
+            arrived.append(waiting.popleft())
+        if arrived or now_ms >= state.due_ms.min(initial=now_ms):
+            for result in watch.turn(state, _news(grid, arrived), now_ms):
+                if isinstance(result, Alert):
+                    out.alerts.append(result)
+                else:
+                    out.interruptions.append(result)
+        now_ms += SECOND
+    out.interruptions += watch.ongoing(state, now_ms)
+    out.end_ms = now_ms
+    return out
+
+
+_KINDS = {
+    "reading": Kind.READING,
+    "voltage": Kind.VOLTAGE,
+    "restored": Kind.RESTORED,
+    "last_gasp": Kind.LAST_GASP,
+}
+
+
+def _news(grid: Grid, events: Iterable[Event]) -> News:
+    known = [event for event in events if event.type in _KINDS and event.meter_id in grid.row_of]
+    rows = [(grid.row_of[e.meter_id], _KINDS[e.type], e.at_ms, e.received_at_ms) for e in known]
+    meter, kind, at, received_at = np.array(rows, np.int64).reshape(len(rows), 4).T
+    volts = np.array([event.value if event.type == "voltage" else np.nan for event in known], np.float64)
+    return News(Evidence(meter, kind, at, received_at, volts))
+
+
 USUAL = tree(("substation", 1), ("feeder", 1), ("fuse", 3), ("transformer", 3), ("meter", 4))
 FUSE, TRANSFORMER = "su0.fe0.fu1", "su0.fe0.fu2.tr1"
 
@@ -175,7 +220,7 @@ def _other_voltage(rng: random.Random) -> Evening:
     return told(USUAL, [lasting(TRANSFORMER)], rng, Telling(every_s=(30,), volts=lambda r: r.gauss(121, 2)))
 
 
-def _shuffled(rng: random.Random) -> Evening:
+def shuffled(rng: random.Random) -> Evening:
     """The file is not in order of arrival."""
     evening = told(USUAL, [lasting(FUSE)], rng)
     keys = {id(event): event.received_at_ms + rng.uniform(0, 20_000) for event in evening.events}
@@ -295,7 +340,7 @@ EVENINGS: Mapping[str, Callable[[random.Random], Evening]] = {
     "every hour": _simple(lasting(FUSE), how=Telling(every_s=(3_600,), gasps=0.8, for_min=40)),
     "each at its own interval": _simple(lasting(FUSE), how=Telling(every_s=(10, 60, 300, 900))),
     "no restorations": _simple(lasting(FUSE), how=Telling(restores=0)),
-    "for hours": _simple(lasting(FUSE, for_min=250), how=Telling(every_s=(300,), restores=0, for_min=280)),
+    "for hours": _simple(lasting(FUSE, 20, 160), how=Telling(every_s=(900,), restores=0, for_min=190)),
     "gasps spread": _simple(lasting(FUSE), how=Telling(gasping_s=5)),
     "no readings": _simple(lasting(FUSE), how=Telling(reads=0, gasps=0.9)),
     "silence": _silence,
@@ -303,7 +348,6 @@ EVENINGS: Mapping[str, Callable[[random.Random], Evening]] = {
     "restorations alone": _simple(lasting(TRANSFORMER, 14, 7), how=Telling(every_s=(300,), gasps=0, for_min=35)),
     "wrong clocks": _simple(lasting(FUSE), how=Telling(clock_s=3)),
     "late": _simple(lasting(FUSE), how=Telling(slowest_s=60)),
-    "not in order": _shuffled,
     "repeated": _repeated,
     "unknown meters": _unknown,
     "shared usage points": _shared_usage_points,

@@ -9,26 +9,26 @@ from typing import Any
 
 import pytest
 
-from bench.outage import figures_of
-from bench.outage_run import Published, run
+from bench.outage import figures, figures_of
+from bench.outage_run import Published
 from schemas.alert import Alert, decode_alert, encode_alert
 from streams.outage.tree import Grid
-from tests.odd_outages import EVENINGS, MOMENTARY, QUIET, Evening, campaign
+from tests.odd_outages import EVENINGS, MOMENTARY, QUIET, Evening, campaign, played, shuffled
 
 Draw = Callable[[random.Random], Evening]
 
 
 @cache
-def played(draw: Draw) -> tuple[Evening, Grid, Published]:
+def evening_of(draw: Draw) -> tuple[Evening, Grid, Published]:
     """An evening, and all that was said of it."""
     evening = draw(random.Random(1))
     grid = Grid.of(evening.nodes)
-    return evening, grid, run(grid, evening.events)
+    return evening, grid, played(grid, evening.events)
 
 
 def found_in(draw: Draw) -> dict[str, Any]:
     """Its figures."""
-    evening, grid, out = played(draw)
+    evening, grid, out = evening_of(draw)
     found = figures_of(grid, evening.events, evening.truth, out, "en50160")
     assert json.loads(json.dumps(found, allow_nan=False)) is not None
     part: dict[str, Any] = found["outage"]
@@ -51,8 +51,14 @@ def test_nothing_is_said_of_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", MOMENTARY)
 def test_what_does_not_last_is_never_called_sustained(name: str) -> None:
-    phases = {alert.evidence["phase"] for alert in played(MOMENTARY[name])[2].alerts}
+    phases = {alert.evidence["phase"] for alert in evening_of(MOMENTARY[name])[2].alerts}
     assert phases <= {"provisional", "located", "closed"}
+
+
+def test_a_recording_that_is_not_in_order_of_arrival() -> None:
+    evening = shuffled(random.Random(1))
+    found = figures(Grid.of(evening.nodes), evening.events, evening.truth, "en50160")["outage"]
+    assert (found["outages"], found["located_exactly"], found["false_provisional"]["count"]) == (1, 1, 0)
 
 
 def test_a_campaign_is_learned_and_hides_no_outage() -> None:
@@ -65,7 +71,7 @@ def test_a_campaign_is_learned_and_hides_no_outage() -> None:
 @pytest.mark.parametrize("name", [*EVENINGS, *MOMENTARY])
 def test_alerts_are_whole_whatever_the_evening(name: str) -> None:
     """Versions count from one, each alert ends at most once and then says nothing more, chances are chances."""
-    said = sorted(played({**EVENINGS, **MOMENTARY}[name])[2].alerts, key=lambda alert: alert.id)
+    said = sorted(evening_of({**EVENINGS, **MOMENTARY}[name])[2].alerts, key=lambda alert: alert.id)
     for _, versions in groupby(said, key=lambda alert: alert.id):
         _is_whole(list(versions))
 
