@@ -35,12 +35,14 @@ class Assumptions:
     """The same of a gateway, relay or the way to the head end."""
     contradicted: float = 1e-4
     """That a meter reports although it is dark: a wrong clock, a wrong place in the register, supply from elsewhere."""
-    delivery: tuple[float, ...] = (0.08, 0.35, 0.8)
-    """Regimes: share of last gasps that come through."""
+    delivery: tuple[float, ...] = (0.04, 0.35, 0.8)
+    """Regimes: share of last gasps that come through; where the relays of an area die with it, hardly any does."""
     delivery_weight: tuple[float, ...] = (0.3, 0.35, 0.35)
     """How likely each regime is, before any outage was closed."""
     regime_switching: float = 0.1
-    """That a branch has another regime than the one above: relays die with their area."""
+    """That a branch has another regime than the one above: relays die with their area ..."""
+    regime_meters: int = 4
+    """... which is as large as this at least. Of smaller ones one in a hundred has another."""
     restored_delivery: float = 0.6
     """Share of restorations that come through, before any outage was closed."""
     momentary_share: float = 0.6

@@ -91,13 +91,12 @@ TABLE: Mapping[tuple[Phase, Signal], Phase] = {
     (R, Signal.MERGED): C,
 }
 
-SURE_ENOUGH = ((5_000, 1.01), (60_000, 0.96), (120_000, 0.9))
-"""How sure one must be to call an outage located while it is younger than this, ms: never at once, as a neighbour's
-last gasp may be on its way."""
-SURE_LATER, LIKELIER_THAN_NOT = 0.8, 0.5
+SOONEST_MS = 5_000
+"""Never called located before: a neighbour's last gasp may be on its way."""
+SURE, LIKELIER_THAN_NOT = 0.95, 0.5
 WAITS_MS, LONGEST_WAIT_MS = 180_000, 600_000
-"""What is likelier than not will do from the first age on, once every meter concerned should have reported again; the
-likeliest, however unlikely, from the second on: what is not known by then will hardly be."""
+"""Located is what one is sure of; from the first age on, once every meter concerned should have reported again, what is
+likelier than not; from the second on the likeliest, however unlikely: what is not known by then will hardly be."""
 
 
 @dataclass
@@ -188,7 +187,7 @@ def _needed(outage: Outage, now_ms: int) -> float:
         return 0.0
     if age_ms > WAITS_MS and now_ms > outage.awaits_ms:
         return LIKELIER_THAN_NOT
-    return next((confidence for until, confidence in SURE_ENOUGH if told_ms < until), SURE_LATER)
+    return SURE if told_ms >= SOONEST_MS else 1.01
 
 
 def hear(outage: Outage, signal: Signal) -> bool:
