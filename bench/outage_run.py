@@ -45,12 +45,12 @@ def run(grid: Grid, events: Iterable[Event], assumed: Assumptions | None = None)
         if not now_ms:
             now_ms = beat_ms
         while now_ms < beat_ms:
-            now_ms = min(beat_ms, max(now_ms + TURN_MS, _on_beat(int(state.due_ms.min()))))
+            now_ms = min(beat_ms, max(now_ms + TURN_MS, _on_beat(int(state.due_ms.min(initial=beat_ms)))))
             if now_ms < beat_ms:
                 _keep(out, watch.turn(state, news_of(grid, [], out), now_ms))
         _keep(out, watch.turn(state, news_of(grid, arrived, out), beat_ms))
     for beat_ms in range(now_ms + TURN_MS, now_ms + AFTER_MS, TURN_MS):
-        if beat_ms >= state.due_ms.min():
+        if beat_ms >= state.due_ms.min(initial=beat_ms):
             _keep(out, watch.turn(state, news_of(grid, [], out), beat_ms))
     out.interruptions += watch.ongoing(state, now_ms)
     out.end_ms = now_ms
