@@ -1,7 +1,7 @@
 """Alerts, for subscribers who know nothing of us: JSON by Alert.schema.json, with CloudEvents 1.0 headers.
 
 The headers follow the CloudEvents Kafka protocol binding, binary content mode (section 3.2). Beside the attributes of
-the specification there are the extensions `severity` and `area`, so that a subscriber can pick without reading the JSON.
+the specification there are the extensions `severity` and `area`: a subscriber can pick without reading the JSON.
 """
 
 from dataclasses import asdict, dataclass, fields
@@ -43,6 +43,15 @@ class Alert:
         """Where it is: the substation and, where known, the feeder, such as "ms-1/f-2"; empty where neither is."""
         return "/".join(place for place in (self.substation, self.feeder) if place)
 
+    def lies_in(self, area: str) -> bool:
+        """Whether it lies in that substation, substation/feeder, or feeder.
+
+        >>> alert = Alert("a", 1, "outage", "critical", "raised", "t-7", "f-2", "ms-1", 0, 0, "dark", {})
+        >>> [alert.lies_in(area) for area in ("ms-1", "ms-1/f-2", "f-2", "ms-1/f-3", "ms")]
+        [True, True, True, False, False]
+        """
+        return area in (self.feeder, self.substation, self.area)
+
 
 def encode_alert(alert: Alert) -> tuple[bytes, Headers]:
     """The alert's JSON and its headers. The same alert always gives the same bytes."""
@@ -81,6 +90,16 @@ def decode_alert(value: bytes) -> Alert:
     if alert.number < 1 or alert.severity not in _SEVERITIES or alert.state not in STATES:
         raise Rejected(Reason.SCHEMA, f"not an alert: {alert.number}, {alert.severity}, {alert.state}")
     return alert
+
+
+def is_at_least(severity: str, least: str) -> bool:
+    """Whether the one severity is as bad as the other, or worse.
+
+    >>> is_at_least("warning", "info"), is_at_least("warning", "critical")
+    (True, False)
+    """
+    ranks = list(Severity)
+    return ranks.index(Severity(severity)) >= ranks.index(Severity(least))
 
 
 _SEVERITIES = frozenset(Severity)
