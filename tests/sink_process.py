@@ -35,6 +35,7 @@ TOPICS = {
     "recompute": "recompute.requests",
     "accounts": "accounts",
     "alerts": "alerts",
+    "marks": "alert.marks",
     "dead": "dead.letters",
 }
 
