@@ -1,7 +1,7 @@
 """The router's loop: poll alerts -> decide -> deliver -> record the delivery -> commit.
 
 A delivery is recorded on Kafka before the next one is made, and an offset is committed when all before it is done with.
-So a router may be killed at any moment: at most the one delivery that was under way comes again. docs/decisions/0013.
+So a router may be killed at any moment: at most the one delivery that was under way comes again. docs/decisions/0014.
 """
 
 import logging
