@@ -71,7 +71,6 @@ class RouterLoop:
         self._failures, self._rest_until = 0, 0.0
         self._assigned = self._paused = False
         self._committed: dict[Partition, int] = {}
-        AVAILABLE.labels(router.name).set(1)
 
     def stop(self) -> None:
         """Ask `run` to end; what waits will be read again."""
@@ -81,6 +80,7 @@ class RouterLoop:
         """Until `stop`. Whatever it raises is a fault of ours; a restart reads again."""
         try:
             self._until_available(self._begin)
+            AVAILABLE.labels(self._router.name).set(1)
             self._consumer.subscribe([self._alerts.name], self._on_assign, self._on_revoke, self._on_revoke)
             while not self._stop.is_set():
                 self._turn()

@@ -48,7 +48,14 @@ class Duration(click.ParamType):
 def _who(command: Callable[..., None]) -> Callable[..., None]:
     """`--by` and `--reason`, which every mark has."""
     reason = click.option("--reason", default="", help="Why, for others.")
-    return click.option("--by", default=getpass.getuser, help="Who says so; you.")(reason(command))
+    return click.option("--by", default=_me, help="Who says so; you.")(reason(command))
+
+
+def _me() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return "somebody"
 
 
 @click.command()
