@@ -8,6 +8,8 @@ from schemas.topology_check import Findings, each, must_carry, scheme, unknown, 
 from schemas.topology_model import Known, Router, Topology
 from schemas.topology_reader import Finding, Path
 
+LONGEST_TIMEOUT_S = 30
+
 
 def check_routers(topology: Topology, known: Known) -> list[Finding]:
     """Everything that breaks a rule."""
@@ -49,6 +51,12 @@ def deliveries_outlive_alerts(at: Path, router: Router, topology: Topology, know
         yield Finding((*at, "deliveries"), message, f"keep it for {alerts.retention_hours} h, or give it compact: true")
 
 
+def patience(at: Path, router: Router, topology: Topology, known: Known) -> Findings:
+    """One exchange must not last so long that Kafka takes the router for dead."""
+    if router.timeout_s > LONGEST_TIMEOUT_S:
+        yield Finding((*at, "timeout_s"), f"{router.timeout_s} s is too long", f"write at most {LONGEST_TIMEOUT_S}")
+
+
 def receiver(at: Path, router: Router, topology: Topology, known: Known) -> Findings:
     """The receiver can be made of its URL and options."""
     if not router.url:
@@ -64,5 +72,6 @@ RULES: tuple[Callable[[Path, Router, Topology, Known], Findings], ...] = (
     topics,
     marks_stay,
     deliveries_outlive_alerts,
+    patience,
     receiver,
 )

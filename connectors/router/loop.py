@@ -33,7 +33,7 @@ WAITING = Gauge("flexmeter_router_waiting", "Versions of alerts that wait to be 
 OLDEST = Gauge("flexmeter_router_oldest_seconds", "How long the one that came first of them has waited", ["router"])
 
 POLL_S = 0.1
-BUSY_POLL_S = 0.01
+COMMIT_S = 1.0
 POLL_RECORDS = 500
 MOST_WAITING = 10_000
 PAUSE_S = (0.5, 10.0)
@@ -69,7 +69,8 @@ class RouterLoop:
         )
         self._storm = Storm(router.digest_above, 1_000 * router.digest_every_s)
         self._failures, self._rest_until = 0, 0.0
-        self._assigned = self._paused = False
+        self._assigned = self._paused = self._busy = False
+        self._commit_at = 0.0
         self._committed: dict[Partition, int] = {}
 
     def stop(self) -> None:
@@ -123,8 +124,9 @@ class RouterLoop:
         for memory in self._memories:
             memory.follow()
         self._tell()
-        self._deliver()
-        self._commit()
+        self._busy = self._deliver()
+        if not self._busy or self._clock() >= self._commit_at:  # what is not committed is known from the deliveries
+            self._commit()
 
     def _read(self) -> Sequence[Message]:
         """What has come; nothing more while too much waits."""
@@ -132,8 +134,7 @@ class RouterLoop:
         if full != self._paused:
             (self._consumer.pause if full else self._consumer.resume)(self._consumer.assignment())
             self._paused = full
-        busy = len(self._waiting) and self._clock() >= self._rest_until
-        return self._consumer.consume(POLL_RECORDS, BUSY_POLL_S if busy else POLL_S)
+        return self._consumer.consume(POLL_RECORDS, 0 if self._busy else POLL_S)
 
     def _take(self, message: Message) -> None:
         if (error := message.error()) is not None:
@@ -156,16 +157,17 @@ class RouterLoop:
         oldest_ms = self._waiting.oldest_ms()
         OLDEST.labels(self._router.name).set(0 if oldest_ms is None else (self._now_ms() - oldest_ms) / 1_000)
 
-    def _deliver(self) -> None:
-        """One delivery, if one is due and the receiver is not resting."""
+    def _deliver(self) -> bool:
+        """One delivery, if one is due and the receiver is not resting; whether there was one."""
         if self._clock() < self._rest_until:
-            return
+            return False
         now_ms = self._now_ms()
         ready, spared = self._waiting.due(now_ms, self._receiver.most_at_once)
         self._records.delivered(spared)
         letters = self._storm.choose(ready, now_ms) if self._receiver.most_at_once > 1 else ready
         if letters:
             self._attempt(letters)
+        return bool(letters)
 
     def _attempt(self, letters: Sequence[Letter]) -> None:
         try:
@@ -207,6 +209,7 @@ class RouterLoop:
             self._waiting.defer([letter for letter in letters if letter not in old], now_ms)
 
     def _commit(self) -> None:
+        self._commit_at = self._clock() + COMMIT_S
         offsets = self._waiting.next_offsets()
         moved = {place: offset for place, offset in offsets.items() if self._committed.get(place) != offset}
         if not moved:

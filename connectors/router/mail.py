@@ -10,7 +10,7 @@ import smtplib
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
@@ -29,12 +29,12 @@ OFF = "off"
 Refusals = Mapping[str, tuple[int, bytes]]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """A mail that some addresses have, and some not yet."""
+    """A mail that some addresses have, some not yet, and some never will."""
 
-    left: list[str]
-    refused: list[str] = field(default_factory=list)
+    left: Sequence[str]
+    refused: Sequence[str]
 
 
 class Mail:
@@ -51,17 +51,26 @@ class Mail:
         self._under_way: dict[str, Progress] = {}
 
     def deliver(self, alerts: Sequence[Alert]) -> Sequence[str]:
-        """Send one mail to all addresses. Those that were asked to come back later are asked again alone."""
+        """Send one mail to all addresses. Those that were asked to come back later are asked again alone.
+
+        A digest is made anew for them, of what waits by then: the others get it once more.
+        """
         mail = compose(alerts, self._sender, self._to, datetime.now(UTC))
-        progress = self._under_way.setdefault(mail["Message-ID"], Progress(self._to))
-        refusals = self._send(mail, progress.left)
-        for_good = [address for address, (code, _) in refusals.items() if code >= 500]
-        progress.refused += [f"{address}: {_said(*refusals[address])}" for address in for_good]
-        later = [address for address in refusals if address not in for_good]
+        name = mail["Message-ID"]
+        progress = self._under_way.get(name, Progress(self._to, []))
+        try:
+            refusals = self._send(mail, progress.left)
+        except Rejected:
+            self._under_way.pop(name, None)
+            raise
+        later = [address for address, (code, _) in refusals.items() if code < 500]
+        refused = [f"{one}: {_said(*refusals[one])}" for one in refusals if one not in later]
+        progress = Progress(later, [*progress.refused, *refused])
         if later:
-            progress.left = later
+            if len(alerts) == 1:
+                self._under_way[name] = progress
             raise Deferred(self._url.hostname or "", f"{later[0]}: {_said(*refusals[later[0]])}")
-        del self._under_way[mail["Message-ID"]]
+        self._under_way.pop(name, None)
         if len(progress.refused) == len(self._to):
             raise Rejected(Reason.UNDELIVERED, "; ".join(progress.refused))
         return progress.refused

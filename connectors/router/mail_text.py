@@ -12,6 +12,7 @@ import orjson
 from schemas.alert import Alert
 from schemas.events import Severity
 
+_MOST_EVIDENCE = 20_000
 _RANKS = {severity.value: rank for rank, severity in enumerate(Severity)}
 
 
@@ -53,7 +54,7 @@ def message_id(names: Iterable[str], sender: str) -> str:
 
 
 def _one(alert: Alert) -> str:
-    evidence = orjson.dumps(alert.evidence, option=orjson.OPT_INDENT_2).decode()
+    evidence = orjson.dumps(alert.evidence, option=orjson.OPT_INDENT_2).decode()[:_MOST_EVIDENCE]
     lines = [
         _printable(alert.summary),
         "",

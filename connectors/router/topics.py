@@ -1,6 +1,7 @@
 """A topic that is a memory: read from its beginning to its end, and followed from there on. Joins no group."""
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from schemas.topology_model import Kafka, Topic
 log = logging.getLogger("connectors.router")
 
 _ANSWER_S = 10.0
+_POLL_S = 0.1
 _AT_ONCE = 10_000
 
 
@@ -35,11 +37,13 @@ class Memory:
         """
         try:
             bounds = [self._consumer.get_watermark_offsets(place, timeout=_ANSWER_S) for place in self._places()]
+            deadline = time.monotonic() + _ANSWER_S
             while self._is_behind(bounds):
-                messages = self._consumer.consume(_AT_ONCE, timeout=1.0)
-                if not messages:
+                if messages := self._consumer.consume(_AT_ONCE, timeout=_POLL_S):
+                    self._take(messages)
+                    deadline = time.monotonic() + _ANSWER_S
+                elif time.monotonic() > deadline:
                     raise Unavailable("kafka", f"{self._topic.name} cannot be read to its end")
-                self._take(messages)
         except KafkaException as error:
             raise Unavailable("kafka", f"{self._topic.name}: {error.args[0].str()}") from error
 
