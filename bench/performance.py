@@ -126,8 +126,8 @@ def router(result: Mapping[str, Any]) -> Iterator[str]:
     """Alerts to a receiver."""
     yield (
         f"Webhooks one after the other, each recorded on Kafka before the next: {result['delivered_per_s']:,} a "
-        f"second, {result['ms_each']} ms each. Past what no rule wants: {result['passed_over_per_s']:,} alerts a second, the "
-        "router's start included."
+        f"second, {result['ms_each']} ms each. Past what no rule wants: {result['passed_over_per_s']:,} alerts a "
+        "second, the router's start included."
     )
 
 
