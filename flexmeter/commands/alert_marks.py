@@ -82,21 +82,20 @@ def ack(alert: str, by: str, reason: str, topology_path: Path) -> None:
 @click.option(
     "--severity",
     type=click.Choice([severity.value for severity in Severity]),
-    default="",
     help="Alerts that are at most so severe.",
 )
 @click.option("--for", "for_ms", type=Duration(), required=True, help="How long: 90m, 4h, 2d.")
 @_who
 @topology_option
 def silence(
-    kind: str, area: str, subject: str, severity: str, for_ms: int, by: str, reason: str, topology_path: Path
+    kind: str, area: str, subject: str, severity: str | None, for_ms: int, by: str, reason: str, topology_path: Path
 ) -> None:
     """Silence alerts for a while: routers spare them. What one has been told of is still told to be over."""
     if not (kind or area or subject or severity):
         raise click.UsageError("say what is to be silenced: --kind, --area, --subject or --severity")
     topology, now_ms = topology_or_exit(topology_path), _now_ms()
     name = f"silence/{uuid.uuid4().hex[:8]}"
-    mark = AlertMark(name, SILENCED, "", kind, subject, area, severity, now_ms, now_ms + for_ms, by, reason)
+    mark = AlertMark(name, SILENCED, "", kind, subject, area, severity or "", now_ms, now_ms + for_ms, by, reason)
     with _told():
         _send(topology, marks_topic(topology), mark)
     click.echo(f"silenced until {clock(mark.until)}; `flexmeter alerts lift {mark.id}` ends it before")
