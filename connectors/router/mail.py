@@ -40,7 +40,7 @@ class Progress:
 class Mail:
     """One connection a mail: they are rare."""
 
-    most_at_once = 500
+    most_at_once = 5_000
 
     def __init__(self, router: Router) -> None:
         self._url, self._timeout_s = urlsplit(router.url), router.timeout_s
