@@ -41,6 +41,7 @@ bench: install-tests ## how fast the parts that must be fast are
 	$(VENV) -m bench.http
 	$(VENV) -m bench.coap
 	$(VENV) -m bench.sink
+	$(VENV) -m bench.router
 	$(VENV) -m bench.decode
 	$(VENV) -m bench.dlms
 	$(VENV) -m bench.anomaly

@@ -122,6 +122,15 @@ def sink(result: Mapping[str, Any]) -> Iterator[str]:
     yield f"Ratio by CPU {result['ratio']}, goal {result['goal']}."
 
 
+def router(result: Mapping[str, Any]) -> Iterator[str]:
+    """Alerts to a receiver."""
+    yield (
+        f"Webhooks one after the other, each recorded on Kafka before the next: {result['delivered_per_s']:,} a "
+        f"second, {result['ms_each']} ms each. Past what no rule wants: {result['passed_over_per_s']:,} alerts a "
+        "second, the router's start included."
+    )
+
+
 def codec(result: Mapping[str, Any]) -> Iterator[str]:
     """Blocks by numpy and by fastavro."""
     yield f"Blocks of {result['profile']}, rows a second of CPU: numpy beside fastavro, byte for byte the same."
@@ -193,6 +202,7 @@ SECTIONS: Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], Iterator[st
     "latency": ("Latency", "python -m bench.latency", latency),
     "bridge": ("MQTT bridge", "python -m bench.bridge", bridge),
     "sink": ("Sink", "python -m bench.sink", sink),
+    "router": ("Router", "python -m bench.router", router),
     "codec": ("Codec", "python -m bench.codec", codec),
     "decode": ("Decoders", "python -m bench.decode", decoders),
     "faults": ("Faults", "make faults", faults),

@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("flexmeter.commands.worker", "Run one stream."),
     "replay": ("flexmeter.commands.replay", "Rebuild a stream whose operators changed."),
     "sink": ("flexmeter.commands.sink", "Write topics to ClickHouse; serve the local page."),
+    "router": ("flexmeter.commands.router", "Deliver alerts by e-mail or webhook."),
     "fleet": ("flexmeter.commands.fleet", "Be many meters that speak the real protocols."),
     "topology": ("flexmeter.commands.topology", "Check and show topology.yaml."),
     "decode": ("flexmeter.commands.decode", "Decode one payload and show what it says."),
@@ -21,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "state": ("flexmeter.commands.state", "Show what the streams know of a meter."),
     "keep": ("flexmeter.commands.keep", "Say how long ClickHouse keeps raw readings."),
     "erase": ("flexmeter.commands.erase", "Erase a meter from ClickHouse, and prove it."),
-    "alerts": ("flexmeter.commands.alerts", "Show alerts as they come."),
+    "alerts": ("flexmeter.commands.alerts", "Show alerts, acknowledge and silence them."),
     "doctor": ("flexmeter.commands.doctor", "Say what is missing and what installs it."),
 }
 

@@ -77,6 +77,7 @@ def roles(topology: Topology, new_port: Callable[[], int]) -> list[Role]:
     """What a topology needs to run, in the order of start: whoever takes data before whoever gives it."""
     return [
         *(Role("sink", name, new_port()) for name in topology.sinks),
+        *(Role("router", name, new_port()) for name in topology.routers),
         *(Role("worker", name, new_port(), ("--instance", "local")) for name in topology.streams),
         *(Role("bridge", name, new_port()) for name in topology.bridges),
     ]
@@ -103,6 +104,7 @@ READY: dict[str, Series] = {
     "bridge": Series("flexmeter_bridge_ready"),
     "worker": Series("flexmeter_next_offset"),
     "sink": Series("flexmeter_sink_available"),
+    "router": Series("flexmeter_router_available"),
 }
 
 

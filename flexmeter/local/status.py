@@ -22,8 +22,9 @@ ROWS: dict[str, Series] = {
     "bridge": Series("flexmeter_bridge_rows_total", (("record", "ReadingBlock"),)),
     "worker": Series("flexmeter_stream_rows"),
     "sink": Series("flexmeter_sink_inserted_rows_total", (("table", "readings_raw"),)),
+    "router": Series("flexmeter_router_settled_total", (("outcome", "delivered"),)),
 }
-"""How each role counts readings, in the order of the data's way."""
+"""How each role counts readings, and routers alerts, in the order of the data's way."""
 
 _LATENCY = """\
 SELECT count() AS n, quantile(0.5)(ms) AS p50, quantile(0.99)(ms) AS p99 FROM
@@ -77,11 +78,13 @@ def look(place: Place, topology: Topology, running: Sequence[Role], at_s: float)
 def behind(place: Place, topology: Topology, running: Sequence[Role], end: Offsets) -> dict[str, int]:
     """Records that each worker and sink has yet to read up to these ends; those that have none are left out.
 
+    Routers are not asked: a receiver that is away may be so for hours, and loses nothing.
+
     Raises:
         Unavailable: Kafka does not answer.
     """
     first, _ = ends(place.bootstrap, list(topology.topics))
-    readers = [role for role in running if role.command != "bridge"]
+    readers = [role for role in running if role.command in ("worker", "sink")]
     lags = {role.name: _lag(place, role, topology, scrape(role.metrics_port), first, end) for role in readers}
     return {name: left for name, left in lags.items() if left}
 
@@ -111,6 +114,8 @@ def _lag(
     """Records behind. A stream goes on from its shards' own next offsets; what its group committed is older."""
     if role.command == "bridge":
         return Series("flexmeter_bridge_in_flight").total(samples)
+    if role.command == "router":
+        return Series("flexmeter_router_waiting").total(samples)
     if role.command == "worker":
         topic = topology.streams[role.entry].input
         found = Series("flexmeter_next_offset").of(samples)

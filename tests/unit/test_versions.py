@@ -37,6 +37,8 @@ PUBLISHED = {
     14: ("ApplianceEventBlock", "c0eebc4223da8dec"),
     15: ("ApplianceEnergyBlock", "16cc7ed0519c1d78"),
     16: ("TelegramCounter", "d5c0cc82754447c6"),
+    25: ("AlertMark", "f40cb8468c3ab778"),
+    26: ("AlertDelivery", "849da2614aa2a0f7"),
 }
 
 
@@ -99,6 +101,7 @@ def test_columnar_records_are_those_with_rows() -> None:
 PYTHON = {
     "string": str,
     "bytes": bytes,
+    "boolean": bool,
     "int": int,
     "long": int,
     "int[]": Int32s,
@@ -107,7 +110,7 @@ PYTHON = {
     "string[]": list[str],
     "null|string[]": list[str | None],
 }
-EXAMPLES = {"string": "ü", "bytes": b"\0", "int": -1, "long": 2**40}
+EXAMPLES = {"string": "ü", "bytes": b"\0", "boolean": True, "int": -1, "long": 2**40}
 
 
 def _plain(type_: Any) -> str:
