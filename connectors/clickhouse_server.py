@@ -2,12 +2,15 @@
 
 import struct
 from collections.abc import Iterable
+from typing import Any
 
+import numpy as np
 from clickhouse_driver import Client
 from clickhouse_driver import errors as driver_errors
 
 from connectors.clickhouse_errors import fault
 from connectors.columns import Columns, plain
+from connectors.database import column_of_text
 from connectors.tables import DATABASE
 from schemas.errors import Reason, Rejected, Unavailable
 
@@ -30,17 +33,23 @@ class ClickHouseServer:
         data = [plain(column) for column in columns.values()]
         self._execute(f"INSERT INTO {DATABASE}.{table} ({names}) VALUES", data)
 
+    def ask(self, sql: str) -> Columns:
+        """The rows that a SELECT gives; strings as Words, numbers as numpy arrays."""
+        columns, kinds = self._execute(sql, with_types=True)
+        found = columns or [()] * len(kinds)
+        return {name: _column(kind, column) for (name, kind), column in zip(kinds, found, strict=True)}
+
     def close(self) -> None:
         """Disconnect."""
         if self._client is not None:
             self._client.disconnect()
             self._client = None
 
-    def _execute(self, statement: str, data: list[list[object]] | None = None) -> None:
+    def _execute(self, statement: str, data: list[list[object]] | None = None, *, with_types: bool = False) -> Any:
         if self._client is None:
             self._client = Client.from_url(self._url)
         try:
-            self._client.execute(statement, data, columnar=True)
+            return self._client.execute(statement, data, columnar=True, with_column_types=with_types)
         except driver_errors.PartiallyConsumedQueryError as error:
             raise Unavailable("clickhouse", str(error)) from error
         except driver_errors.Error as error:
@@ -52,6 +61,12 @@ class ClickHouseServer:
         except (UnicodeEncodeError, struct.error) as error:
             self.close()
             raise Rejected(Reason.INSERT, str(error)) from error
+
+
+def _column(kind: str, values: Iterable[Any]) -> Any:
+    if "String" in kind:
+        return column_of_text(list(values))
+    return np.array(list(values), np.float64 if kind.startswith("Float") else np.int64)
 
 
 def _words(error: driver_errors.Error) -> str:

@@ -12,6 +12,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bridge": ("flexmeter.commands.bridge", "Bring the readings of one source onto Kafka."),
     "worker": ("flexmeter.commands.worker", "Run one stream."),
     "replay": ("flexmeter.commands.replay", "Rebuild a stream whose operators changed."),
+    "recompute": ("flexmeter.commands.recompute", "Compute hours again for which rows came too late."),
     "sink": ("flexmeter.commands.sink", "Write topics to ClickHouse; serve the local page."),
     "fleet": ("flexmeter.commands.fleet", "Be many meters that speak the real protocols."),
     "topology": ("flexmeter.commands.topology", "Check and show topology.yaml."),
