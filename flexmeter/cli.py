@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tail": ("flexmeter.commands.tail", "Show a meter's readings and results as they pass."),
     "state": ("flexmeter.commands.state", "Show what the streams know of a meter."),
     "keep": ("flexmeter.commands.keep", "Say how long ClickHouse keeps raw readings."),
+    "users": ("flexmeter.commands.users", "Print the SQL that makes ClickHouse's users."),
     "erase": ("flexmeter.commands.erase", "Erase a meter from ClickHouse, and prove it."),
     "alerts": ("flexmeter.commands.alerts", "Show alerts as they come."),
     "doctor": ("flexmeter.commands.doctor", "Say what is missing and what installs it."),

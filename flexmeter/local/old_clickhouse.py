@@ -1,4 +1,6 @@
-"""The tables for clickhouse-server 18.16, which lacks DateTime64, CODEC, CHECK, data-skipping indexes and REPLACE VIEW.
+"""The tables for the clickhouse-server 18.16 of tests and benchmarks.
+
+It lacks DateTime64, CODEC, CHECK, data-skipping indexes and REPLACE VIEW.
 
 Only types and decorations change; names, keys and versions are the product's.
 """
@@ -21,6 +23,7 @@ _CHANGES = [
 
 
 def for_1816(statements: Iterable[str]) -> list[str]:
+    """The statements, as that server understands them; those of views by the hour are left out."""
     old = []
     for statement in statements:
         if "toStartOf" in statement:
