@@ -1,8 +1,8 @@
 """ClickHouse's HTTP interface for reading, and the local page, on 127.0.0.1.
 
 Like https://clickhouse.com/docs/interfaces/http: the query in `?query=` or the body, `default_format`, `param_*`,
-/ping, errors as text with X-ClickHouse-Exception-Code. Not like it: nothing can be written or set, settings in the URL
-are ignored, results come whole and uncompressed.
+`database`, /ping, errors as text with X-ClickHouse-Exception-Code. Not like it: nothing can be written or set, settings
+in the URL are ignored, results come whole and uncompressed, and names without a database are those of `flexmeter`.
 """
 
 import logging
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 from urllib.parse import parse_qs, urlsplit
 
-from flexmeter.page.statement import Refused, check_tree, format_of, one_statement
+from connectors.tables import DATABASE
+from flexmeter.page.statement import Refused, check_name, check_tree, format_of, one_statement
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +60,8 @@ _CONTENT_TYPES: Mapping[str, str] = {
 class Reader(Protocol):
     """The database, for reading: raises an exception with ClickHouse's `code` for a query that it refuses."""
 
-    def read(self, query: str, form: str, parameters: Mapping[str, str]) -> bytes:
-        """The answer in that format."""
+    def read(self, query: str, form: str, parameters: Mapping[str, str], database: str) -> bytes:
+        """The answer in that format. Names without a database are those of `database`."""
 
 
 class Interface:
@@ -133,12 +134,14 @@ class _Exchange(BaseHTTPRequestHandler):
     def _query(self, sql: str, asked: Mapping[str, str]) -> None:
         form = asked.get("default_format") or self.headers.get("X-ClickHouse-Format") or "TabSeparated"
         parameters = {name[6:]: value for name, value in asked.items() if name.startswith("param_")}
+        database = asked.get("database") or self.headers.get("X-ClickHouse-Database") or DATABASE
         try:
             with self._at_once:
                 sql = one_statement(sql)
-                tree = self._reader.read(f"EXPLAIN AST {sql}", "TSVRaw", parameters).decode()
+                check_name(database)
+                tree = self._reader.read(f"EXPLAIN AST {sql}", "TSVRaw", parameters, database).decode()
                 check_tree(tree)
-                answer = self._reader.read(sql, form, parameters)
+                answer = self._reader.read(sql, form, parameters, database)
         except Refused as refused:
             self._fail(_READONLY, f"{refused}. (READONLY)")
         except Exception as error:

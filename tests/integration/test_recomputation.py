@@ -80,10 +80,14 @@ def stored(tmp_path: Path) -> Iterator[Stored]:
     opened.close()
 
 
+SIGNS_OF_LIFE = (100, 101)
+"""Minutes in which home 3 reports in the midst of its absence."""
+
+
 class District:
     """Two homes on each of two feeders, a water meter, and the substation's own meter; an hour is 60 of their rows.
 
-    Home 3 is away from 0:50 to 3:20. The water meter reports every 5 minutes, at night not at all.
+    Home 3 is away from 0:50 to 3:20, but for two minutes. The water meter reports every 5 minutes, at night not at all.
     """
 
     def __init__(self, seed: int, hours: int) -> None:
@@ -92,7 +96,8 @@ class District:
 
     def _minute(self, minute: int) -> Iterator[Row]:
         for home in range(4):
-            if not (home == 3 and 50 <= minute < 200) and self.rng.random() > 0.02:
+            away = home == 3 and 50 <= minute < 200 and minute not in SIGNS_OF_LIFE
+            if not away and (self.rng.random() > 0.02 or minute in SIGNS_OF_LIFE):
                 powers = (self.rng.randint(0, 20_000) / 10, NAN if self.rng.random() < 0.1 else 75.5, 10.0)
                 register = NAN if self.rng.random() < 0.1 else 1_000.0 + 2 * minute
                 yield self._row(f"home-{home}", minute, (register, 5.0, *powers, 230.0, 231.0, 229.0), f"F{home % 2}")
@@ -170,14 +175,15 @@ def delayed(rows: Sequence[Row], late: Iterable[Row], to: int) -> list[Row]:
     return [*on_time, *(replace(row, received_at=to) for row in rows if id(row) in held), *after]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_late_rows_lead_to_what_would_have_come_of_them_in_time(stored: Stored, seed: int) -> None:
     district = District(seed, hours=9)
     rng = random.Random(seed)
     early = [row for row in district.rows if row.at < BEGIN + 5 * HOUR]
     late = rng.sample(early, len(early) // 50)
-    # An hour of one home, and two rows in the midst of its absence: what its register counted there moves.
+    # An hour of one home; and what parts another's absence, so that its register counts less where it is back.
     late += [row for row in early if row.meter == "home-1" and row.at // HOUR == BEGIN // HOUR + 4]
+    late += [r for r in early if r.meter == "home-3" and (r.at - BEGIN) // MINUTE in SIGNS_OF_LIFE]
     log = list(as_log(delayed(district.rows, late, BEGIN + 7 * HOUR)))
     results = streams(log)
     stored.write(log)
