@@ -1,5 +1,5 @@
 -- Results of rolling_load: a row a window of one quantity of one meter.
--- version = operator_version * 2^32 + revision.
+-- version = operator_version * 2^32 + revision; a revision above 0 was computed again because rows came late.
 CREATE TABLE IF NOT EXISTS flexmeter.aggregates_raw
 (
     `meter` String CODEC(ZSTD(1)),

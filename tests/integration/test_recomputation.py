@@ -113,11 +113,11 @@ class District:
         return Row(meter, at, at, values, interval_ms=interval_ms, profile=profile, feeder=feeder)
 
 
-def as_log(rows: Sequence[Row]) -> Iterator[ReadingBlock]:
-    """A block a minute and profile, in the order of the rows."""
+def as_log(rows: Sequence[Row], length_ms: int = MINUTE) -> Iterator[ReadingBlock]:
+    """A block for each profile and so much time, in the order of the rows."""
     pack: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
-        pack.setdefault((row.profile, row.received_at // MINUTE), []).append(row)
+        pack.setdefault((row.profile, row.received_at // length_ms), []).append(row)
     yield from (block(some) for some in pack.values())
 
 
