@@ -7,6 +7,7 @@ in the URL are ignored, results come whole and uncompressed, and names without a
 
 import logging
 import mimetypes
+import re
 import threading
 from collections.abc import Mapping
 from functools import partial
@@ -103,14 +104,33 @@ class _Exchange(BaseHTTPRequestHandler):
         self._answer(b"")
 
     def do_POST(self) -> None:
+        chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"
         length = self.headers.get("Content-Length", "")
-        if not length.isdecimal():
+        if not chunked and not length.isdecimal():
             self._send(HTTPStatus.LENGTH_REQUIRED, b"Content-Length is required\n")
-        elif int(length) > _LONGEST_QUERY:
+            return
+        body = self._chunks() if chunked else self._whole(int(length))
+        if body is None:
             self.close_connection = True
-            self._send(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"the query is longer than 1 MB\n")
+            self._send(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"the query is longer than 1 MB, or no body at all\n")
         else:
-            self._answer(self.rfile.read(int(length)))
+            self._answer(body)
+
+    def _whole(self, length: int) -> bytes | None:
+        return self.rfile.read(length) if length <= _LONGEST_QUERY else None
+
+    def _chunks(self) -> bytes | None:
+        """A body in chunks (RFC 9112, 7.1); None if it is longer than a query may be, or none."""
+        body = b""
+        while len(body) <= _LONGEST_QUERY:
+            size = self.rfile.readline(32).partition(b";")[0].strip()
+            if not re.fullmatch(b"[0-9A-Fa-f]{1,8}", size) or int(size, 16) > _LONGEST_QUERY:
+                return None
+            body += self.rfile.read(int(size, 16))
+            self.rfile.readline(2)
+            if not int(size, 16):
+                return body
+        return None
 
     def _answer(self, body: bytes) -> None:
         if not self._is_meant_for_us():
@@ -120,6 +140,8 @@ class _Exchange(BaseHTTPRequestHandler):
         asked = {name: values[-1] for name, values in parse_qs(target.query, keep_blank_values=True).items()}
         if target.path == "/ping":
             self._send(HTTPStatus.OK, b"Ok.\n")
+        elif body and self.headers.get("Content-Encoding"):
+            self._fail(_READONLY, "what is compressed is not for reading, nor taken here. (READONLY)")
         elif target.path == "/" and ("query" in asked or body):
             self._query("\n".join(filter(None, [asked.get("query", ""), body.decode(errors="replace")])), asked)
         elif target.path in _FILES and not body:

@@ -98,7 +98,8 @@ def test_grafana_reads_all_and_changes_nothing(folder: Path) -> None:
     assert [line.split()[0] for line in said] == ["OK"] * len(views)
     changes = [
         "DROP TABLE flexmeter.meters_raw",
-        "SET max_memory_usage = 0",
+        "ALTER TABLE flexmeter.meters_raw DELETE WHERE 1",
+        "SELECT * FROM file('/etc/passwd', 'LineAsString')",
         "CREATE TABLE flexmeter.x (a Int8) ENGINE = Null",
     ]
     assert all(line.startswith("REFUSED") for line in as_user(folder, GRAFANA, changes))
