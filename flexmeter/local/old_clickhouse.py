@@ -18,6 +18,7 @@ _CHANGES = [
     (r",\s*INDEX [^\n]*?GRANULARITY 1", ""),
     (r"CREATE OR REPLACE VIEW", "CREATE VIEW IF NOT EXISTS"),
     (r"ADD COLUMN IF NOT EXISTS", "ADD COLUMN"),
+    (r"toDate32\(\w+\), ", ""),
     (r"`count` Int64", "`count` UInt8"),  # so that a count of 300 is a row that cannot be inserted
 ]
 

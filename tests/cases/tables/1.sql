@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS flexmeter.aggregates_raw
     CONSTRAINT start_is_a_time CHECK `start` >= toDateTime64('1970-01-01 00:00:00', 3, 'UTC') AND `start` < toDateTime64('2200-01-01 00:00:00', 3, 'UTC')
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY (meter, quantity, window, start);
+ORDER BY (window, quantity, toDate32(start), meter, start);
 
 CREATE TABLE IF NOT EXISTS flexmeter.alerts_raw
 (
@@ -189,7 +189,7 @@ CREATE TABLE IF NOT EXISTS flexmeter.readings_raw
     CONSTRAINT at_is_a_time CHECK `at` >= toDateTime64('1970-01-01 00:00:00', 3, 'UTC') AND `at` < toDateTime64('2200-01-01 00:00:00', 3, 'UTC')
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY (meter, profile, at);
+ORDER BY (toDate32(at), meter, profile, at);
 
 ALTER TABLE flexmeter.readings_raw
     ADD COLUMN IF NOT EXISTS `{quantity}` Float64 DEFAULT nan COMMENT '{comment}' CODEC(ZSTD(1));
