@@ -59,13 +59,15 @@ def _aggregates(
     register = ", ".join("1" if quantity.kind is Kind.REGISTER else "0" for quantity in quantities)
     power = ", ".join("1" if quantity.unit == "W" else "0" for quantity in quantities)
     values = ", ".join(_value(quantity, salt) for salt, quantity in enumerate(quantities))
+    spread = _NOISE.format(salt=99)
     start = _at("t") if window != "rolling_15min" else f"{_at('t')} - INTERVAL 14 MINUTE"
     length_s = 900 if window == "rolling_15min" else length_s
     return (
         "INSERT INTO flexmeter.aggregates_raw (meter, quantity, window, start, end, count, mean, min, max, "
         "energy_trapezoid_wh, register_difference, covered_ms, quality, version) "
         f"SELECT {_METER}, q.1, {_text(window)}, {start} AS begins, begins + INTERVAL {length_s} SECOND, "
-        f"greatest(1, intDiv({length_s}, 300)), if(q.2 = 1, nan, q.4), q.4, q.4 + 3, if(q.3 = 1, q.4 / 4, nan), "
+        f"greatest(1, intDiv({length_s}, 300)), if(q.2 = 1, nan, q.4 * (1 + {spread} / 7)), "
+        f"q.4, q.4 * (1 + intDiv(1000 * {spread}, 100) / 10), if(q.3 = 1, q.4 * (1 + {spread} / 7) / 12, nan), "
         f"if(q.2 = 1, cityHash64(m, t) % 400, nan), {1_000 * length_s}, 0, 4294967296 "
         f"FROM {_grid(count, begin_s, step_s)} "
         f"ARRAY JOIN arrayZip([{names}], [{register}], [{power}], [{values}]) AS q WHERE {which}"
