@@ -1,7 +1,7 @@
 """Days of a made-up city in ClickHouse, by INSERT ... SELECT: plausible numbers through the tables that the sink fills.
 
-Of ten meters seven are homes, two heat substations, one a water meter; five hundred hang at each substation, ten feeders
-each. Powers and flows follow the hour of the day with noise in steps of the catalogue's resolution, registers rise.
+Of ten meters seven are homes, two heat substations, one a water meter; five hundred hang at each substation, on ten
+feeders. Powers and flows follow the hour of the day with noise in steps of the catalogue's resolution, registers rise.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,8 @@ def _readings(
     names = ", ".join(f"`{quantity.name}`" for quantity in quantities)
     values = ", ".join(_value(quantity, salt) for salt, quantity in enumerate(quantities))
     return (
-        f"INSERT INTO flexmeter.readings_raw (meter, profile, at, quality, sequence, source, received_at, version, {names}) "
+        "INSERT INTO flexmeter.readings_raw "
+        f"(meter, profile, at, quality, sequence, source, received_at, version, {names}) "
         f"SELECT {_METER}, {_text(profile)}, {_at('t')} + toIntervalMillisecond(m * 137 % 1000) AS at, 0, "
         f"intDiv(t, {interval_s}), 'mqtt_{number}', at + toIntervalMillisecond(200 + cityHash64(m, t) % 300), "
         f"18446744073709551615 - (intDiv(t, {interval_s}) * 65536 + m % 65536), {values} "
@@ -76,46 +77,36 @@ def _aggregates(
 
 def _rest(count: int, begin_s: int) -> Iterator[str]:
     """Loads, events, alerts, letters ...: few beside the others."""
-    yield (
-        "INSERT INTO flexmeter.loads_raw (substation, feeder, start, meters, energy_wh, covered_ms, infeed_wh, version) "
-        f"SELECT concat('S', toString(intDiv(m, 11))), if(m % 11 = 10, '', concat('F', toString(m % 11))), {_at('t')}, "
-        f"35, 9000 + 500 * {_NOISE.format(salt=1)}, 31500000, if(m % 11 = 10, 9800, nan), 4294967331 "
-        f"FROM {_grid(11 * -(-count // 500), begin_s, 900)}"
-    )
-    yield (
-        "INSERT INTO flexmeter.appliance_energy_raw (meter, appliance, window, start, end, energy_wh, covered_ms, version) "
-        f"SELECT {_METER}, arrayJoin(['kettle', 'dishwasher', 'remainder']), '15min', {_at('t')}, {_at('t + 900')}, "
-        f"40 * {_NOISE.format(salt=2)}, 900000, 4294967296 FROM {_grid(count, begin_s, 900)} WHERE {HOMES}"
-    )
-    yield (
-        "INSERT INTO flexmeter.appliance_events_raw (meter, number, state, appliance, decided_at, start, end, power_w, "
-        f"energy_wh, confidence, version) SELECT {_METER}, t, 'off', 'kettle', {_at('t')}, {_at('t')}, {_at('t + 120')}, "
-        f"2000, 60, 0.9, 4294967296 FROM {_grid(count, begin_s, 21_600)} WHERE {HOMES}"
-    )
-    some = _grid(-(-count // 20), begin_s, 43_200)
-    yield (
-        "INSERT INTO flexmeter.events_raw (meter, at, kind, detail, feeder, substation, quality, source, received_at, "
-        f"version) SELECT {_METER}, {_at('t')}, 'tamper', '', 'F1', 'S0', 0, 'mqtt_0', {_at('t')}, 1 FROM {some}"
-    )
-    yield (
-        "INSERT INTO flexmeter.presence_raw (meter, number, state, since, last_at, feeder, version) SELECT "
-        f"{_METER}, t, if(t % 86400 = 0, 'silent', 'resumed'), {_at('t')}, {_at('t')}, 'F1', 1 FROM {some}"
-    )
-    yield (
-        "INSERT INTO flexmeter.alerts_raw (id, number, kind, severity, state, subject, feeder, substation, at, raised_at, "
-        "summary, evidence) SELECT concat('last_gasp/', toString(m), '/', toString(t)), n, 'last_gasp', "
-        f"['critical', 'warning', 'info'][1 + m % 3], ['raised', 'cleared'][n], {_METER}, 'F1', 'S0', {_at('t + n')}, "
-        f"{_at('t')}, 'Power lost', '{{}}' FROM {some} ARRAY JOIN range(1, 2 + m % 2) AS n"
-    )
-    yield (
-        "INSERT INTO flexmeter.dead_letters_raw (topic, partition, offset, source, address, received_at, reason, detail, "
-        f"payload, payload_length, payload_sha256) SELECT 'dead.letters', 0, t * 1000 + m, 'mqtt_0', 'malmo/x', {_at('t')}, "
-        f"'malformed', 'no JSON', 'garbage', 7, toString(cityHash64(m, t)) FROM {some}"
-    )
-    yield (
-        "INSERT INTO flexmeter.recompute_requests_raw (meter, profile, start, end, version) SELECT "
-        f"{_METER}, 'malmo_household', {_at('t')}, {_at('t + 3600')}, 1 FROM {some}"
-    )
+    loads, homes = _grid(11 * -(-count // 500), begin_s, 900), f"{_grid(count, begin_s, 900)} WHERE {HOMES}"
+    runs, some = f"{_grid(count, begin_s, 21_600)} WHERE {HOMES}", _grid(-(-count // 20), begin_s, 43_200)
+    at, a_little_later, an_hour_later = _at("t"), _at("t + 120"), _at("t + 3600")
+    yield f"""INSERT INTO flexmeter.loads_raw
+        (substation, feeder, start, meters, energy_wh, covered_ms, infeed_wh, version)
+        SELECT concat('S', toString(intDiv(m, 11))), if(m % 11 = 10, '', concat('F', toString(m % 11))), {at}, 35,
+        9000 + 500 * {_NOISE.format(salt=1)}, 31500000, if(m % 11 = 10, 9800, nan), 4294967331 FROM {loads}"""
+    yield f"""INSERT INTO flexmeter.appliance_energy_raw
+        (meter, appliance, window, start, end, energy_wh, covered_ms, version)
+        SELECT {_METER}, arrayJoin(['kettle', 'dishwasher', 'remainder']), '15min', {at}, {_at("t + 900")},
+        40 * {_NOISE.format(salt=2)}, 900000, 4294967296 FROM {homes}"""
+    yield f"""INSERT INTO flexmeter.appliance_events_raw
+        (meter, number, state, appliance, decided_at, start, end, power_w, energy_wh, confidence, version)
+        SELECT {_METER}, t, 'off', 'kettle', {at}, {at}, {a_little_later}, 2000, 60, 0.9, 4294967296 FROM {runs}"""
+    yield f"""INSERT INTO flexmeter.events_raw
+        (meter, at, kind, detail, feeder, substation, quality, source, received_at, version)
+        SELECT {_METER}, {at}, 'tamper', '', 'F1', 'S0', 0, 'mqtt_0', {at}, 1 FROM {some}"""
+    yield f"""INSERT INTO flexmeter.presence_raw (meter, number, state, since, last_at, feeder, version)
+        SELECT {_METER}, t, if(t % 86400 = 0, 'silent', 'resumed'), {at}, {at}, 'F1', 1 FROM {some}"""
+    yield f"""INSERT INTO flexmeter.alerts_raw
+        (id, number, kind, severity, state, subject, feeder, substation, at, raised_at, summary, evidence)
+        SELECT concat('last_gasp/', toString(m), '/', toString(t)), n, 'last_gasp',
+        ['critical', 'warning', 'info'][1 + m % 3], ['raised', 'cleared'][n], {_METER}, 'F1', 'S0', {_at("t + n")},
+        {at}, 'Power lost', '{{}}' FROM {some} ARRAY JOIN range(1, 2 + m % 2) AS n"""
+    yield f"""INSERT INTO flexmeter.dead_letters_raw
+        (topic, partition, offset, source, address, received_at, reason, detail, payload, payload_length,
+        payload_sha256) SELECT 'dead.letters', 0, t * 1000 + m, 'mqtt_0', 'malmo/x', {at}, 'malformed', 'no JSON', 'garbage', 7,
+        toString(cityHash64(m, t)) FROM {some}"""
+    yield f"""INSERT INTO flexmeter.recompute_requests_raw (meter, profile, start, end, version)
+        SELECT {_METER}, 'malmo_household', {at}, {an_hour_later}, 1 FROM {some}"""
 
 
 def _value(quantity: Quantity, salt: int) -> str:
