@@ -103,7 +103,8 @@ def _rest(count: int, begin_s: int) -> Iterator[str]:
         {at}, 'Power lost', '{{}}' FROM {some} ARRAY JOIN range(1, 2 + m % 2) AS n"""
     yield f"""INSERT INTO flexmeter.dead_letters_raw
         (topic, partition, offset, source, address, received_at, reason, detail, payload, payload_length,
-        payload_sha256) SELECT 'dead.letters', 0, t * 1000 + m, 'mqtt_0', 'malmo/x', {at}, 'malformed', 'no JSON', 'garbage', 7,
+        payload_sha256)
+        SELECT 'dead.letters', 0, t * 1000 + m, 'mqtt_0', 'malmo/x', {at}, 'malformed', 'no JSON', 'garbage', 7,
         toString(cityHash64(m, t)) FROM {some}"""
     yield f"""INSERT INTO flexmeter.recompute_requests_raw (meter, profile, start, end, version)
         SELECT {_METER}, 'malmo_household', {at}, {an_hour_later}, 1 FROM {some}"""

@@ -102,7 +102,7 @@ def asked(store: ChdbStore, panel: Panel, shown: Range) -> tuple[float, float]:
 
 def measured(store: ChdbStore, end_ms: int, days: int) -> dict[str, dict[str, float]]:
     """By panel: p95 and cost, over its opening range and over all days."""
-    found = {}
+    found: dict[str, dict[str, float]] = {}
     for panel in panels():
         ranges = {"opening": opening_ms(panel[2]), "all": days * DAY_MS}
         found[panel[0]] = {}

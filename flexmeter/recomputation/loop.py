@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -34,6 +35,8 @@ OPEN = Gauge("flexmeter_recompute_open_hours", "Hours asked for and not answered
 AVAILABLE = Gauge("flexmeter_recompute_available", "1 while Kafka and ClickHouse answer", ["stream"])
 
 POLL_S, POLL_RECORDS = 0.2, 200
+ALIVE_S = 60.0
+"""Kafka takes a member for dead that does not poll for five minutes; answering may take longer."""
 BACKOFF_S = (0.2, 10.0)
 
 
@@ -57,7 +60,7 @@ class Recomputation:
         self._topology, self._stream, self._sink = topology, stream, sink
         self._consumer, self._outlet, self._answers, self._pace = consumer, outlet, answers, pace
         self._requests = OpenRequests()
-        self._looked_s = time.monotonic()
+        self._looked_s = self._polled_s = time.monotonic()
         self._stop = threading.Event()
         AVAILABLE.labels(stream.name).set(1)
 
@@ -83,12 +86,16 @@ class Recomputation:
         """What comes within the linger."""
         deadline = time.monotonic() + self._pace.linger_s
         while not self._stop.is_set() and (left := deadline - time.monotonic()) > 0:
-            for message in self._consumer.consume(POLL_RECORDS, min(left, POLL_S)):
-                if message.error() is not None:
-                    log.warning("kafka: %s", message.error())
-                    continue
-                asked = _asked(message.value() or b"")
-                self._requests.take(int(message.partition() or 0), int(message.offset() or 0), asked)
+            self._poll(POLL_RECORDS, min(left, POLL_S))
+
+    def _poll(self, records: int, timeout_s: float) -> None:
+        self._polled_s = time.monotonic()
+        for message in self._consumer.consume(records, timeout_s):
+            if message.error() is not None:
+                log.warning("kafka: %s", message.error())
+                continue
+            asked = _asked(message.value() or b"")
+            self._requests.take(int(message.partition() or 0), int(message.offset() or 0), asked)
 
     def _answer_all(self) -> None:
         now = time.monotonic()
@@ -97,15 +104,20 @@ class Recomputation:
         hours = self._requests.due(held=again)
         while hours and not self._stop.is_set():
             self._until_available(self._wait_for_sink)
-            for answer in (lambda some=some: self._answer(some) for some in together(hours, self._requests)):
-                self._until_available(answer)
-            hours = [hour for hour in self._requests.due(held=False)]
+            for some in list(together(hours, self._requests)):
+                self._until_available(partial(self._answer, some))
+                if time.monotonic() - self._polled_s > ALIVE_S:
+                    self._poll(1, 0)
+            hours = self._requests.due(held=False)
         OPEN.labels(self._stream.name).set(len(self._requests))
 
     def _answer(self, hours: list[Hour]) -> None:
         """Answer hours that belong together, send the results, and wait until Kafka has them."""
-        partition = self._requests.partition(hours[0])
+        hours = [hour for hour in hours if hour in self._requests]  # the others were revoked meanwhile
+        if not hours:
+            return
         first = hours[0]
+        partition = self._requests.partition(first)
         if isinstance(first, SubstationHour):
             answer = self._answers.to_substation(first)
         else:

@@ -43,6 +43,9 @@ class OpenRequests:
     def __len__(self) -> int:
         return len(self._open)
 
+    def __contains__(self, hour: Hour) -> bool:
+        return hour in self._open
+
     def take(self, partition: int, offset: int, hours: Iterable[Hour]) -> None:
         """The record at that place asks for these hours."""
         for hour in hours:
