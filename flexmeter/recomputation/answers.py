@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 
 MOST_ROWS = 200_000
 """Rows to read at once, by the meters' intervals."""
+MOST_RESULTS = 250_000
+"""Results to compare at once: an answer of the HTTP interface is 100 MB at most."""
+WINDOWS_AN_HOUR = 150
+"""Windows that overlap an hour, of one quantity, and some."""
 
 
 @dataclass(slots=True)
@@ -55,7 +59,7 @@ class Answers:
         places = questions.places_of(self._database, hours[0].profile, asked) if profile else []
         gone = asked.keys() - {place.meter for place in places}
         answer.done += [asked[meter] for meter in gone]
-        for some in _alike(places):
+        for some in self._alike(places):
             assert profile is not None
             closed, still_open = self._parted(profile, some, hours[0].start + HOUR_MS)
             answer.open += [asked[place.meter] for place in still_open]
@@ -67,10 +71,11 @@ class Answers:
         """An hour of its loads, once no stream gives any of them any more."""
         end = hour.start + HOUR_MS
         given: list[tuple[MeterTable, bool, Contributions]] = []
-        places = questions.places_under(self._database, hour.substation)
+        under = questions.places_under(self._database, hour.substation)
+        places = [place for place in under if place.profile in self._catalogue.profiles]
         if not self._is_settled(places, end):
             return Answer(open=[hour])
-        for some in _alike(places):
+        for some in self._alike(places):
             profile = self._catalogue.profiles[some[0].profile]
             used = feeder_load.used(self._quantities(profile))
             if used:
@@ -174,7 +179,7 @@ class Answers:
         """
         days_later = False
         settled = True
-        for some in _alike(places):
+        for some in self._alike(places):
             profile = self._catalogue.profiles[some[0].profile]
             settled &= not self._parted(profile, some, end)[1]
             names = [place.meter for place in some]
@@ -182,20 +187,20 @@ class Answers:
             days_later |= bool(questions.reported_since(self._database, profile.name, names, day_later))
         return settled or days_later
 
+    def _alike(self, places: Iterable[MeterPlace]) -> Iterator[list[MeterPlace]]:
+        """Meters of one profile and interval together, so many as can be read and compared at once."""
+        for (profile, interval_ms), group in groupby(sorted(places, key=_likeness), _likeness):
+            some, quantities = list(group), len(self._catalogue.profiles[profile].quantities)
+            by_rows = MOST_ROWS * interval_ms // (2 * HOUR_MS)
+            most = max(1, min(by_rows, MOST_RESULTS // (WINDOWS_AN_HOUR * quantities)))
+            yield from (some[i : i + most] for i in range(0, len(some), most))
+
     def _quantities(self, profile: Profile) -> list[Quantity]:
         return [self._catalogue.quantities[name] for name in profile.quantities]
 
 
-def _alike(places: Iterable[MeterPlace]) -> Iterator[list[MeterPlace]]:
-    """Meters of one profile and interval together, so many that an hour of their rows can be read at once."""
-
-    def of(place: MeterPlace) -> tuple[str, int]:
-        return place.profile, place.interval_ms
-
-    for (_, interval_ms), group in groupby(sorted(places, key=of), of):
-        some = list(group)
-        most = max(1, MOST_ROWS * interval_ms // (2 * HOUR_MS))
-        yield from (some[i : i + most] for i in range(0, len(some), most))
+def _likeness(place: MeterPlace) -> tuple[str, int]:
+    return place.profile, place.interval_ms
 
 
 def _as_stored(table: MeterTable, rows: StoredRows) -> Stored:
