@@ -14,7 +14,7 @@ import numpy as np
 from schemas.blocks import AggregateBlock, Int64s, LoadBlock
 from schemas.catalogue import Profile, Quantity
 from streams import gather, order
-from streams.contract import Contributions, Mask, Operator, Released, Result, Rows
+from streams.contract import Contributions, Mask, Operator, Result, Rows
 from streams.meters import OWN, MeterTable
 from streams.partial_loads import QUARTER_MS, FeederLoads
 from streams.recompute import HOUR_MS
@@ -99,17 +99,16 @@ def _any(measured: Mask, meter: Int64s, which: Mask, shape: tuple[int, int]) -> 
 def rerun(profile: Profile, operators: Sequence[Operator], stored: Stored) -> list[Result | Contributions]:
     """What the operators make of the rows, everything closed at the end; meters of the table must be new."""
     table = stored.table
-    lateness_ms = table.column("own")["interval_ms"] * profile.lateness_intervals
-    verdicts = order.judge(table.column("order"), stored.rows, stored.sequence, lateness_ms)
-    rows = stored.rows.take(verdicts.accepted)
-    if not len(rows.meter):
-        return []
-    ends = np.flatnonzero(np.append(rows.meter[1:] != rows.meter[:-1], True))
-    released = Released(rows, rows.meter[ends], rows.at[ends] + _CLOSES_ALL_MS)
-    found: list[Result | Contributions] = []
-    for operator in operators:
-        found += operator.on_released(table.column(operator.name), table.view(), released)
-    return found
+    state, lateness_ms = table.column("order"), table.column("own")["interval_ms"] * profile.lateness_intervals
+    taken = order.take(state, stored.rows, stored.sequence, lateness_ms)
+    moved, watermark = taken.released.moved, taken.released.watermark
+    rest = order.advance(state, moved, watermark + lateness_ms[moved] + _CLOSES_ALL_MS)
+    return [
+        result
+        for released in (taken.released, rest.released)
+        for operator in operators
+        for result in operator.on_released(table.column(operator.name), table.view(), released)
+    ]
 
 
 def touching(block: AggregateBlock, begin: int, end: int) -> AggregateBlock | None:

@@ -18,6 +18,7 @@ from flexmeter.role import metrics_option, named, start_role, topology_option, t
 from schemas.catalogue import load_catalogue
 from schemas.topology import Topology
 from streams.registry import OPERATORS
+from streams.warm_up import warm_up
 
 DATABASES: Mapping[str, Callable[[str], Database]] = {
     "http": HttpDatabase,
@@ -68,6 +69,7 @@ def command(
         loop = make_recomputation(topology, stream_name, sink_name, opened, Pace(linger_s, look_again_s))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: loop.stop())
+        warm_up(load_catalogue())
         loop.run()
 
 
