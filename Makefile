@@ -42,6 +42,8 @@ bench: install-tests ## how fast the parts that must be fast are
 	$(VENV) -m bench.coap
 	$(VENV) -m bench.sink
 	$(VENV) -m bench.router
+	$(VENV) -m bench.sink_away --minutes $(or $(MINUTES),1)
+	$(VENV) -m bench.dashboards_speed
 	$(VENV) -m bench.decode
 	$(VENV) -m bench.dlms
 	$(VENV) -m bench.anomaly

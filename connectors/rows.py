@@ -36,11 +36,12 @@ _ROW_BITS = 16
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a record stands in Kafka."""
+    """Where a record stands in Kafka, and since when, ms UTC."""
 
     topic: str
     partition: int
     offset: int
+    written_at: int = 0
 
     def __str__(self) -> str:
         """As dead letters name it.

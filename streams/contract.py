@@ -151,6 +151,10 @@ class Operator:
     """Record types it works on, by the names of schemas/records."""
     gives: ClassVar[frozenset[str]]
     """Record types of its results."""
+    reach_ms: ClassVar[int | None] = None
+    """How far before and after an hour rows bear on its results of that hour, apart from the stretches to a row's
+    neighbours: then these can be computed again from the stored rows (rerun.py). None: they depend on all that came
+    before, or on when it came."""
 
     def dtype(self, quantities: Sequence[Quantity]) -> np.dtype[Any]:
         """The state of one meter with these quantities; none for an operator of parts. A new meter starts as zeros."""

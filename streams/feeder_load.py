@@ -33,6 +33,7 @@ class FeederLoad(Operator):
     version = 1
     takes = frozenset({"ReadingBlock"})
     gives = frozenset({"PartialLoadBlock"})
+    reach_ms = 0
 
     def dtype(self, quantities: Sequence[Quantity]) -> np.dtype[Any]:
         """Last active power, the open minute and the open quarter."""
@@ -51,6 +52,11 @@ class FeederLoad(Operator):
             return []
         energy, covered = measured.sums[:, METERED, 0], measured.sums[:, COVERED, 0]
         return [Contributions(measured.meter, measured.id, energy, covered)]
+
+
+def used(quantities: Sequence[Quantity]) -> list[Quantity]:
+    """Those of these quantities that make up a meter's active power."""
+    return [quantity for quantity, sign in zip(quantities, _signs(tuple(quantities)), strict=True) if sign]
 
 
 def _active_power(rows: Rows, signs: Int64s) -> Int64s:

@@ -34,6 +34,7 @@ class RollingLoad(Operator):
     version = 1
     takes = frozenset({"ReadingBlock"})
     gives = frozenset({"AggregateBlock"})
+    reach_ms = ROLLING_MINUTES * MINUTE_MS
 
     def dtype(self, quantities: Sequence[Quantity]) -> np.dtype[Any]:
         """Last row and registers, the open cells, and the last closed minutes of the rolling window."""

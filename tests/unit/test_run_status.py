@@ -96,7 +96,7 @@ def test_takers_start_before_givers_and_are_told_where_things_are() -> None:
     topology = load_topology("topology.yaml", place.settings({}))
     running = roles(topology, lambda: 22)
     names = [role.name for role in running]
-    assert names == ["sink-clickhouse", "worker-metering", "worker-grid", "bridge-mqtt_malmo"]
+    assert names == ["sink-clickhouse", "worker-metering", "worker-grid", "recompute-metering", "bridge-mqtt_malmo"]
     told = part(running[0], place, Path("topology.yaml"), {"KAFKA_BOOTSTRAP": "broker.example:9092"}).env
     assert told["KAFKA_BOOTSTRAP"] == "127.0.0.1:19"
     assert told["CLICKHOUSE_URL"] == "chdb:///elsewhere/run/clickhouse"
