@@ -5,7 +5,7 @@ VENV := .venv/bin/python
 export PYTHON FLEXMETER_RUN FOR KILLS KAFKA_PORT MQTT_PORT PAGE_PORT NAME
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint proof faults conformance fuzz bench bench-engine soak accuracy doctor clean install install-tests
+.PHONY: help run test lint proof faults dashboards screenshots conformance fuzz bench bench-engine soak accuracy doctor clean install install-tests
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -27,6 +27,12 @@ proof: install ## a week of recorded readings through everything, compared with 
 
 faults: install ## workers and Kafka killed, paused, torn and cut off under load: all results as if nothing had happened
 	$(VENV) -m bench.faults
+
+dashboards: install-tests ## write what Grafana and the local page are given, from dashboards/*.py
+	$(VENV) -m dashboards
+
+screenshots: install-tests ## pictures of the local page, into docs/images; look at them before they are committed
+	$(VENV) -m tests.screenshots
 
 conformance: install-tests ## every decoder on the published telegrams of FLEXMETER_DATA
 	$(VENV) -m bench.conformance

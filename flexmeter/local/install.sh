@@ -41,7 +41,8 @@ needs java openjdk-17-jre-headless
 needs mosquitto mosquitto
 uses_amqp && needs rabbitmq-server rabbitmq-server
 [ -d .parts/kafka ] && cmp -s flexmeter/local/kafka/pom.xml .parts/kafka.pom || { needs mvn maven; jars=yes; }
-[ -d $page/node_modules ] && cmp -s $page/package-lock.json .parts/page.lock || { needs npm npm; scripts=yes; }
+has_scripts() { [ -d $page/node_modules/uplot ] && { [ $tests = no ] || [ -d $page/node_modules/axe-core ]; }; }
+has_scripts && cmp -s $page/package-lock.json .parts/page.lock || { needs npm npm; scripts=yes; }
 if [ $tests = yes ]; then
     needs clickhouse-server clickhouse-server
     needs chromium chromium
@@ -133,8 +134,10 @@ if [ "${jars:-}" ]; then
 fi
 
 # --- the page's scripts, and those of the example of a subscriber ------------------------------------------------------
+kinds=--omit=dev
+[ $tests = yes ] && kinds=--include=dev
 scripts_of() {
-    (cd "$1" && env -u NODE_ENV npm ci --no-audit --no-fund --loglevel=error >&2) ||
+    (cd "$1" && env -u NODE_ENV npm ci $kinds --no-audit --no-fund --loglevel=error >&2) ||
         die "npm failed (see above)" "is its registry reachable? then run this again"
     cp "$1/package-lock.json" "$2"
 }

@@ -248,7 +248,7 @@ def test_the_docs_name_each_variable_of_the_environment_and_each_dashboard() -> 
     assert set(re.findall(r"\bFLEXMETER_[A-Z_]+\b", docs)) - {"FLEXMETER_METRICS_PORT"} == set(
         re.findall(r"\$\{(FLEXMETER_[A-Z_]+)\}", provisioned)
     )
-    assert re.findall(r"^\| ([A-Z][\w ]+) \| .* \| \d+ [hd] \|$", docs, re.MULTILINE) == [
+    assert re.findall(r"^\| ([A-Z][\w ]+) \| .* \| \d+ (?:min|h|d) \|$", docs, re.MULTILINE) == [
         module.dashboard().title for modules in PAGES.values() for module in modules
     ]
 
