@@ -10,6 +10,7 @@ from dashboards.panels import (
     GREEN,
     GREY,
     ORANGE,
+    SEVERITIES,
     VERMILLION,
     WARNING,
     Column,
@@ -248,6 +249,7 @@ def _alerts() -> Panel:
             """),
         {
             "at": Column("dateTimeAsIso"),
+            "severity": Column(words=SEVERITIES),
             "subject": Column(leads_to=("As a meter", to("flexmeter-meter", "meter", "subject"))),
         },
     )

@@ -5,7 +5,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 from dashboards.grid import FEEDERS_METERS
 from dashboards.meter import METER, POWERS, coloured
 from dashboards.page import CLICKHOUSE_SOURCE, FEEDER, SUBSTATION, Line, meters, page, to
-from dashboards.panels import BLUE, FINE, GREEN, ORANGE, VERMILLION, WARNING, Column, lines, number, table
+from dashboards.panels import BLUE, FINE, GREEN, ORANGE, SEVERITIES, VERMILLION, WARNING, Column, lines, number, table
 from dashboards.queries import measured, series
 from dashboards.queries import table as rows
 
@@ -190,6 +190,7 @@ def _alerts() -> Panel:
             """),
         {
             "at": Column("dateTimeAsIso"),
+            "severity": Column(words=SEVERITIES),
             "subject": Column(leads_to=("As a meter", to("flexmeter-meter", "meter", "subject"))),
         },
     )

@@ -31,10 +31,22 @@ test("what is no number is a dash", () => {
 });
 
 test("an axis tells its steps apart, whatever the prefix", () => {
-  assert.deepEqual([310.4, 310.6].map((value) => parts(value, "m3", null, 0.2).number), ["310.4", "310.6"]);
-  assert.deepEqual([5000e3, 10000e3].map((value) => parts(value, "ms", null, 5000e3).number), ["1.4", "2.8"]);
-  assert.deepEqual([96_250, 96_500].map((value) => parts(value, "watt", null, 250).number), ["96.25", "96.50"]);
-  assert.deepEqual([1_000_500, 1_001_000].map((value) => parts(value, "watth", null, 500).number), ["1.0005", "1.0010"]);
+  assert.deepEqual(
+    [310.4, 310.6].map((value) => parts(value, "m3", null, 0.2).number),
+    ["310.4", "310.6"],
+  );
+  assert.deepEqual(
+    [5000e3, 10000e3].map((value) => parts(value, "ms", null, 5000e3).number),
+    ["1.4", "2.8"],
+  );
+  assert.deepEqual(
+    [96_250, 96_500].map((value) => parts(value, "watt", null, 250).number),
+    ["96.25", "96.50"],
+  );
+  assert.deepEqual(
+    [1_000_500, 1_001_000].map((value) => parts(value, "watth", null, 500).number),
+    ["1.0005", "1.0010"],
+  );
 });
 
 test("decimals that a dashboard names are kept", () => {

@@ -4,17 +4,30 @@
 const PALETTE = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#BBBBBB", "#F0E442"];
 // Grafana's names of colours, as members of that palette.
 const NAMED = {
-  green: "#009E73", yellow: "#E69F00", red: "#D55E00", blue: "#0072B2", orange: "#E69F00", purple: "#CC79A7",
-  gray: "#BBBBBB", grey: "#BBBBBB", transparent: "#BBBBBB", text: "#BBBBBB", white: "#BBBBBB", black: "#555555",
+  green: "#009E73",
+  yellow: "#E69F00",
+  red: "#D55E00",
+  blue: "#0072B2",
+  orange: "#E69F00",
+  purple: "#CC79A7",
+  gray: "#BBBBBB",
+  grey: "#BBBBBB",
+  transparent: "#BBBBBB",
+  text: "#BBBBBB",
+  white: "#BBBBBB",
+  black: "#555555",
 };
 /** WCAG 2.2, 1.4.11 and 1.4.3 at level AA. */
-export const GRAPHICS = 3, TEXT = 4.5;
+export const GRAPHICS = 3,
+  TEXT = 4.5;
 
 const channels = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 const hex = (rgb) => `#${rgb.map((c) => Math.round(c).toString(16).padStart(2, "0")).join("")}`;
 
 function luminance(colour) {
-  const [r, g, b] = channels(colour).map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+  const [r, g, b] = channels(colour).map((c) =>
+    c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4,
+  );
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
@@ -54,7 +67,9 @@ export function named(colour) {
 
 /** The colour of the highest step of the thresholds that the value has reached. */
 export function ofThreshold(value, thresholds) {
-  const reached = (thresholds?.steps ?? []).filter((step) => step.value === null || step.value === undefined || value >= step.value);
+  const reached = (thresholds?.steps ?? []).filter(
+    (step) => step.value === null || step.value === undefined || value >= step.value,
+  );
   return named(reached.at(-1)?.color ?? PALETTE[0]);
 }
 
@@ -63,7 +78,8 @@ export function ofSeries(config, number, count, last, ground) {
   const { mode, fixedColor } = config.color ?? {};
   if (mode === "fixed") return named(fixedColor);
   if (mode === "thresholds") return ofThreshold(last, config.thresholds);
-  if (mode === "shades") return mix(legible(named(fixedColor), ground), awayFrom(ground), 1 - (0.65 * number) / Math.max(count, 1));
+  if (mode === "shades")
+    return mix(legible(named(fixedColor), ground), awayFrom(ground), 1 - (0.65 * number) / Math.max(count, 1));
   return PALETTE[number % PALETTE.length];
 }
 

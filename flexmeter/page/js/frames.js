@@ -16,7 +16,8 @@ function toNumber(value) {
   return Number.isFinite(number) ? number : null;
 }
 // Columns of times are in UTC, as ClickHouse prints them: "2026-01-31 12:00:00.000".
-const toMs = (value) => (value === null ? null : Date.parse(`${value.replace(" ", "T")}${value.length > 10 ? "Z" : ""}`));
+const toMs = (value) =>
+  value === null ? null : Date.parse(`${value.replace(" ", "T")}${value.length > 10 ? "Z" : ""}`);
 const READ = { number: toNumber, time: toMs, text: (value) => (value === null ? null : String(value)) };
 
 /** Columns of an answer in JSONCompact: { name, kind: number | time | text, values }, times in ms. */
@@ -44,7 +45,8 @@ export function series(frames) {
       axes[number]?.values.forEach((time, row) => {
         const labels = Object.fromEntries(words.map(({ name, values }) => [name, values[row]]));
         const key = [number, column.name, ...Object.values(labels)].join("\0");
-        if (!made.has(key)) made.set(key, { name: column.name, kind: column.kind, labels, values: Array(times.length).fill(undefined) });
+        if (!made.has(key))
+          made.set(key, { name: column.name, kind: column.kind, labels, values: Array(times.length).fill(undefined) });
         made.get(key).values[placeOf.get(time)] = column.values[row];
       });
     }
@@ -97,24 +99,40 @@ function put(config, path, value) {
 export function reduce(values, how) {
   const there = values.filter((value) => value !== null && value !== undefined);
   const calculations = {
-    last: () => values.at(-1), lastNotNull: () => there.at(-1), first: () => values[0], firstNotNull: () => there[0],
-    min: () => there.reduce((a, b) => Math.min(a, b)), max: () => there.reduce((a, b) => Math.max(a, b)),
-    sum: () => there.reduce((a, b) => a + b), mean: () => there.reduce((a, b) => a + b) / there.length,
-    count: () => there.length, range: () => reduce(there, "max") - reduce(there, "min"),
+    last: () => values.at(-1),
+    lastNotNull: () => there.at(-1),
+    first: () => values[0],
+    firstNotNull: () => there[0],
+    min: () => there.reduce((a, b) => Math.min(a, b)),
+    max: () => there.reduce((a, b) => Math.max(a, b)),
+    sum: () => there.reduce((a, b) => a + b),
+    mean: () => there.reduce((a, b) => a + b) / there.length,
+    count: () => there.length,
+    range: () => reduce(there, "max") - reduce(there, "min"),
     diff: () => there.at(-1) - there[0],
   };
-  return there.length ? (calculations[how] ?? calculations.lastNotNull)() ?? null : null;
+  return there.length ? ((calculations[how] ?? calculations.lastNotNull)() ?? null) : null;
 }
 export const REDUCED = {
-  last: "last", lastNotNull: "last", first: "first", firstNotNull: "first", min: "lowest", max: "highest", sum: "sum",
-  mean: "mean", count: "count", range: "range", diff: "difference",
+  last: "last",
+  lastNotNull: "last",
+  first: "first",
+  firstNotNull: "first",
+  min: "lowest",
+  max: "highest",
+  sum: "sum",
+  mean: "mean",
+  count: "count",
+  range: "range",
+  diff: "difference",
 };
 
 /** What the mappings of a field make of a value: { text, color }, or nothing. */
 export function mapped(value, mappings = []) {
   for (const { type, options } of mappings) {
     if (type === "value" && options[value]) return options[value];
-    if (type === "range" && value !== null && value >= (options.from ?? -Infinity) && value <= (options.to ?? Infinity)) return options.result;
+    if (type === "range" && value !== null && value >= (options.from ?? -Infinity) && value <= (options.to ?? Infinity))
+      return options.result;
     if (type === "regex" && value !== null && pattern(options.pattern).test(value)) return options.result;
     if (type === "special" && value === null && /null/.test(options.match)) return options.result;
   }

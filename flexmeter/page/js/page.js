@@ -23,8 +23,14 @@ let turn = 0;
 function context(panel, range) {
   const theme = colours.theme();
   return {
-    range, theme, clock, shown, zoom: (from, to) => choose({ from: String(from), to: String(to) }),
-    size: `${innerWidth} ${theme.ground}`, sync: board.graphTooltip ? "time" : undefined, isNamed: panel.options?.textMode === "value_and_name",
+    range,
+    theme,
+    clock,
+    shown,
+    zoom: (from, to) => choose({ from: String(from), to: String(to) }),
+    size: `${innerWidth} ${theme.ground}`,
+    sync: board.graphTooltip ? "time" : undefined,
+    isNamed: panel.options?.textMode === "value_and_name",
   };
 }
 
@@ -33,7 +39,9 @@ async function show(panel, range, values, mine) {
   const body = section.querySelector(".body");
   const width = widthMs(range.to - range.from, panel.maxDataPoints ?? body.clientWidth, durationMs(panel.interval));
   try {
-    const found = await Promise.all(panel.targets.map(({ refId }) => ask(shown.uid, { panel: panel.id, ref: refId }, { ...range, width }, values)));
+    const found = await Promise.all(
+      panel.targets.map(({ refId }) => ask(shown.uid, { panel: panel.id, ref: refId }, { ...range, width }, values)),
+    );
     if (mine !== turn) return;
     answers.set(panel.id, { frames: found.map(columns), range });
     draw(section, panel, answers.get(panel.id).frames, context(panel, range));
@@ -116,14 +124,20 @@ function drawMenu() {
   const isChosen = shown.from !== board.time?.from || shown.to !== board.time?.to;
   const time = isChosen ? { from: shown.from, to: shown.to } : {};
   const link = ({ uid, title, description }) => {
-    const made = element("a", { href: address({ uid, ...time, values: new Map() }), textContent: title, title: description });
+    const made = element("a", {
+      href: address({ uid, ...time, values: new Map() }),
+      textContent: title,
+      title: description,
+    });
     if (uid === shown.uid) made.setAttribute("aria-current", "page");
     return element("li", {}, made);
   };
   const [drawable, others] = [menu.filter((each) => each.drawable), menu.filter((each) => !each.drawable)];
   drawable.sort((a, b) => (b.uid === START) - (a.uid === START) || a.title.localeCompare(b.title));
   byId("menu").replaceChildren(...drawable.map(link));
-  if (others.length) byId("left-out").textContent = `Not here: ${others.map(({ title }) => title).join(", ")}, which asks Prometheus; Grafana shows it. `;
+  if (others.length)
+    byId("left-out").textContent =
+      `Not here: ${others.map(({ title }) => title).join(", ")}, which asks Prometheus; Grafana shows it. `;
 }
 
 function addPanels() {
@@ -133,7 +147,8 @@ function addPanels() {
     const section = byId(`panel-${panel.id}`);
     section.querySelector("h2").textContent = panel.title ?? "";
     if (panel.type === "text") say(section, panel.options?.content ?? "", "drawn");
-    else if (panel.type !== "row" && !isAsked(panel)) say(section, "This panel asks Prometheus, which this page has not; Grafana shows it.", "left-out");
+    else if (panel.type !== "row" && !isAsked(panel))
+      say(section, "This panel asks Prometheus, which this page has not; Grafana shows it.", "left-out");
   }
 }
 
@@ -152,7 +167,8 @@ function listen() {
     if (key === "Escape") target.closest("details")?.removeAttribute("open");
   });
   addEventListener("click", ({ target }) => {
-    for (const each of document.querySelectorAll("details[open]")) if (!each.contains(target)) each.removeAttribute("open");
+    for (const each of document.querySelectorAll("details[open]"))
+      if (!each.contains(target)) each.removeAttribute("open");
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   document.addEventListener("visibilitychange", () => document.hidden || (refreshMs(shown) && refresh()));

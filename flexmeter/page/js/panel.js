@@ -12,19 +12,30 @@ import { drawTimeline } from "./timeline.js";
 
 // type -> what draws it: (body, panel, frames, context) -> whether there was anything to draw
 const DRAW = {
-  timeseries: drawPlot, graph: drawPlot, trend: drawPlot,
-  stat: drawStat, gauge: drawGauge, bargauge: drawBars, barchart: drawBars, piechart: drawBars,
-  "state-timeline": drawTimeline, "status-history": drawTimeline,
+  timeseries: drawPlot,
+  graph: drawPlot,
+  trend: drawPlot,
+  stat: drawStat,
+  gauge: drawGauge,
+  bargauge: drawBars,
+  barchart: drawBars,
+  piechart: drawBars,
+  "state-timeline": drawTimeline,
+  "status-history": drawTimeline,
   table: drawTable,
 };
 export const CLICKHOUSE = "grafana-clickhouse-datasource";
 
 /** The section of a panel, in Grafana's place on a grid of 24 columns. */
 export function frame(panel) {
-  const section = element("section", { id: `panel-${panel.id}`, className: panel.type === "row" ? "row" : `panel ${panel.type}` });
+  const section = element("section", {
+    id: `panel-${panel.id}`,
+    className: panel.type === "row" ? "row" : `panel ${panel.type}`,
+  });
   section.setAttribute("aria-labelledby", `title-${panel.id}`);
   const { x, y, w, h } = panel.gridPos;
-  for (const [name, value] of Object.entries({ "--x": x + 1, "--y": y + 1, "--w": w, "--h": h })) section.style.setProperty(name, value);
+  for (const [name, value] of Object.entries({ "--x": x + 1, "--y": y + 1, "--w": w, "--h": h }))
+    section.style.setProperty(name, value);
   const heading = element("h2", { id: `title-${panel.id}` });
   section.append(element("header", {}, heading, ...buttons(panel)), element("div", { className: "body" }));
   section.dataset.state = "waiting";
@@ -33,12 +44,31 @@ export function frame(panel) {
 
 function buttons(panel) {
   if (panel.type === "row" || panel.type === "text") return [];
-  const about = element("details", { className: "about" }, element("summary", { "aria-label": `About: ${panel.title}`, textContent: "i" }), element("p", { textContent: panel.description ?? "" }));
-  about.addEventListener("focusout", ({ relatedTarget }) => about.contains(relatedTarget) || about.removeAttribute("open"));
+  const about = element(
+    "details",
+    { className: "about" },
+    element("summary", { "aria-label": `About: ${panel.title}`, textContent: "i" }),
+    element("p", { textContent: panel.description ?? "" }),
+  );
+  about.addEventListener(
+    "focusout",
+    ({ relatedTarget }) => about.contains(relatedTarget) || about.removeAttribute("open"),
+  );
   const made = panel.description ? [about] : [];
   if (panel.type === "stat" || panel.type === "gauge") return made;
-  const behind = element("button", { type: "button", className: "behind", "aria-pressed": "false", textContent: "Table", title: "The numbers behind this panel" });
-  const csv = element("button", { type: "button", className: "csv", textContent: "CSV", title: "Its numbers as a file" });
+  const behind = element("button", {
+    type: "button",
+    className: "behind",
+    "aria-pressed": "false",
+    textContent: "Table",
+    title: "The numbers behind this panel",
+  });
+  const csv = element("button", {
+    type: "button",
+    className: "csv",
+    textContent: "CSV",
+    title: "Its numbers as a file",
+  });
   return panel.type === "table" ? [csv, ...made] : [behind, csv, ...made];
 }
 

@@ -5,7 +5,8 @@ export function stacked(fields) {
   const sums = { normal: { up: [], down: [] }, percent: { up: [], down: [] } };
   const totals = [];
   for (const { values, config } of fields) {
-    if (config.custom?.stacking?.mode === "percent") values.forEach((value, i) => (totals[i] = (totals[i] ?? 0) + Math.abs(value ?? 0)));
+    if (config.custom?.stacking?.mode === "percent")
+      values.forEach((value, i) => (totals[i] = (totals[i] ?? 0) + Math.abs(value ?? 0)));
   }
   return fields.map(({ values, config }) => {
     const mode = config.custom?.stacking?.mode;

@@ -24,7 +24,10 @@ export function drawStat(body, panel, frames, context) {
     return element("div", {}, ...said, bigValue(field, context), ...spark(panel, field, context));
   });
   body.replaceChildren(element("div", { className: "values" }, ...numbers));
-  return fields.some(({ value }) => value !== null && value !== undefined) || fields.some(({ config }) => config.noValue !== undefined);
+  return (
+    fields.some(({ value }) => value !== null && value !== undefined) ||
+    fields.some(({ config }) => config.noValue !== undefined)
+  );
 }
 
 const name = ({ title }) => element("p", { className: "name", textContent: title });
@@ -38,7 +41,8 @@ function bigValue(field, { clock, theme }) {
     made.append(number, element("small", { textContent: suffix ? ` ${suffix}` : "" }));
   } else made.textContent = whole;
   made.style.fontSize = `min(2.3rem, ${Math.round(150 / Math.max(whole.length, 4))}cqi)`;
-  if (value !== null && value !== undefined) made.style.color = colours.legible(colourOf(field, value), theme.ground, colours.TEXT);
+  if (value !== null && value !== undefined)
+    made.style.color = colours.legible(colourOf(field, value), theme.ground, colours.TEXT);
   return made;
 }
 
@@ -54,10 +58,20 @@ function spark(panel, { values, config, value }, { theme }) {
   const there = values.filter((each) => typeof each === "number");
   if (panel.options?.graphMode !== "area" || there.length < 2) return [];
   const [low, high] = [Math.min(...there), Math.max(...there)];
-  const points = there.map((each, i) => `${(100 * i) / (there.length - 1)},${29 - (28 * (each - low)) / (high - low || 1)}`);
+  const points = there.map(
+    (each, i) => `${(100 * i) / (there.length - 1)},${29 - (28 * (each - low)) / (high - low || 1)}`,
+  );
   const stroke = colours.legible(colourOf({ config }, value), theme.ground);
-  const line = svg("polyline", { points: points.join(" "), fill: "none", stroke, "stroke-width": 1.5, "vector-effect": "non-scaling-stroke" });
-  return [svg("svg", { viewBox: "0 0 100 30", preserveAspectRatio: "none", class: "spark", "aria-hidden": "true" }, line)];
+  const line = svg("polyline", {
+    points: points.join(" "),
+    fill: "none",
+    stroke,
+    "stroke-width": 1.5,
+    "vector-effect": "non-scaling-stroke",
+  });
+  return [
+    svg("svg", { viewBox: "0 0 100 30", preserveAspectRatio: "none", class: "spark", "aria-hidden": "true" }, line),
+  ];
 }
 
 /** A value on an arc from min to max, with the thresholds around it. */
@@ -71,15 +85,35 @@ function dial(field, context) {
   const { min = 0, max = field.config.unit === "percentunit" ? 1 : 100, thresholds } = field.config;
   const share = (value) => Math.min(Math.max((value - min) / (max - min || 1), 0), 1);
   const arcs = (thresholds?.steps ?? []).map(({ value, color }, i, steps) =>
-    arc(46, 3, share(value ?? min), share(steps[i + 1]?.value ?? max), colours.legible(colours.named(color), context.theme.ground)));
+    arc(
+      46,
+      3,
+      share(value ?? min),
+      share(steps[i + 1]?.value ?? max),
+      colours.legible(colours.named(color), context.theme.ground),
+    ),
+  );
   const colour = colours.legible(colourOf(field, field.value), context.theme.ground);
-  const picture = svg("svg", { viewBox: "0 0 100 58", class: "dial", "aria-hidden": "true" },
-    arc(39, 9, 0, 1, context.theme.grid), arc(39, 9, 0, share(field.value), colour), ...arcs);
+  const picture = svg(
+    "svg",
+    { viewBox: "0 0 100 58", class: "dial", "aria-hidden": "true" },
+    arc(39, 9, 0, 1, context.theme.grid),
+    arc(39, 9, 0, share(field.value), colour),
+    ...arcs,
+  );
   return element("div", {}, name(field), picture, bigValue(field, context));
 }
 
 /** A piece of the half circle, by shares of it. */
 function arc(radius, width, begins, ends, stroke) {
-  const at = (share) => [50 - radius * Math.cos(Math.PI * share), 54 - radius * Math.sin(Math.PI * share)].map((n) => n.toFixed(2)).join(" ");
-  return svg("path", { d: `M ${at(begins)} A ${radius} ${radius} 0 0 1 ${at(ends)}`, fill: "none", stroke, "stroke-width": width });
+  const at = (share) =>
+    [50 - radius * Math.cos(Math.PI * share), 54 - radius * Math.sin(Math.PI * share)]
+      .map((n) => n.toFixed(2))
+      .join(" ");
+  return svg("path", {
+    d: `M ${at(begins)} A ${radius} ${radius} 0 0 1 ${at(ends)}`,
+    fill: "none",
+    stroke,
+    "stroke-width": width,
+  });
 }

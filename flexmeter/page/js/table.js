@@ -30,13 +30,26 @@ export function show(body, fields, context, title) {
   const again = () => show(body, fields, context, title);
   const order = rowOrder(fields, sorted.get(body));
   const head = element("tr", {}, ...fields.map((field) => heading(field, body, again)));
-  const rows = order.slice(0, ROWS).map((row) => element("tr", {}, ...fields.map((field) => cell(field, row, fields, context))));
+  const rows = order
+    .slice(0, ROWS)
+    .map((row) => element("tr", {}, ...fields.map((field) => cell(field, row, fields, context))));
   const table = element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows));
-  const more = order.length > ROWS ? [element("p", { className: "more", textContent: `${ROWS} of ${order.length} rows are shown.` })] : [];
+  const more =
+    order.length > ROWS
+      ? [element("p", { className: "more", textContent: `${ROWS} of ${order.length} rows are shown.` })]
+      : [];
   const scroll = body.querySelector(":scope > .scroll");
   const at = scroll?.contains(document.activeElement) ? placeOfFocus(scroll) : -1;
   if (scroll) scroll.replaceChildren(table, ...more);
-  else body.replaceChildren(element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": `Table: ${title}` }, table, ...more));
+  else
+    body.replaceChildren(
+      element(
+        "div",
+        { className: "scroll", tabIndex: 0, role: "region", "aria-label": `Table: ${title}` },
+        table,
+        ...more,
+      ),
+    );
   if (at >= 0) focusable(scroll)[at]?.focus();
 }
 
@@ -90,14 +103,17 @@ function linked(field, shown, value, row, fields, { shown: page }) {
 function colourOf({ config }, value) {
   const instead = mapped(value, config.mappings)?.color;
   if (instead) return colours.named(instead);
-  return config.color?.mode === "fixed" ? colours.named(config.color.fixedColor) : colours.ofThreshold(value, config.thresholds);
+  if (config.color?.mode === "fixed") return colours.named(config.color.fixedColor);
+  return typeof value === "number" ? colours.ofThreshold(value, config.thresholds) : null;
 }
 
 function paint(made, type, colour, ground) {
+  if (!colour) return;
   if (type === "color-text") made.style.color = colours.legible(colour, ground, colours.TEXT);
   else {
     made.style.backgroundColor = colour;
-    made.style.color = colours.contrast("#000000", colour) > colours.contrast("#ffffff", colour) ? "#000000" : "#ffffff";
+    made.style.color =
+      colours.contrast("#000000", colour) > colours.contrast("#ffffff", colour) ? "#000000" : "#ffffff";
   }
 }
 

@@ -4,10 +4,49 @@ const UNIT_MS = { s: 1e3, m: 60e3, h: 3600e3, d: 86400e3, w: 7 * 86400e3 };
 const NAMES = { s: "second", m: "minute", h: "hour", d: "day", w: "week" };
 // Widths that a point of a plot may have, as Grafana rounds them.
 const WIDTHS_MS = [
-  10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 10e3, 15e3, 20e3, 30e3, 60e3, 120e3, 300e3, 600e3, 900e3, 1200e3, 1800e3,
-  3600e3, 7200e3, 10800e3, 21600e3, 43200e3, 86400e3, 7 * 86400e3, 30 * 86400e3, 365 * 86400e3,
+  10,
+  20,
+  50,
+  100,
+  200,
+  500,
+  1e3,
+  2e3,
+  5e3,
+  10e3,
+  15e3,
+  20e3,
+  30e3,
+  60e3,
+  120e3,
+  300e3,
+  600e3,
+  900e3,
+  1200e3,
+  1800e3,
+  3600e3,
+  7200e3,
+  10800e3,
+  21600e3,
+  43200e3,
+  86400e3,
+  7 * 86400e3,
+  30 * 86400e3,
+  365 * 86400e3,
 ];
-export const QUICK = ["now-5m", "now-15m", "now-1h", "now-3h", "now-6h", "now-12h", "now-24h", "now-48h", "now-7d", "now-30d", "now-90d"];
+export const QUICK = [
+  "now-5m",
+  "now-15m",
+  "now-1h",
+  "now-3h",
+  "now-6h",
+  "now-12h",
+  "now-24h",
+  "now-48h",
+  "now-7d",
+  "now-30d",
+  "now-90d",
+];
 
 /** Milliseconds of "10s", "1h"; 0 of anything else. */
 export function durationMs(text) {
@@ -21,7 +60,8 @@ export function moment(text, now, ends = false) {
   const found = /^now((?:[+-]\d+[smhdw])*)(\/[hdw])?$/.exec(text);
   if (!found) return null;
   let at = now;
-  for (const [, sign, number, unit] of found[1].matchAll(/([+-])(\d+)([smhdw])/g)) at += (sign === "-" ? -1 : 1) * number * UNIT_MS[unit];
+  for (const [, sign, number, unit] of found[1].matchAll(/([+-])(\d+)([smhdw])/g))
+    at += (sign === "-" ? -1 : 1) * number * UNIT_MS[unit];
   return found[2] ? edge(at, found[2][1], ends) : at;
 }
 

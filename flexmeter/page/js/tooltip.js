@@ -36,7 +36,13 @@ function show(box, { plot, place, times, fields, hidden, context }, mode, sort) 
   const lines = there.slice(0, 12).map((field) => {
     const swatch = element("span", { className: "swatch" });
     swatch.style.backgroundColor = field.colour;
-    return element("p", {}, swatch, element("span", { textContent: field.title }), element("b", { textContent: text(field.values[idx], field, context.clock) }));
+    return element(
+      "p",
+      {},
+      swatch,
+      element("span", { textContent: field.title }),
+      element("b", { textContent: text(field.values[idx], field, context.clock) }),
+    );
   });
   box.replaceChildren(element("p", { className: "when", textContent: context.clock.second(times[idx]) }), ...lines);
   const x = left + plot.over.offsetLeft;
