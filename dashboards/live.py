@@ -4,7 +4,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from dashboards.grid import FEEDERS_METERS
 from dashboards.meter import METER, POWERS, coloured
-from dashboards.page import CLICKHOUSE_SOURCE, FEEDER, SUBSTATION, Line, meters, page, to
+from dashboards.page import CLICKHOUSE_SOURCE, FEEDER, SUBSTATION, Line, meters, page, profiles_with, to
 from dashboards.panels import BLUE, FINE, GREEN, ORANGE, SEVERITIES, VERMILLION, WARNING, Column, lines, number, table
 from dashboards.queries import measured, series
 from dashboards.queries import table as rows
@@ -12,6 +12,7 @@ from dashboards.queries import table as rows
 # A replay of old readings says nothing about latency.
 _RECENT = "abs(dateDiff('second', at, received_at)) < 3600"
 _INSERTED = "$__timeFilter_ms(inserted_at)"
+_ELECTRIC = sorted({*profiles_with("active_power_l1_w"), *profiles_with("active_power_w")})
 _PHASES = {"L1": "active_power_l1_w", "L2": "active_power_l2_w", "L3": "active_power_l3_w"}
 
 
@@ -21,7 +22,7 @@ def dashboard() -> Dashboard:
         "flexmeter-live",
         "Live",
         "What comes in now, how long it takes, and what is wrong.",
-        [CLICKHOUSE_SOURCE, SUBSTATION, FEEDER, meters()],
+        [CLICKHOUSE_SOURCE, SUBSTATION, FEEDER, meters(_ELECTRIC)],
         [
             Line(4, [_throughput_now(), _latency_now(), _slowest_now(), _meters(), _open_alerts(), _set_aside()]),
             Line(9, [_feeder(), _meter()]),

@@ -29,12 +29,11 @@ class Shot:
 
 
 SHOTS: Sequence[Shot] = [
-    Shot("live", "/?refresh=off"),
-    Shot("live-dark", "/?refresh=off", scheme="dark"),
-    Shot("fleet", "/d/flexmeter-fleet?refresh=off"),
-    Shot("grid-dark", "/d/flexmeter-grid?refresh=off", scheme="dark"),
-    Shot("meter", "/d/flexmeter-meter?var-meter=E350-00000&refresh=off", height=1240),
-    Shot("heat-narrow", "/d/flexmeter-heat?refresh=off", width=800, height=1200),
+    Shot("live", "/"),
+    Shot("live-dark", "/", scheme="dark"),
+    Shot("grid-dark", "/d/flexmeter-grid", scheme="dark"),
+    Shot("meter", "/d/flexmeter-meter?var-meter=E350-00000&from=now-3h&to=now", height=1240),
+    Shot("heat-narrow", "/d/flexmeter-heat", width=800, height=1200),
 ]
 
 
@@ -53,7 +52,9 @@ def write(picture: bytes, path: Path) -> int:
     """Its size in bytes; ValueError if it is too large to be committed."""
     small = io.BytesIO()
     with Image.open(io.BytesIO(picture)) as image:
-        image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+        image.convert("RGB").quantize(method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+            small, "PNG", optimize=True
+        )
     if small.tell() > MOST_BYTES:
         raise ValueError(f"{path} would be {small.tell():,} bytes")
     path.write_bytes(small.getvalue())

@@ -2,7 +2,7 @@
 
 import uPlot from "/uPlot.js";
 import * as colours from "./colours.js";
-import { tickLabels } from "./time.js";
+import { durationMs, tickLabels } from "./time.js";
 import { say } from "./units.js";
 
 const FONT = "12px system-ui, 'DejaVu Sans', sans-serif";
@@ -20,6 +20,7 @@ const isStacked = ({ config }) => ["normal", "percent"].includes(stacking({ conf
 export function options(place, panel, made) {
   const { fields, context } = made;
   const units = [...new Set(fields.map(unitOf))];
+  const widest = widestBar(panel.interval, context.range, place.clientWidth);
   return {
     ms: 1,
     width: place.clientWidth,
@@ -51,7 +52,10 @@ export function options(place, panel, made) {
       ),
     },
     axes: [timeAxis(made), ...units.map((unit, i) => valueAxis(unit, i, fields, context.theme))],
-    series: [{}, ...order(fields).map((i) => oneSeries(fields[i], `y${units.indexOf(unitOf(fields[i]))}`, context))],
+    series: [
+      {},
+      ...order(fields).map((i) => oneSeries(fields[i], `y${units.indexOf(unitOf(fields[i]))}`, context, widest)),
+    ],
     bands: bands(fields, context.theme),
     hooks: {
       drawClear: [(plot) => drawThresholds(plot, panel, fields[0], context.theme)],
@@ -100,15 +104,15 @@ function valueAxis(unit, number, fields, theme) {
 function extent(fields, low, high) {
   const { min, max, custom = {} } = fields[0].config;
   const fromZero = fields.some(({ config }) => config.custom?.drawStyle === "bars" || isStacked({ config }));
-  const lowest = Math.min(low ?? 0, custom.axisSoftMin ?? Infinity, fromZero ? 0 : Infinity);
-  const highest = Math.max(high ?? 0, custom.axisSoftMax ?? -Infinity, fromZero ? 0 : -Infinity);
+  const lowest = Math.min(low ?? 0, min ?? custom.axisSoftMin ?? Infinity, fromZero ? 0 : Infinity);
+  const highest = Math.max(high ?? 0, max ?? custom.axisSoftMax ?? -Infinity, fromZero ? 0 : -Infinity);
   const [from, to] = uPlot.rangeNum(lowest, highest, 0.08, true);
   const bottom = min ?? (fromZero && lowest === 0 ? 0 : from);
   const top = max ?? (fromZero && highest === 0 && lowest < 0 ? 0 : to);
   return [bottom, Math.max(top, bottom + 1e-9)];
 }
 
-function oneSeries({ title, config, colour }, scale, { theme }) {
+function oneSeries({ title, config, colour }, scale, { theme }, widest) {
   const {
     drawStyle = "line",
     lineWidth = 1.5,
@@ -128,7 +132,7 @@ function oneSeries({ title, config, colour }, scale, { theme }) {
       drawStyle === "bars" ? colour : fillOpacity ? colours.mix(colour, theme.ground, fillOpacity / 100) : undefined,
     dash: lineStyle?.fill === "dash" ? (lineStyle.dash ?? [10, 10]) : lineStyle?.fill === "dot" ? [2, 4] : undefined,
     spanGaps: Boolean(spanNulls),
-    paths: paths(drawStyle, lineInterpolation),
+    paths: paths(drawStyle, lineInterpolation, widest),
     points: { size: pointSize, ...pointsOf(drawStyle, showPoints) },
   };
 }
@@ -147,8 +151,14 @@ export function lonely(values) {
   return places.filter((_, i) => isThere(i) && !isThere(i - 1) && !isThere(i + 1));
 }
 
-function paths(drawStyle, interpolation) {
-  if (drawStyle === "bars") return uPlot.paths.bars({ size: [0.85, 80], align: 1 });
+/** How wide [px] a bar may be: as the time that it stands for, if that is known. */
+function widestBar(interval, { from, to }, width) {
+  const ms = durationMs(interval);
+  return ms ? Math.max((0.88 * width * ms) / (to - from), 2) : 80;
+}
+
+function paths(drawStyle, interpolation, widest) {
+  if (drawStyle === "bars") return uPlot.paths.bars({ size: [0.88, widest], align: 1 });
   if (drawStyle === "points") return () => null;
   if (interpolation === "stepAfter") return uPlot.paths.stepped({ align: 1 });
   if (interpolation === "stepBefore") return uPlot.paths.stepped({ align: -1 });

@@ -45,6 +45,7 @@ export function drawPlot(body, panel, frames, context) {
     fields.map(({ title, colour, config }) => [title, colour, config.unit]),
     [...hidden],
     context.size,
+    context.range.to - context.range.from,
   ]);
   const before = drawn.get(body);
   if (before?.key === key && before.plot.root.isConnected) {

@@ -106,7 +106,7 @@ export const isTimeUnit = (unit) => /^(dateTime|time:)/.test(unit ?? "");
 
 /** { number, suffix } of a finite value: four digits, or `decimals`; `step` is what must still be told apart. */
 export function parts(value, unit = "none", decimals = null, step = null) {
-  const { scale, suffix } = (UNITS[unit] ?? fixed(unit))(value);
+  const { scale, suffix } = (UNITS[unit] ?? fixed(unit))(value === 0 && step !== null ? step : value);
   const shown = value * scale;
   const digits = decimals ?? (step === null ? decimalsOf(shown) : decimalsOfStep(step * scale));
   const options = { maximumFractionDigits: digits, minimumFractionDigits: step === null ? (decimals ?? 0) : digits };
