@@ -18,18 +18,8 @@ from flexmeter.local.ports import free_port
 from flexmeter.page.boards import FOLDER
 from flexmeter.page.interface import Interface
 from schemas.catalogue import load_catalogue
-from tests.district import day_until
+from tests.district import AS_THEY_CAME, day_until
 from tests.sink_process import reachable
-
-# The day is inserted at once: this puts each row where it would have been, had it come when it was made.
-_AS_THEY_CAME = [
-    f"ALTER TABLE flexmeter.{table} UPDATE inserted_at = {made} + toIntervalMillisecond({after}) WHERE 1 "
-    "SETTINGS mutations_sync = 2"
-    for table, made, after in [
-        ("readings_raw", "at", "180 + cityHash64(meter, at) % 400"),
-        ("aggregates_raw", "end", "1900 + cityHash64(meter, start) % 400"),
-    ]
-]
 
 
 @contextmanager
@@ -57,7 +47,7 @@ def main(folder: str, port: str, homes: str) -> None:
     for offset, record in enumerate(day_until(time.time_ns() // 1_000_000, int(homes))):
         for rows in ROWS[type(record)](record, Origin("t", 0, offset)):
             store.insert(rows.table, rows.columns)
-    store.migrate(_AS_THEY_CAME)
+    store.migrate(AS_THEY_CAME)
     interface = Interface(store, int(port), Path(folder, "dashboards"))
     sys.stdin.read()
     interface.close()
