@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { toCsv } from "../../flexmeter/page/js/csv.js";
-import { columns, configured, mapped, reduce, series } from "../../flexmeter/page/js/frames.js";
+import { columns, configured, lonely, mapped, reduce, series } from "../../flexmeter/page/js/frames.js";
 import { stacked } from "../../flexmeter/page/js/stack.js";
 import { pieces } from "../../flexmeter/page/js/timeline.js";
 
@@ -155,4 +155,10 @@ test("a file of commas", () => {
     { name: 'a "b"', kind: "text", values: ["x,y", "z"] },
   ]);
   assert.equal(made, 'at,"a ""b"""\r\n1970-01-01T00:00:00.000Z,"x,y"\r\n,z\r\n');
+});
+
+test("a value with none beside it is seen only as a point", () => {
+  assert.deepEqual(lonely([1, null, 2, undefined, 3, null, 4]), [0, 6]);
+  assert.deepEqual(lonely([undefined, 5, undefined]), [1]);
+  assert.deepEqual(lonely([1, 2]), []);
 });

@@ -54,6 +54,13 @@ export function series(frames) {
   return { times, series: [...made.values()] };
 }
 
+/** Where there is a value without one before or behind it, to which a line could lead. */
+export function lonely(values) {
+  const places = values.map((value, i) => (value === undefined ? -1 : i)).filter((i) => i >= 0);
+  const isThere = (i) => typeof values[places[i]] === "number";
+  return places.filter((_, i) => isThere(i) && !isThere(i - 1) && !isThere(i + 1));
+}
+
 /** The fields with `config` and `title`: a panel's defaults, and its overrides for them. */
 export function configured(fields, { defaults = {}, overrides = [] } = {}) {
   return fields.map((field) => {

@@ -2,6 +2,7 @@
 
 import uPlot from "/uPlot.js";
 import * as colours from "./colours.js";
+import { lonely } from "./frames.js";
 import { durationMs, tickLabels } from "./time.js";
 import { say } from "./units.js";
 
@@ -142,13 +143,6 @@ function pointsOf(drawStyle, wanted) {
   if (drawStyle === "bars") return { show: false };
   const filter = (plot, number, isRoom) => (isRoom ? null : lonely(plot.data[number]));
   return wanted === "never" ? { show: () => false, filter } : { filter }; // else all of them, where there is room
-}
-
-/** Where there is a value without one before or behind it, to which a line could lead. */
-export function lonely(values) {
-  const places = values.map((value, i) => (value === undefined ? -1 : i)).filter((i) => i >= 0);
-  const isThere = (i) => typeof values[places[i]] === "number";
-  return places.filter((_, i) => isThere(i) && !isThere(i - 1) && !isThere(i + 1));
 }
 
 /** How wide [px] a bar may be: as the time that it stands for, if that is known. */
