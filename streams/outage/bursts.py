@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from schemas.blocks import Int64s
 from streams.outage.assumptions import Assumptions
-from streams.outage.likelihood import NEVER, due, gateway_silence, log_silence, slowest_ms
+from streams.outage.likelihood import NEVER, due, gateway_silence, heard_until, log_silence, slowest_ms
 from streams.outage.state import State
 from streams.outage.tree import Grid
 
@@ -98,7 +98,7 @@ def quiet_burst(grid: Grid, state: State, root: int, explained: Mask, now_ms: in
     """
     rows = grid.meters(int(grid.roots[root]))
     meters = state.meters[rows]
-    until = np.minimum(now_ms, state.alive_ms[grid.comms.of_meter[rows]]) - slowest_ms(state.reading_delays)
+    until = heard_until(grid, state, rows, now_ms)
     read = np.maximum(meters["counted_ms"], meters["excused_ms"])
     missed = due(read, until, meters["interval_ms"])
     silent = log_silence(missed, meters["reading_delivery"], assumed.mute) < np.log(OVERDUE)
