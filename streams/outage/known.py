@@ -64,7 +64,7 @@ class Known:
             "now_ms": self.now_ms,
             "waiting": _bytes(b"".join(records)),
             "waiting_lengths": np.array([len(record) for record in records], np.int64),
-            "days": _bytes(orjson.dumps(self.days.saved())),
+            "days": self.days.saved(),
         }
         if self.state is not None:
             found |= {f"state.{name}": value for name, value in self.state.saved().items()}
@@ -85,7 +85,7 @@ class Known:
             speakers=saved["speakers"],
             now_ms=saved["now_ms"],
             waiting=_records(saved["waiting"].tobytes(), saved["waiting_lengths"]),
-            days=Days.loaded(orjson.loads(saved["days"].tobytes())),
+            days=Days.loaded(saved["days"]),
         )
         state = {name.removeprefix("state."): value for name, value in saved.items() if name.startswith("state.")}
         if state:
