@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("flexmeter.commands.replay", "Rebuild a stream whose operators changed."),
     "sink": ("flexmeter.commands.sink", "Write topics to ClickHouse; serve the local page."),
     "fleet": ("flexmeter.commands.fleet", "Be many meters that speak the real protocols."),
+    "grid": ("flexmeter.commands.grid", "Publish the grid for the stream that looks for outages."),
     "topology": ("flexmeter.commands.topology", "Check and show topology.yaml."),
     "decode": ("flexmeter.commands.decode", "Decode one payload and show what it says."),
     "send": ("flexmeter.commands.send", "Put one reading on the bus and show where it went."),
