@@ -22,7 +22,7 @@ def blocks_of(substation: str, nodes: Sequence[Node], at_ms: int) -> Iterator[Gr
 
 def by_substation(nodes: Sequence[Node]) -> dict[str, list[Node]]:
     """The nodes under each node that nothing supplies, and the gateways that its meters are heard through."""
-    by_id = {node.node_id: node for node in nodes}
+    by_id = {node.meter_id: node for node in nodes if node.meter_id} | {node.node_id: node for node in nodes}
     supply = [node for node in nodes if node.kind != GATEWAY]
     found: dict[str, list[Node]] = {node.node_id: [] for node in supply if not node.parent_id}
     top: dict[str, str] = {}
