@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from flexmeter.grid_file import Work, nodes_of, read_calendar, works_at
+from schemas.alert import Alert
 from schemas.blocks import EventBlock, GridBlock, HeardBlock
 from schemas.catalogue import load_catalogue
 from schemas.faults import Faults
@@ -200,9 +201,8 @@ def live(begin: int, end: int, lit: list[str], nodes: list[GridBlock] | None = N
 
 
 def told(into: Shard, log: list[object]) -> list[tuple[str, str, str]]:
-    results = list(feed(into, log))  # type: ignore[arg-type]
-    alerts = [result for result in results if type(result).__name__ == "Alert"]
-    return [(alert.subject, alert.state, alert.evidence["ending"] or alert.evidence["phase"]) for alert in alerts]  # type: ignore[union-attr]
+    alerts = [result for result in feed(into, log) if isinstance(result, Alert)]  # type: ignore[arg-type]
+    return [(alert.subject, alert.state, alert.evidence["ending"] or alert.evidence["phase"]) for alert in alerts]
 
 
 def gasp(second: int, meters: list[str]) -> EventBlock:
