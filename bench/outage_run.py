@@ -1,6 +1,7 @@
 """A recorded scenario through the product: a metering shard with `presence` and `heard`, a grid shard with `outage`.
 
 Beats are made from the times of arrival: every 250 ms on the evidence, every second on the readings, as bridges do.
+Where nothing comes and nothing is due, only those every 2 s are made: the others would change nothing.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +28,7 @@ from streams.turn import Block
 
 TURN_MS = 250
 READINGS_TURN_MS = 1_000
+IDLE_MS = 2_000
 AFTER_MS = 120_000
 """Beats go on for this long after the last event."""
 BRIDGE = "bench"
@@ -63,6 +65,7 @@ class Line:
         self.columns = {name: list(catalogue.profiles[name].quantities) for name in (HOME, STATION)}
         self.works: dict[str, list[tuple[str, int, int]]] = {}
         self.out = Published()
+        self.has_arrived = False
 
     def register(self, grid: Grid, at_ms: int) -> None:
         """Publish the grid."""
@@ -73,6 +76,7 @@ class Line:
     def arrive(self, events: Sequence[Event]) -> None:
         """What came within a turn, in blocks of what came at once. A voltage goes before a reading of the same time."""
         used = [event for event in events if self._is_known(event)]
+        self.has_arrived |= bool(used)
         self.out.unknown += len(events) - len(used)
         for received_at, some in groupby(used, lambda event: event.received_at_ms):
             together = list(some)
@@ -89,9 +93,20 @@ class Line:
 
     def beat(self, now_ms: int) -> None:
         """Time moves on."""
-        if now_ms % READINGS_TURN_MS == 0:
+        if now_ms % (READINGS_TURN_MS if self.has_arrived else IDLE_MS) == 0:
             self._take(self.metering, Beat(BRIDGE, now_ms))
+            self.has_arrived = False
         self._evidence(Beat(BRIDGE, now_ms))
+
+    def idle(self, now_ms: int, until_ms: int) -> None:
+        """Time moves on from one turn to another; nothing comes before the latter."""
+        while (now_ms := now_ms + TURN_MS) < until_ms:
+            if now_ms % IDLE_MS == 0 or (self.has_arrived and now_ms % READINGS_TURN_MS == 0) or self._is_due(now_ms):
+                self.beat(now_ms)
+
+    def _is_due(self, now_ms: int) -> bool:
+        known = self.grid.wholes["outage"]
+        return isinstance(known, Known) and known.state is not None and bool((known.state.due_ms <= now_ms).any())
 
     def _take(self, shard: Shard, record: Record) -> None:
         for result in shard.take(record) or []:
@@ -156,15 +171,13 @@ def run(grid: Grid, events: Iterable[Event], assumed: Assumptions | None = None)
         if not now_ms:
             line.register(grid, beat_ms)
             now_ms = beat_ms - TURN_MS
-        while now_ms + TURN_MS < beat_ms:
-            now_ms += TURN_MS
-            line.beat(now_ms)
+        line.idle(now_ms, beat_ms)
         line.arrive(arrived)
         now_ms = beat_ms
         line.beat(now_ms)
-    for _ in range(AFTER_MS // TURN_MS if now_ms else 0):
-        now_ms += TURN_MS
-        line.beat(now_ms)
+    if now_ms:
+        line.idle(now_ms, now_ms + AFTER_MS)
+        now_ms += AFTER_MS - TURN_MS
     line.out.interruptions, line.out.end_ms = _interruptions(line.grid), now_ms
     return line.out
 
