@@ -14,7 +14,7 @@ run: install ## everything on this machine, shown live; Ctrl-C ends it (FOR=60: 
 	@exec setpriv --pdeathsig TERM $(VENV) -m flexmeter run
 
 test: install-tests lint ## all tests, on real Kafka, mosquitto, chdb and clickhouse-server
-	$(VENV) -m pytest
+	$(VENV) -m pytest --numprocesses auto --dist loadfile --durations 12
 
 lint: install-tests ## style, types, and who may import whom
 	$(VENV) -m ruff format --check
@@ -41,6 +41,9 @@ bench: install-tests ## how fast the parts that must be fast are
 	$(VENV) -m bench.http
 	$(VENV) -m bench.coap
 	$(VENV) -m bench.sink
+	$(VENV) -m bench.router
+	$(VENV) -m bench.sink_away --minutes $(or $(MINUTES),1)
+	$(VENV) -m bench.dashboards_speed
 	$(VENV) -m bench.decode
 	$(VENV) -m bench.dlms
 	$(VENV) -m bench.anomaly

@@ -15,7 +15,7 @@ from typing import Any
 from bench import outage_score as scoring
 from bench.outage_files import Event, Fact, read_events, read_truth
 from bench.outage_rule import UsualRule
-from bench.outage_run import run
+from bench.outage_run import Published, run
 from flexmeter.grid_file import read_grid
 from schemas.faults import Faults
 from streams.outage.assumptions import PROFILES, Assumptions
@@ -24,8 +24,15 @@ from streams.outage.tree import Grid
 
 def figures(grid: Grid, events: Sequence[Event], truth: Sequence[Fact], profile: str) -> dict[str, Any]:
     """All figures of one scenario."""
+    out = run(grid, events, Assumptions(sustained_ms=PROFILES[profile]))
+    return figures_of(grid, events, truth, out, profile)
+
+
+def figures_of(
+    grid: Grid, events: Sequence[Event], truth: Sequence[Fact], out: Published, profile: str
+) -> dict[str, Any]:
+    """All figures of what was published of one scenario."""
     sustained_ms = PROFILES[profile]
-    out = run(grid, events, Assumptions(sustained_ms=sustained_ms))
     happened, unseen = scoring.what_happened(grid, truth, events, out.end_ms)
     hours = (out.end_ms - events[0].received_at_ms) / 3_600_000 if events else 0.0
     mine = scoring.score(grid, happened, unseen, scoring.by_id(out.alerts), hours, sustained_ms)

@@ -1,7 +1,7 @@
 """What was published about a scenario, held against what happened."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -86,8 +86,8 @@ def what_happened(
     grid: Grid, truth: Sequence[Fact], events: Iterable[Event], end_ms: int
 ) -> tuple[list[Happened], int]:
     """The facts that meters can tell, and how many there are that none can (no meter under the device)."""
-    known = [fact for fact in truth if fact.device_id in grid.branch_of]
-    found = []
+    told = [fact for fact in truth if fact.device_id in grid.branch_of]
+    known, found = _alike_together(grid, told, end_ms), []
     for fact in known:
         branch, close = grid.branch_of[fact.device_id], min(end_ms, fact.close_ms or end_ms)
         above = {branch, *grid.above(branch)} - {branch}
@@ -98,7 +98,23 @@ def what_happened(
         ]
         found.append(Happened(fact, branch, close, _left(fact.open_ms, close, over), planned=False))
     _note_events(grid, found, events)
-    return found, len(truth) - len(known)
+    return found, len(truth) - len(told)
+
+
+def _alike_together(grid: Grid, facts: Iterable[Fact], end_ms: int) -> list[Fact]:
+    """Facts that overlap, of devices that no meter can tell apart, as one: the branch is dark from first to last."""
+    found: list[Fact] = []
+    newest: dict[int, int] = {}
+    for fact in sorted(facts, key=lambda fact: fact.open_ms):
+        at = newest.get(grid.branch_of[fact.device_id])
+        before = None if at is None else found[at]
+        if at is not None and before is not None and fact.open_ms <= (before.close_ms or end_ms):
+            last = None if None in (before.close_ms, fact.close_ms) else max(before.close_ms or 0, fact.close_ms or 0)
+            found[at] = replace(before, close_ms=last)
+        else:
+            newest[grid.branch_of[fact.device_id]] = len(found)
+            found.append(fact)
+    return found
 
 
 def _left(begin: int, end: int, taken: Iterable[tuple[int, int]]) -> int:
@@ -173,7 +189,7 @@ def score(
     }
     beliefs = _beliefs(grid, said, about)
     heard = [gap for one, gap in zip(outages, gaps, strict=True) if one.heard_ms is not None]
-    per = {"per_100_momentaries": 100 / len(short) if short else None, "per_day": 24 / hours}
+    per = {"per_100_momentaries": 100 / len(short) if short else None, "per_day": 24 / hours if hours else None}
     return {
         "outages": len(outages),
         "located_exactly": exact,

@@ -122,6 +122,56 @@ def sink(result: Mapping[str, Any]) -> Iterator[str]:
     yield f"Ratio by CPU {result['ratio']}, goal {result['goal']}."
 
 
+def router(result: Mapping[str, Any]) -> Iterator[str]:
+    """Alerts to a receiver."""
+    yield (
+        f"Webhooks one after the other, each recorded on Kafka before the next: {result['delivered_per_s']:,} a "
+        f"second, {result['ms_each']} ms each. Past what no rule wants: {result['passed_over_per_s']:,} alerts a "
+        "second, the router's start included."
+    )
+
+
+def sink_away(result: Mapping[str, Any]) -> Iterator[str]:
+    """The server away under load."""
+    memory = ", ".join(f"{phase} {most:,} MB" for phase, most in result["rss_mb"].items())
+    yield (
+        f"The server away for {result['away_s']:g} s while {result['rows_per_s']:,} readings a second came: of "
+        f"{result['readings_sent']:,} **{result['readings_lost']:,} lost**, {result['dead_letters']} dead letters; "
+        f"{result['most_records_behind']:,} records behind at most, caught up in {result['caught_up_s']} s while more "
+        f"came. The sink's memory: {memory}."
+    )
+
+
+def dashboards_speed(result: Mapping[str, Any]) -> Iterator[str]:
+    """Panels' queries over days of a city."""
+    rows, worst = result["size"], result["worst_ms"]
+    yield (
+        f"{result['days']} days of {max(result['meters']):,} meters that report every {result['interval_s']} s "
+        f"({rows['readings_raw']:,} readings, {rows['aggregates_raw']:,} aggregates, {rows['mb_on_disk']:,} MB). "
+        f"{result['panels']} panels, each over the range its dashboard opens with and over all days; goal "
+        f"{result['goal_ms']:g} ms at the 95th percentile."
+    )
+    yield ""
+    yield from _table(
+        ("slowest panel", "by the clock, ms", "on the processors, ms"),
+        (
+            (name, f"{worst[which]:,}", f"{worst[f'{which}_cpu']:,}")
+            for which, name in (("opening", "as opened"), ("all", f"over {result['days']} days"))
+        ),
+    )
+    yield ""
+    slow = result["panels_slower_than_goal"]
+    yield f"Slower than the goal: {', '.join(slow) if slow else 'none'}."
+    grown = sorted(result["cost_grew_by"].items(), key=lambda item: -item[1])
+    times = max(result["meters"]) / min(result["meters"])
+    yield f"With {times:g} times the meters these cost most more: {', '.join(f'{n} {x}' for n, x in grown[:5])}."
+    yield ""
+    yield from _table(
+        ("table", "bytes a row", "naive", "share"),
+        ((name, b["bytes"], b["naive"], b["share"]) for name, b in result["bytes_a_row"].items()),
+    )
+
+
 def codec(result: Mapping[str, Any]) -> Iterator[str]:
     """Blocks by numpy and by fastavro."""
     yield f"Blocks of {result['profile']}, rows a second of CPU: numpy beside fastavro, byte for byte the same."
@@ -193,6 +243,9 @@ SECTIONS: Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], Iterator[st
     "latency": ("Latency", "python -m bench.latency", latency),
     "bridge": ("MQTT bridge", "python -m bench.bridge", bridge),
     "sink": ("Sink", "python -m bench.sink", sink),
+    "router": ("Router", "python -m bench.router", router),
+    "sink-away": ("ClickHouse away", "python -m bench.sink_away --minutes 10", sink_away),
+    "dashboards-speed": ("Dashboards", "python -m bench.dashboards_speed", dashboards_speed),
     "codec": ("Codec", "python -m bench.codec", codec),
     "decode": ("Decoders", "python -m bench.decode", decoders),
     "faults": ("Faults", "make faults", faults),

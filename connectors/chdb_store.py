@@ -22,7 +22,6 @@ _CODE = re.compile(r"Code: (\d+)\. DB::Exception: (.*)", re.DOTALL)
 
 # What a reader may use up. Results are held in memory before they are sent.
 _LIMITS = {
-    "max_execution_time": "20",
     "max_memory_usage": "1000000000",
     "max_result_bytes": "100000000",
     "result_overflow_mode": "'throw'",
@@ -39,11 +38,12 @@ class QueryFailed(Exception):
 
 
 class ChdbStore:
-    """The embedded database in the folder `path`, made when missing."""
+    """The embedded database in the folder `path`, made when missing. A reader's query may take `longest_query_s`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, longest_query_s: float = 20) -> None:
         path.mkdir(parents=True, exist_ok=True)
         self._path = str(path)
+        self._limits = {**_LIMITS, "max_execution_time": str(longest_query_s)}
         self._lock = threading.Lock()
         self._session = _open(self._path)
 
@@ -58,15 +58,19 @@ class ChdbStore:
         names = ", ".join(f"`{name}`" for name in columns)
         self._write(f"INSERT INTO {DATABASE}.{table} ({names}) SELECT {names} FROM Python(rows)", rows)
 
-    def read(self, query: str, form: str, parameters: Mapping[str, str]) -> bytes:
+    def read(self, query: str, form: str, parameters: Mapping[str, str], database: str = "default") -> bytes:
         """The answer to a query that may only read, in a session of its own; QueryFailed if it is refused.
+
+        Names without a database are those of `database`, a name of letters, digits and `_`.
 
         A session is not used twice: after an error in the midst of a result, chdb 4.4 hands what was left of it to the
         next query of that session.
         """
         session = _open(self._path)
         try:
-            session.query("SET " + ", ".join(f"{name} = {value}" for name, value in _LIMITS.items()) + ", readonly = 1")
+            session.query(f"USE {database}")
+            limits = ", ".join(f"{name} = {value}" for name, value in self._limits.items())
+            session.query(f"SET {limits}, readonly = 1")
             answer: bytes = session.query(query, form, params=dict(parameters)).bytes()
             return answer
         except _ERROR as error:

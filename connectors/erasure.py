@@ -1,8 +1,9 @@
 """Erasing a meter from ClickHouse's tables, and proving it by a question to every column of text of every table.
 
-What is erased: the rows of the meter in every table that has a column `meter`, alerts about it, dead letters that name
-it. Alerts about something else (a feeder that lost its power) stay, without its name. What is not here: Kafka's topics,
-which forget by their retention, and the states of the streams. A meter that goes on reporting comes back.
+What is erased: the rows of the meter in every table that has a column `meter`, alerts about it, what people said of
+them and who was told, dead letters that name it. Alerts about something else (a feeder that lost its power) stay,
+without its name. What is not here: Kafka's topics, which forget by their retention, and the states of the streams. A
+meter that goes on reporting comes back.
 """
 
 import re
@@ -14,7 +15,11 @@ from connectors.tables import DATABASE
 _PUNCTUATION = frozenset(string.punctuation) - {"_"}
 _WORD = "[^0-9A-Za-z_-]"
 _NAMES = ("meter", "subject")
-_FREE_TEXT_DELETED: Mapping[str, tuple[str, ...]] = {"dead_letters_raw": ("address", "detail", "payload")}
+_FREE_TEXT_DELETED: Mapping[str, tuple[str, ...]] = {
+    "dead_letters_raw": ("address", "detail", "payload"),
+    "alert_marks_raw": ("id", "alert", "reason"),
+    "alert_deliveries_raw": ("alert",),
+}
 _FREE_TEXT_BLANKED: Mapping[str, tuple[str, ...]] = {"alerts_raw": ("summary", "evidence")}
 
 

@@ -1,6 +1,6 @@
 """Everything that bridges and sinks can be made of, by the names that topology.yaml uses."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -16,11 +16,13 @@ from connectors.decode.senml import decode_senml
 from connectors.decode.telegram import DecodeTelegrams, Keys, decode_rows, no_keys
 from connectors.http import HttpSource
 from connectors.mqtt import MqttSource
+from connectors.router import mail, webhook
+from connectors.router.receiver import Receiver
 from connectors.rows import ROWS
 from connectors.source import Source
 from connectors.store import Store
 from schemas.catalogue import load_catalogue
-from schemas.topology import Bridge
+from schemas.topology import Bridge, Router
 
 SOURCES: Mapping[str, Callable[[Bridge, str], Source]] = {
     "amqp": AmqpSource,
@@ -81,3 +83,19 @@ STORES: Mapping[str, Callable[[str], Store]] = {"chdb": _embedded, "clickhouse":
 
 STORED_RECORDS = frozenset(record.__name__ for record in ROWS)
 """The records that ClickHouse has tables for."""
+
+RECEIVERS: Mapping[str, Callable[[Router], Receiver]] = {
+    "smtp": mail.Mail,
+    "smtps": mail.Mail,
+    "http": webhook.Webhook,
+    "https": webhook.Webhook,
+}
+"""URL scheme -> what delivers alerts there."""
+
+RECEIVER_FAULTS: Mapping[str, Callable[[Router], Iterable[tuple[str, str, str]]]] = {
+    "smtp": mail.faults,
+    "smtps": mail.faults,
+    "http": webhook.faults,
+    "https": webhook.faults,
+}
+"""URL scheme -> what finds faults in such a router's settings."""

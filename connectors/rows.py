@@ -15,6 +15,8 @@ from schemas.alert import Alert
 from schemas.blocks import (
     Account,
     AggregateBlock,
+    AlertDelivery,
+    AlertMark,
     ApplianceEnergyBlock,
     ApplianceEventBlock,
     Beat,
@@ -38,11 +40,12 @@ _ROW_BITS = 16
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a record stands in Kafka."""
+    """Where a record stands in Kafka, and since when, ms UTC."""
 
     topic: str
     partition: int
     offset: int
+    written_at: int = 0
 
     def __str__(self) -> str:
         """As dead letters name it.
@@ -256,6 +259,32 @@ def alert(record: Alert, origin: Origin) -> list[Rows]:
     return [Rows("alerts_raw", columns)]
 
 
+def alert_mark(record: AlertMark, origin: Origin) -> list[Rows]:
+    """One row; a mark that was changed has a higher version."""
+    texts = ("id", "mark", "alert", "kind", "subject", "area", "severity", "by", "reason")
+    columns: dict[str, Any] = {
+        **{name: [getattr(record, name)] for name in texts},
+        "at": _every(record.at, 1),
+        "until": _every(record.until, 1),
+        "version": np.array([origin.offset], np.uint64),
+    }
+    return [Rows("alert_marks_raw", columns)]
+
+
+def alert_delivery(record: AlertDelivery, origin: Origin) -> list[Rows]:
+    """One row: what a router did with a version of an alert."""
+    columns: dict[str, Any] = {
+        "router": [record.router],
+        "alert": [record.alert],
+        "number": np.array([record.number], np.int64),
+        "outcome": [record.outcome],
+        "told": np.array([record.told], np.uint8),
+        "at": _every(record.at, 1),
+        "version": np.array([origin.offset], np.uint64),
+    }
+    return [Rows("alert_deliveries_raw", columns)]
+
+
 def nothing(record: Beat | PartialLoadBlock | HeardBlock | GridBlock | PlannedWorkBlock, origin: Origin) -> list[Rows]:
     """No row: a beat is a clock; the others are on their way to a stream: what they tell is in tables of its own, or in
     the register.
@@ -272,6 +301,8 @@ ROWS: Mapping[type[Any], Callable[[Any, Origin], list[Rows]]] = {
     Account: account,
     DeadLetter: dead_letter,
     Alert: alert,
+    AlertMark: alert_mark,
+    AlertDelivery: alert_delivery,
     LoadBlock: loads,
     ApplianceEventBlock: appliance_events,
     ApplianceEnergyBlock: appliance_energy,

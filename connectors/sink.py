@@ -126,7 +126,8 @@ class Sink:
         if error is not None:
             self._complain(error)
             return
-        origin = Origin(str(message.topic()), int(message.partition() or 0), int(message.offset() or 0))
+        place = str(message.topic()), int(message.partition() or 0), int(message.offset() or 0)
+        origin = Origin(*place, written_at=message.timestamp()[1])
         payload = bytes(message.value() or b"")
         try:
             for rows in _rows(self._decoders[origin.topic](payload), origin):
@@ -164,7 +165,8 @@ class Sink:
     def _reject(self, rejected: Rejected, origin: Origin, payload: bytes, batch: Batch) -> None:
         log.warning("%s rejected: %s", origin, rejected)
         REJECTED.labels(self._name, rejected.reason.value).inc()
-        batch.letters.append(dead_letter(self._name, str(origin), time.time_ns() // 1_000_000, rejected, payload))
+        # The record's own time: a letter that a restart writes again is the same letter.
+        batch.letters.append(dead_letter(self._name, str(origin), origin.written_at, rejected, payload))
 
     def _send(self, letters: Sequence[DeadLetter]) -> None:
         """Return when Kafka has all letters; the outlet tries for ever."""

@@ -12,7 +12,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bridge": ("flexmeter.commands.bridge", "Bring the readings of one source onto Kafka."),
     "worker": ("flexmeter.commands.worker", "Run one stream."),
     "replay": ("flexmeter.commands.replay", "Rebuild a stream whose operators changed."),
+    "recompute": ("flexmeter.commands.recompute", "Compute hours again for which rows came too late."),
     "sink": ("flexmeter.commands.sink", "Write topics to ClickHouse; serve the local page."),
+    "router": ("flexmeter.commands.router", "Deliver alerts by e-mail or webhook."),
     "fleet": ("flexmeter.commands.fleet", "Be many meters that speak the real protocols."),
     "grid": ("flexmeter.commands.grid", "Publish the grid for the stream that looks for outages."),
     "topology": ("flexmeter.commands.topology", "Check and show topology.yaml."),
@@ -21,8 +23,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tail": ("flexmeter.commands.tail", "Show a meter's readings and results as they pass."),
     "state": ("flexmeter.commands.state", "Show what the streams know of a meter."),
     "keep": ("flexmeter.commands.keep", "Say how long ClickHouse keeps raw readings."),
+    "users": ("flexmeter.commands.users", "Print the SQL that makes ClickHouse's users."),
     "erase": ("flexmeter.commands.erase", "Erase a meter from ClickHouse, and prove it."),
-    "alerts": ("flexmeter.commands.alerts", "Show alerts as they come."),
+    "alerts": ("flexmeter.commands.alerts", "Show alerts, acknowledge and silence them."),
     "doctor": ("flexmeter.commands.doctor", "Say what is missing and what installs it."),
 }
 

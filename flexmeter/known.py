@@ -1,15 +1,16 @@
 """What the registries have, for the check of a topology."""
 
-from connectors.registry import DECODERS, SOURCES, STORED_RECORDS, STORES
+from connectors.registry import DECODERS, RECEIVER_FAULTS, SOURCES, STORED_RECORDS, STORES
 from schemas.topology import Known, Signature
 from streams.registry import OPERATORS
 
 
 def known() -> Known:
-    """Every protocol, decoder, operator and sink that this installation can run."""
+    """Every protocol, decoder, operator, sink and receiver that this installation can run."""
     return Known(
         protocols=SOURCES,
         decoders=DECODERS,
         operators={name: Signature(operator.takes, operator.gives) for name, operator in OPERATORS.items()},
         sinks=dict.fromkeys(STORES, STORED_RECORDS),
+        receivers=RECEIVER_FAULTS,
     )

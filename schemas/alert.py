@@ -1,6 +1,7 @@
 """Alerts, for subscribers who know nothing of us: JSON by Alert.schema.json, with CloudEvents 1.0 headers.
 
-The headers follow the CloudEvents Kafka protocol binding, binary content mode (section 3.2).
+The headers follow the CloudEvents Kafka protocol binding, binary content mode (section 3.2). Beside the attributes of
+the specification there are the extensions `severity` and `area`: a subscriber can pick without reading the JSON.
 """
 
 from dataclasses import asdict, dataclass, fields
@@ -16,6 +17,8 @@ from schemas.events import Severity
 Headers = list[tuple[str, bytes]]
 
 STATES = ("raised", "updated", "cleared")
+SCHEMA = "urn:flexmeter:alert:1"
+"""The $id of Alert.schema.json."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,20 @@ class Alert:
     summary: str
     evidence: dict[str, Any]
 
+    @property
+    def area(self) -> str:
+        """Where it is: the substation and, where known, the feeder, such as "ms-1/f-2"; empty where neither is."""
+        return "/".join(place for place in (self.substation, self.feeder) if place)
+
+    def lies_in(self, area: str) -> bool:
+        """Whether it lies in that substation, substation/feeder, or feeder.
+
+        >>> alert = Alert("a", 1, "outage", "critical", "raised", "t-7", "f-2", "ms-1", 0, 0, "dark", {})
+        >>> [alert.lies_in(area) for area in ("ms-1", "ms-1/f-2", "f-2", "ms-1/f-3", "ms")]
+        [True, True, True, False, False]
+        """
+        return area in (self.feeder, self.substation, self.area)
+
 
 def encode_alert(alert: Alert) -> tuple[bytes, Headers]:
     """The alert's JSON and its headers. The same alert always gives the same bytes."""
@@ -45,13 +62,17 @@ def encode_alert(alert: Alert) -> tuple[bytes, Headers]:
         ("ce_source", b"urn:flexmeter"),
         ("ce_type", f"flexmeter.alert.{alert.kind}.{alert.state}".encode()),
         ("ce_time", time.replace("+00:00", "Z").encode()),
+        ("ce_subject", alert.subject.encode()),
+        ("ce_dataschema", SCHEMA.encode()),
+        ("ce_severity", alert.severity.encode()),
+        *([("ce_area", alert.area.encode())] if alert.area else []),
         ("content-type", b"application/json"),
     ]
     return orjson.dumps(asdict(alert), option=orjson.OPT_SORT_KEYS), headers
 
 
 def decode_alert(value: bytes) -> Alert:
-    """The alert of a record's value.
+    """The alert of a record's value, without fields that this version does not know.
 
     Raises:
         Rejected: not JSON, or not an alert by Alert.schema.json.
@@ -59,8 +80,9 @@ def decode_alert(value: bytes) -> Alert:
     """
     try:
         content = orjson.loads(value)
-        alert = Alert(**{"feeder": None, "substation": None, **content})
-    except (orjson.JSONDecodeError, TypeError) as error:
+        known = {name: value for name, value in content.items() if name in _TYPES}
+        alert = Alert(**{"feeder": None, "substation": None, **known})
+    except (orjson.JSONDecodeError, AttributeError, TypeError) as error:
         raise Rejected(Reason.SCHEMA, f"not an alert: {error}") from None
     for field in fields(alert):
         if type(getattr(alert, field.name)) not in _TYPES[field.name]:
@@ -68,6 +90,16 @@ def decode_alert(value: bytes) -> Alert:
     if alert.number < 1 or alert.severity not in _SEVERITIES or alert.state not in STATES:
         raise Rejected(Reason.SCHEMA, f"not an alert: {alert.number}, {alert.severity}, {alert.state}")
     return alert
+
+
+def is_at_least(severity: str, least: str) -> bool:
+    """Whether the one severity is as bad as the other, or worse.
+
+    >>> is_at_least("warning", "info"), is_at_least("warning", "critical")
+    (True, False)
+    """
+    ranks = list(Severity)
+    return ranks.index(Severity(severity)) >= ranks.index(Severity(least))
 
 
 _SEVERITIES = frozenset(Severity)

@@ -296,6 +296,35 @@ class StateCommit:
     checksum: str
 
 
+@dataclass(frozen=True, slots=True)
+class AlertMark:
+    """What a person says about alerts."""
+
+    id: str
+    mark: str
+    alert: str
+    kind: str
+    subject: str
+    area: str
+    severity: str
+    at: int
+    until: int
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertDelivery:
+    """What a router did with one version of an alert."""
+
+    router: str
+    alert: str
+    number: int
+    outcome: str
+    told: bool
+    at: int
+
+
 Record = (
     ReadingBlock
     | EventBlock
@@ -316,5 +345,7 @@ Record = (
     | GridBlock
     | PlannedWorkBlock
     | ReliabilityBlock
+    | AlertMark
+    | AlertDelivery
 )
 """Every record that travels as Avro, in the order of the ids file."""

@@ -33,6 +33,7 @@ class Reason(StrEnum):
     TIME = "time"
     SCHEMA = "schema"
     INSERT = "insert"
+    UNDELIVERED = "undelivered"
 
 
 class Rejected(Exception):

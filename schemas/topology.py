@@ -10,14 +10,17 @@ from pathlib import Path
 from types import MappingProxyType
 
 from schemas.faults import Fault, Faults
+from schemas.router_check import check_routers
 from schemas.topology_check import check
-from schemas.topology_model import Bridge, Kafka, Known, Signature, Sink, Stream, Topic, Topology
+from schemas.topology_model import Bridge, Kafka, Known, Router, Rule, Signature, Sink, Stream, Topic, Topology
 from schemas.topology_reader import Document, Section
 
 __all__ = [
     "Bridge",
     "Kafka",
     "Known",
+    "Router",
+    "Rule",
     "Signature",
     "Sink",
     "Stream",
@@ -46,7 +49,7 @@ def parse_topology(source: str, text: str, env: Mapping[str, str], known: Known 
     """Check the text of a topology; `source` is what the faults call it. Raises Faults."""
     document = Document(source, env)
     topology = document.read(text, _topology)
-    document.findings += check(topology, known or Known())
+    document.findings += check(topology, known or Known()) + check_routers(topology, known or Known())
     document.raise_faults()
     return topology
 
@@ -61,6 +64,7 @@ def _topology(root: Section) -> Topology:
         sinks=MappingProxyType(root.each("sinks", _sink)),
         principals=root.text("principals", default=""),
         keys=root.text("keys", default=""),
+        routers=MappingProxyType(root.each("routers", _router)),
     )
 
 
@@ -121,4 +125,31 @@ def _sink(name: str, section: Section) -> Sink:
         inputs=section.texts("inputs", remedy="list the topics that it delivers"),
         dead_letters=section.text("dead_letters", remedy="name the topic of what it rejects"),
         options=section.options("options"),
+    )
+
+
+def _router(name: str, section: Section) -> Router:
+    return Router(
+        name=name,
+        url=section.text("url", remedy="write where the receiver is: smtp://, smtps://, http:// or https://"),
+        input=section.text("input", remedy="name the topic of alerts"),
+        marks=section.text("marks", remedy="name the topic of what people acknowledge and silence"),
+        deliveries=section.text("deliveries", remedy="name the topic of what routers have delivered"),
+        dead_letters=section.text("dead_letters", remedy="name the topic of what could not be delivered"),
+        rules=section.list_of("rules", _rule, remedy="list at least one rule; {} wants every alert"),
+        options=section.options("options"),
+        timeout_s=section.number("timeout_s", default=10),
+        give_up_after_s=section.number("give_up_after_s", default=86_400),
+        digest_above=section.number("digest_above", default=5),
+        digest_every_s=section.number("digest_every_s", default=60),
+    )
+
+
+def _rule(section: Section) -> Rule:
+    return Rule(
+        kinds=section.texts("kinds", needed=False),
+        severity=section.text("severity", default=""),
+        areas=section.texts("areas", needed=False),
+        states=section.texts("states", needed=False),
+        hold_off_s=section.number("hold_off_s", default=0),
     )

@@ -44,7 +44,7 @@ def record_types() -> frozenset[str]:
 def names(topology: Topology, known: Known) -> Findings:
     """Names are those of metrics, tables and Kubernetes objects as well."""
     remedy = "write small letters and digits, a letter first, joined by '-' or '_' (in topics also by '.')"
-    for kind in ("topics", "bridges", "streams", "sinks"):
+    for kind in ("topics", "bridges", "streams", "sinks", "routers"):
         pattern = _TOPIC_NAME if kind == "topics" else _NAME
         for name in getattr(topology, kind):
             if name and not pattern.fullmatch(name):
@@ -53,36 +53,41 @@ def names(topology: Topology, known: Known) -> Findings:
 
 def words(topology: Topology, known: Known) -> Findings:
     """Words of a closed set are of it."""
-    yield from _unknown(("kafka", "security"), "security protocol", topology.kafka.security, SECURITY)
+    yield from unknown(("kafka", "security"), "security protocol", topology.kafka.security, SECURITY)
     for topic in topology.topics.values():
-        yield from _unknown(("topics", topic.name, "by"), "partitioning", topic.by, BY)
-        for at, record in _each(("topics", topic.name, "records"), topic.records):
-            yield from _unknown(at, "record type", record, record_types())
+        yield from unknown(("topics", topic.name, "by"), "partitioning", topic.by, BY)
+        for at, record in each(("topics", topic.name, "records"), topic.records):
+            yield from unknown(at, "record type", record, record_types())
     for bridge in topology.bridges.values():
-        yield from _unknown(("bridges", bridge.name, "protocol"), "protocol", bridge.protocol, known.protocols)
-        yield from _unknown(("bridges", bridge.name, "decoder"), "decoder", bridge.decoder, known.decoders)
+        yield from unknown(("bridges", bridge.name, "protocol"), "protocol", bridge.protocol, known.protocols)
+        yield from unknown(("bridges", bridge.name, "decoder"), "decoder", bridge.decoder, known.decoders)
     for stream in topology.streams.values():
-        for at, operator in _each(("streams", stream.name, "operators"), stream.operators):
-            yield from _unknown(at, "operator", operator, known.operators)
+        for at, operator in each(("streams", stream.name, "operators"), stream.operators):
+            yield from unknown(at, "operator", operator, known.operators)
 
 
 def urls_have_their_scheme(topology: Topology, known: Known) -> Findings:
     """A bridge's URL has its protocol's scheme, with or without TLS; a sink's URL has one that a sink is made for."""
     for bridge in topology.bridges.values():
         schemes = (bridge.protocol, f"{bridge.protocol}s")
-        if bridge.protocol and bridge.url and _scheme(bridge.url) not in schemes:
-            message = f"{_scheme(bridge.url)!r} is no scheme of the protocol {bridge.protocol}"
+        if bridge.protocol and bridge.url and scheme(bridge.url) not in schemes:
+            message = f"{scheme(bridge.url)!r} is no scheme of the protocol {bridge.protocol}"
             yield Finding(("bridges", bridge.name, "url"), message, f"begin with {schemes[0]}:// or {schemes[1]}://")
     for sink in topology.sinks.values():
-        scheme = _scheme(sink.url)
-        if sink.url and known.sinks is not None and scheme not in known.sinks:
-            yield Finding(("sinks", sink.name, "url"), f"unknown scheme {scheme!r}", choose_one_of(scheme, known.sinks))
+        if sink.url:
+            yield from unknown_scheme(("sinks", sink.name, "url"), sink.url, known.sinks)
+
+
+def unknown_scheme(at: Path, url: str, known: Collection[str] | None) -> Findings:
+    """The URL has one of the schemes that are known."""
+    if known is not None and scheme(url) not in known:
+        yield Finding(at, f"unknown scheme {scheme(url)!r}", choose_one_of(scheme(url), known))
 
 
 def mentioned_topics_exist(topology: Topology, known: Known) -> Findings:
     """Every topic that something writes or reads is described."""
     for at, name in (*writes(topology), *reads(topology)):
-        yield from _unknown(at, "topic", name, topology.topics)
+        yield from unknown(at, "topic", name, topology.topics)
 
 
 def topics_flow(topology: Topology, known: Known) -> Findings:
@@ -92,7 +97,7 @@ def topics_flow(topology: Topology, known: Known) -> Findings:
         (reads(topology), "nothing reads it", "remove it, or name it in a stream or sink"),
     )
     for mentions, message, remedy in ends:
-        names = {name for _, name in mentions}
+        names = {name for _, name in mentions} | _written_by_people(topology)
         if "" in names:
             continue  # the one that could not be read may have named it
         meant = {closest(name, topology.topics) for name in names - topology.topics.keys()}
@@ -119,9 +124,9 @@ def bridge_topics(topology: Topology, known: Known) -> Findings:
     """Readings are cut by meter, events by substation, and both carry the beats that are the operators' clock."""
     for bridge in topology.bridges.values():
         at = ("bridges", bridge.name)
-        yield from _must_carry(topology, (*at, "readings"), bridge.readings, ("ReadingBlock", "Beat"), "meter")
-        yield from _must_carry(topology, (*at, "events"), bridge.events, ("EventBlock", "Beat"), "substation")
-        yield from _must_carry(topology, (*at, "counters"), bridge.counters, ("TelegramCounter",), "meter")
+        yield from must_carry(topology, (*at, "readings"), bridge.readings, ("ReadingBlock", "Beat"), "meter")
+        yield from must_carry(topology, (*at, "events"), bridge.events, ("EventBlock", "Beat"), "substation")
+        yield from must_carry(topology, (*at, "counters"), bridge.counters, ("TelegramCounter",), "meter")
         counters = topology.topics.get(bridge.counters)
         if counters and not counters.compact:
             yield Finding((*at, "counters"), f"{counters.name!r} is not compacted", "give it compact: true")
@@ -129,9 +134,9 @@ def bridge_topics(topology: Topology, known: Known) -> Findings:
 
 def dead_letter_topics(topology: Topology, known: Known) -> Findings:
     """What is rejected goes where dead letters are."""
-    for kind in ("bridges", "streams", "sinks"):
+    for kind in ("bridges", "streams", "sinks", "routers"):
         for name, part in getattr(topology, kind).items():
-            yield from _must_carry(topology, (kind, name, "dead_letters"), part.dead_letters, ("DeadLetter",), None)
+            yield from must_carry(topology, (kind, name, "dead_letters"), part.dead_letters, ("DeadLetter",), None)
 
 
 def state_topics(topology: Topology, known: Known) -> Findings:
@@ -139,7 +144,7 @@ def state_topics(topology: Topology, known: Known) -> Findings:
     owner: dict[str, str] = {}
     for stream in topology.streams.values():
         at = ("streams", stream.name, "state")
-        yield from _must_carry(topology, at, stream.state, _STATE, "partition")
+        yield from must_carry(topology, at, stream.state, _STATE, "partition")
         topic = topology.topics.get(stream.state)
         if topic and not topic.compact:
             yield Finding(at, f"{topic.name!r} is not compacted", "give it compact: true")
@@ -152,7 +157,7 @@ def partition_counts(topology: Topology, known: Known) -> Findings:
     for stream in topology.streams.values():
         source = topology.topics.get(stream.input)
         at = ("streams", stream.name)
-        for where, name in (*_each((*at, "outputs"), stream.outputs), ((*at, "state"), stream.state)):
+        for where, name in (*each((*at, "outputs"), stream.outputs), ((*at, "state"), stream.state)):
             topic = topology.topics.get(name)
             if (
                 source
@@ -168,7 +173,7 @@ def operators_fit_input(topology: Topology, known: Known) -> Findings:
     """Every operator takes something that the input carries."""
     for stream in topology.streams.values():
         topic = topology.topics.get(stream.input)
-        for at, operator in _each(("streams", stream.name, "operators"), stream.operators):
+        for at, operator in each(("streams", stream.name, "operators"), stream.operators):
             signature = (known.operators or {}).get(operator)
             if topic and signature and not _is_misspelt(topic) and not signature.takes & set(topic.records):
                 message = f"{operator!r} takes {_list(signature.takes)}, {topic.name!r} carries {_list(topic.records)}"
@@ -189,7 +194,7 @@ def results_have_a_topic(topology: Topology, known: Known) -> Findings:
                 yield Finding(at, f"no topic for its {record}", f"add a topic that carries {record}")
             if len(carriers) > 1:
                 yield Finding(at, f"{_list(carriers)} all carry its {record}", "leave one of them")
-        for where, name in _each(at, stream.outputs):
+        for where, name in each(at, stream.outputs):
             if not given & set(topics[name].records):
                 yield Finding(where, f"nothing of this stream goes to {name!r}", "remove it")
 
@@ -197,8 +202,8 @@ def results_have_a_topic(topology: Topology, known: Known) -> Findings:
 def sinks_take_inputs(topology: Topology, known: Known) -> Findings:
     """A sink takes every record type of its inputs. Beats are for streams; sinks pass over them."""
     for sink in topology.sinks.values():
-        takes = (known.sinks or {}).get(_scheme(sink.url))
-        for at, name in _each(("sinks", sink.name, "inputs"), sink.inputs):
+        takes = (known.sinks or {}).get(scheme(sink.url))
+        for at, name in each(("sinks", sink.name, "inputs"), sink.inputs):
             topic = topology.topics.get(name)
             left = set(topic.records) & record_types() - {"Beat", *takes} if topic and takes is not None else None
             if left:
@@ -232,9 +237,12 @@ def writes(topology: Topology) -> Mentions:
         mentions += [((*at, "dead_letters"), bridge.dead_letters), *_counters(bridge)]
     for stream in topology.streams.values():
         at = ("streams", stream.name)
-        mentions += _each((*at, "outputs"), stream.outputs)
+        mentions += each((*at, "outputs"), stream.outputs)
         mentions += [((*at, "dead_letters"), stream.dead_letters), ((*at, "state"), stream.state)]
     mentions += [(("sinks", sink.name, "dead_letters"), sink.dead_letters) for sink in topology.sinks.values()]
+    for router in topology.routers.values():
+        at = ("routers", router.name)
+        mentions += [((*at, "deliveries"), router.deliveries), ((*at, "dead_letters"), router.dead_letters)]
     return mentions
 
 
@@ -245,8 +253,16 @@ def reads(topology: Topology) -> Mentions:
         at: Path = ("streams", stream.name)
         mentions += [((*at, "input"), stream.input), ((*at, "state"), stream.state)]
     for sink in topology.sinks.values():
-        mentions += _each(("sinks", sink.name, "inputs"), sink.inputs)
+        mentions += each(("sinks", sink.name, "inputs"), sink.inputs)
+    for router in topology.routers.values():
+        at = ("routers", router.name)
+        mentions += [((*at, key), getattr(router, key)) for key in ("input", "marks", "deliveries")]
     return mentions
+
+
+def _written_by_people(topology: Topology) -> set[str]:
+    """Topics of marks: `flexmeter alerts` writes and reads them."""
+    return {name for name, topic in topology.topics.items() if "AlertMark" in topic.records}
 
 
 def _counters(bridge: Bridge) -> Mentions:
@@ -264,6 +280,10 @@ def _lists(topology: Topology) -> Iterator[tuple[Path, tuple[str, ...]]]:
         yield ("streams", stream.name, "outputs"), stream.outputs
     for sink in topology.sinks.values():
         yield ("sinks", sink.name, "inputs"), sink.inputs
+    for router in topology.routers.values():
+        for i, rule in enumerate(router.rules):
+            for key in ("kinds", "areas", "states"):
+                yield ("routers", router.name, "rules", i, key), getattr(rule, key)
 
 
 def _given(stream: Stream, topology: Topology, known: Known) -> set[str]:
@@ -278,7 +298,8 @@ def _given(stream: Stream, topology: Topology, known: Known) -> set[str]:
     return given | {"Beat"} if "HeardBlock" in given else given
 
 
-def _must_carry(topology: Topology, at: Path, name: str, records: Collection[str], by: str | None) -> Findings:
+def must_carry(topology: Topology, at: Path, name: str, records: Collection[str], by: str | None) -> Findings:
+    """The topic of that name, where there is one, carries these records, and is cut by that."""
     topic = topology.topics.get(name)
     if topic is None or _is_misspelt(topic):
         return
@@ -294,19 +315,21 @@ def _is_misspelt(topic: Topic) -> bool:
     return not record_types().issuperset(topic.records)
 
 
-def _unknown(at: Path, what: str, word: str, known: Collection[str] | None) -> Findings:
+def unknown(at: Path, what: str, word: str, known: Collection[str] | None) -> Findings:
+    """The word is one of those that are known."""
     if word and known is not None and word not in known:
         yield Finding(at, f"unknown {what} {word!r}", choose_one_of(word, known))
 
 
-def _each(at: Path, words: Iterable[str]) -> Iterator[tuple[Path, str]]:
+def each(at: Path, words: Iterable[str]) -> Iterator[tuple[Path, str]]:
     """The texts of a list with their places."""
     return (((*at, i), word) for i, word in enumerate(words))
 
 
-def _scheme(url: str) -> str:
-    scheme, separator, _ = url.partition("://")
-    return scheme if separator else ""
+def scheme(url: str) -> str:
+    """What stands before ://; empty where that is missing."""
+    before, separator, _ = url.partition("://")
+    return before if separator else ""
 
 
 def _list(names: Iterable[str]) -> str:

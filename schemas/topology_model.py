@@ -1,7 +1,7 @@
 """What runs and how it joins, as types from which alone things are built. `schemas.topology` loads and checks them."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,43 @@ class Sink:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """Which alerts a router delivers; an empty tuple or text = any.
+
+    `severity` is the least. `areas` are substations, substation/feeder, or feeders. An outage that is provisional waits
+    `hold_off_s` for something surer.
+    """
+
+    kinds: tuple[str, ...] = ()
+    severity: str = ""
+    areas: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    hold_off_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """Delivers alerts that a rule wants to one receiver, the one behind `url`, whose scheme says how.
+
+    `marks` has what people acknowledged and silenced, `deliveries` what this router did. In a storm, of mails beyond
+    `digest_above` in `digest_every_s` one digest is made.
+    """
+
+    name: str
+    url: str
+    input: str
+    marks: str
+    deliveries: str
+    dead_letters: str
+    rules: tuple[Rule, ...]
+    options: Mapping[str, str]
+    timeout_s: int = 10
+    give_up_after_s: int = 86_400
+    digest_above: int = 5
+    digest_every_s: int = 60
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """Everything of topology.yaml, each by its name, in the order of the file.
 
@@ -85,6 +122,7 @@ class Topology:
     sinks: Mapping[str, Sink]
     principals: str = ""
     keys: str = ""
+    routers: Mapping[str, Router] = field(default_factory=dict)
 
     def topic_of(self, record: str, among: Iterable[str]) -> Topic:
         """The first topic among the named ones that carries the record type.
@@ -111,10 +149,12 @@ class Signature:
 class Known:
     """What the registries of other packages have, for the check; None = not checked.
 
-    `operators` by name; `sinks` by URL scheme, each with the record types it takes.
+    `operators` by name; `sinks` by URL scheme, each with the record types it takes; `receivers` by URL scheme, each a
+    function that finds what is wrong with a router: ("url" or an option, message, remedy).
     """
 
     protocols: Collection[str] | None = None
     decoders: Collection[str] | None = None
     operators: Mapping[str, Signature] | None = None
     sinks: Mapping[str, Collection[str]] | None = None
+    receivers: Mapping[str, Callable[[Router], Iterable[tuple[str, str, str]]]] | None = None

@@ -131,11 +131,13 @@ class Section:
         self._find((key,), f"expected true or false, found {_describe(node)}", "write true or false")
         return True
 
-    def texts(self, key: str, remedy: str = "write a list of texts: [one, two]") -> tuple[str, ...]:
-        """A list of at least one text."""
-        node = self._take(key, True, remedy)
+    def texts(
+        self, key: str, remedy: str = "write a list of texts: [one, two]", needed: bool = True
+    ) -> tuple[str, ...]:
+        """A list of at least one text; absent and not needed = none."""
+        node = self._take(key, needed, remedy)
         if node is None:
-            return ("",)
+            return ("",) if needed else ()
         if not isinstance(node, yaml.SequenceNode) or not node.value:
             self._find((key,), f"expected a list, found {_describe(node)}", remedy)
             return ("",)
@@ -155,6 +157,15 @@ class Section:
         parent = self._mapping(key, "")
         return {name: parent.one(name, partial(build, name)) for name in parent.names()}
 
+    def list_of(self, key: str, build: Callable[["Section"], T], remedy: str) -> tuple[T, ...]:
+        """A list of at least one section."""
+        node = self._take(key, True, remedy)
+        if isinstance(node, yaml.SequenceNode) and node.value:
+            return tuple(self._item(item, (key, i), build, remedy) for i, item in enumerate(node.value))
+        if node is not None:
+            self._find((key,), f"expected a list, found {_describe(node)}", remedy)
+        return ()
+
     def names(self) -> Collection[str]:
         """The keys in the order of the file."""
         return self._entries.keys()
@@ -172,6 +183,13 @@ class Section:
         self._entries[name] = value
         if not name:
             self._find((name,), f"expected a name, found {_describe(key)}", "write a name")
+
+    def _item(self, node: yaml.Node, at: Path, build: Callable[["Section"], T], remedy: str) -> T:
+        self._document.lines[(*self._at, *at)] = node.start_mark.line + 1
+        if isinstance(node, yaml.MappingNode):
+            return Section(self._document, node, (*self._at, *at)).build(build)
+        self._find(at, f"expected a section, found {_describe(node)}", remedy)
+        return Section(self._document, None, (*self._at, *at)).build(build)
 
     def _mapping(self, key: str, remedy: str) -> "Section":
         """The section below the key, which may be absent or empty if there is no remedy for that."""

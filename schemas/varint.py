@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.blocks import Int64s
+from schemas.compiled import kernel
 from schemas.errors import Reason, Rejected
 
 _LONGEST = 10
-_GROUP_SHIFTS = np.arange(0, 7 * _LONGEST, 7, dtype=np.uint64)
-_WIDTH_LIMITS = np.left_shift(np.uint64(1), _GROUP_SHIFTS[1:])  # the smallest numbers of 2, 3, ... 10 groups
-_ONE = np.uint64(1)
+_ONE, _LOW_GROUP, _GROUP_BITS, _LAST_SHIFT = np.uint64(1), np.uint64(0x7F), np.uint64(7), np.uint64(63)
+_CUT, _TOO_LONG = -1, -2
 
 
 def write_long(value: int) -> bytes:
@@ -50,22 +50,12 @@ def read_long(data: bytes, start: int) -> tuple[int, int]:
 
 
 def write_longs(values: Int64s) -> bytes:
-    """All the varints of a column, in one pass whatever their widths.
+    """All the varints of a column.
 
     >>> write_longs(np.array([0, -65, 2**62])).hex()
     '00810180808080808080808001'
     """
-    if len(values) and (values == values[0]).all():
-        return write_long(int(values[0])) * len(values)
-    numbers = ((values << 1) ^ (values >> 63)).view(np.uint64)
-    if not len(numbers) or numbers.max() < 0x80:
-        return numbers.astype(np.uint8).tobytes()
-    widths = np.searchsorted(_WIDTH_LIMITS, numbers, "right") + 1
-    ends = np.cumsum(widths)
-    place = np.arange(ends[-1]) - np.repeat(ends - widths, widths)
-    groups = (np.repeat(numbers, widths) >> _GROUP_SHIFTS[place]).astype(np.uint8) | 0x80
-    groups[ends - 1] &= 0x7F
-    encoded: bytes = groups.tobytes()
+    encoded: bytes = _write(values).tobytes()
     return encoded
 
 
@@ -77,35 +67,44 @@ def read_longs(data: bytes, start: int, count: int) -> tuple[Int64s, int] | None
     >>> read_longs(bytes.fromhex("00810103"), 0, 3)
     (array([  0, -65,  -2]), 4)
     """
-    if not 0 < count <= len(data) - start:
-        return None if count else (np.empty(0, np.int64), start)
-    first, after = read_long(data, start)
-    if data.startswith(data[start:after] * count, start):  # a constant column, such as intervals are
-        return np.full(count, first, np.int64), start + (after - start) * count
-    # A terminator is a byte without the top bit. Most columns are narrow: look at few bytes first.
-    for widest in (3, _LONGEST):
-        window = np.frombuffer(data, np.uint8, min(widest * count + 16, len(data) - start), start)
-        ends = np.flatnonzero(window < 0x80)[:count]
-        if len(ends) == count:
-            break
-    else:
+    if not 0 <= count <= len(data) - start:
         return None
-    length = int(ends[-1]) + 1
-    window = window[:length]
-    if length == count:
-        numbers = window.astype(np.uint64)
-    else:
-        starts = np.empty_like(ends)
-        starts[0] = 0
-        starts[1:] = ends[:-1] + 1
-        widths = ends - starts + 1
-        _refuse_long(widths, window[ends], start)
-        place = np.arange(length) - np.repeat(starts, widths)
-        numbers = np.add.reduceat((window & 0x7F).astype(np.uint64) << _GROUP_SHIFTS[place], starts)
-    return ((numbers >> _ONE) ^ -(numbers & _ONE)).view(np.int64), start + length
-
-
-def _refuse_long(widths: Int64s, last_bytes: npt.NDArray[np.uint8], start: int) -> None:
-    widest = int(widths.max())
-    if widest > _LONGEST or (widest == _LONGEST and last_bytes[widths == _LONGEST].max() > 1):
+    values, after = _read(np.frombuffer(data, np.uint8), start, count)
+    if after == _TOO_LONG:
         raise Rejected(Reason.SCHEMA, f"a varint of more than 64 bits after byte {start}")
+    return (values, after) if after != _CUT else None
+
+
+@kernel
+def _write(values: Int64s) -> npt.NDArray[np.uint8]:
+    out, end = np.empty(_LONGEST * len(values), np.uint8), 0
+    for value in values:
+        number = np.uint64((value << 1) ^ (value >> 63))
+        while number > _LOW_GROUP:
+            out[end] = number & _LOW_GROUP | np.uint64(0x80)
+            number >>= _GROUP_BITS
+            end += 1
+        out[end] = number
+        end += 1
+    return out[:end]
+
+
+@kernel
+def _read(data: npt.NDArray[np.uint8], start: int, count: int) -> tuple[Int64s, int]:
+    """The numbers and where they end; or instead of that _TOO_LONG or _CUT."""
+    values, place = np.empty(count, np.int64), start
+    for i in range(count):
+        number, shift = np.uint64(0), np.uint64(0)
+        while True:
+            if place == len(data):
+                return values, _CUT
+            byte = np.uint64(data[place])
+            if shift > _LAST_SHIFT or (shift == _LAST_SHIFT and byte > _ONE):
+                return values, _TOO_LONG
+            number |= (byte & _LOW_GROUP) << shift
+            shift += _GROUP_BITS
+            place += 1
+            if byte <= _LOW_GROUP:
+                break
+        values[i] = np.int64(number >> _ONE) ^ -np.int64(number & _ONE)
+    return values, place

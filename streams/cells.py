@@ -9,15 +9,14 @@ In the state a cell is packed: what a quantity cannot have takes no room, and wh
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas.blocks import Int32s, Int64s
 from schemas.catalogue import Kind, Quantity
-from streams.contract import State
+from streams.contract import Mask, State
 
 COUNT, TOTAL, METERED, COVERED = range(4)
 NO_EXTREME = np.iinfo(np.int64).max
@@ -26,8 +25,7 @@ _SAMPLES_OF_A_MINUTE = np.uint16
 """A meter has one sample per ms at most, so samples and covered ms of a minute stay below 65,536."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cells:
+class Cells(NamedTuple):
     """k cells, each of a meter and a window of one length."""
 
     meter: Int64s
@@ -41,26 +39,39 @@ class Cells:
     quality: Int32s
     """Shape (k, q)."""
 
-    def take(self, which: Any) -> "Cells":
+    def take(self, which: Mask | Int64s) -> "Cells":
         """The cells that a mask or positions select."""
         return Cells(self.meter[which], self.id[which], self.sums[which], self.extremes[which], self.quality[which])
 
-    def coarser(self, factor: int) -> "Cells":
-        """The same cells, named by windows `factor` times as long."""
-        return Cells(self.meter, self.id // factor, self.sums, self.extremes, self.quality)
 
+class Packed(NamedTuple):
+    """The packed cells of all n meters, column by column; shape (n,), or (n, slots) of several cells a meter."""
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How cells of these q quantities are packed. Each field lists positions of quantities."""
-
-    q: int
-    totalled: Int64s
-    """Those that have a mean: gauges."""
+    id: npt.NDArray[np.int32]
+    """Start of the window in units of its length; 0 = no cell, and the rest means nothing."""
+    samples: npt.NDArray[Any]
+    covered: npt.NDArray[Any]
+    total: Int64s
     metered: Int64s
-    """Those that count something: powers and registers."""
+    narrow: Int32s
+    wide: Int64s
+    quality: npt.NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, state: State) -> "Packed":
+        """The columns of a state that has a `Layout.dtype`; they write through."""
+        return cls(*(state[name] for name in cls._fields))
+
+
+class Layout(NamedTuple):
+    """How cells of q quantities are packed: where each stands in a field, -1 = it has none. Shape (q,) each."""
+
+    total: Int64s
+    """Gauges have a mean."""
+    metered: Int64s
+    """Powers and registers count something."""
     narrow: Int64s
-    """Those whose values, in steps, fit an int32 (`most_steps`)."""
+    """The extremes of those whose values, in steps, fit an int32 (`most_steps`)."""
     wide: Int64s
 
     @classmethod
@@ -70,53 +81,25 @@ class Layout:
         power = np.array([quantity.unit == "W" for quantity in quantities], np.bool_) & ~register
         narrow = np.array([most_steps(quantity) == NO_NARROW_EXTREME for quantity in quantities], np.bool_)
         chosen = (~register, register | power, narrow, ~narrow)
-        return cls(len(quantities), *(np.flatnonzero(which) for which in chosen))
+        return cls(*(np.where(which, np.cumsum(which) - 1, -1) for which in chosen))
 
     def dtype(self, of_a_minute: bool = False) -> np.dtype[Any]:
-        """A packed cell, with the id of its window (start / length); id 0 = no cell."""
+        """A packed cell."""
         small = _SAMPLES_OF_A_MINUTE if of_a_minute else np.uint32
+        q = len(self.total)
+        totals, metered, narrow, wide = (int(place.max(initial=-1)) + 1 for place in self)
         return np.dtype(
             [
                 ("id", "i4"),
-                ("count", small, (self.q,)),
-                ("covered", small, (self.q,)),
-                ("total", "i8", (len(self.totalled),)),
-                ("metered", "i8", (len(self.metered),)),
-                ("narrow", "i4", (2, len(self.narrow))),
-                ("wide", "i8", (2, len(self.wide))),
-                ("quality", "u1", (self.q,)),
+                ("samples", small, (q,)),
+                ("covered", small, (q,)),
+                ("total", "i8", (totals,)),
+                ("metered", "i8", (metered,)),
+                ("narrow", "i4", (2, narrow)),
+                ("wide", "i8", (2, wide)),
+                ("quality", "u1", (q,)),
             ]
         )
-
-    def load(self, stored: State, meter: Int64s) -> Cells:
-        """The cells of these meters, those without one left out. `stored` has shape (n,) or (n, slots)."""
-        place = np.nonzero(stored["id"][meter])
-        packed = stored[(meter[place[0]], *place[1:])]
-        k = len(packed)
-        sums = np.zeros((k, 4, self.q), np.int64)
-        sums[:, COUNT] = packed["count"]
-        sums[:, TOTAL, self.totalled] = packed["total"]
-        sums[:, METERED, self.metered] = packed["metered"]
-        sums[:, COVERED] = packed["covered"]
-        extremes = np.empty((k, 2, self.q), np.int64)
-        narrow = packed["narrow"].astype(np.int64)
-        extremes[:, :, self.narrow] = np.where(narrow == NO_NARROW_EXTREME, NO_EXTREME, narrow)
-        extremes[:, :, self.wide] = packed["wide"]
-        id_, quality = packed["id"].astype(np.int64), packed["quality"].astype(np.int32)
-        return Cells(meter[place[0]], id_, sums, extremes, quality)
-
-    def store(self, stored: State, cells: Cells, slot: tuple[Int64s, ...] = ()) -> None:
-        """Put each cell in its meter's place."""
-        packed = np.empty(len(cells.meter), stored.dtype.base)
-        packed["id"] = cells.id
-        packed["count"] = cells.sums[:, COUNT]
-        packed["covered"] = cells.sums[:, COVERED]
-        packed["total"] = cells.sums[:, TOTAL, self.totalled]
-        packed["metered"] = cells.sums[:, METERED, self.metered]
-        packed["narrow"] = np.minimum(cells.extremes[:, :, self.narrow], NO_NARROW_EXTREME)
-        packed["wide"] = cells.extremes[:, :, self.wide]
-        packed["quality"] = cells.quality
-        stored[(cells.meter, *slot)] = packed
 
 
 def most_steps(quantity: Quantity) -> int:
@@ -133,40 +116,3 @@ def most_steps(quantity: Quantity) -> int:
     if max(abs(quantity.minimum), abs(quantity.maximum)) / quantity.resolution < NO_NARROW_EXTREME:
         return int(NO_NARROW_EXTREME)
     return 2**53 if quantity.kind is Kind.REGISTER else 2**40
-
-
-def joined(a: Cells, b: Cells) -> Cells:
-    """The cells of both, sorted by meter and window."""
-    both = Cells(
-        np.concatenate((a.meter, b.meter)),
-        np.concatenate((a.id, b.id)),
-        np.concatenate((a.sums, b.sums)),
-        np.concatenate((a.extremes, b.extremes)),
-        np.concatenate((a.quality, b.quality)),
-    )
-    return both.take(np.lexsort((both.id, both.meter)))
-
-
-def begins(meter: Int64s, id_: Int64s) -> Int64s:
-    """Where each run of one meter and window begins."""
-    first = np.ones(len(meter), np.bool_)
-    first[1:] = (meter[1:] != meter[:-1]) | (id_[1:] != id_[:-1])
-    return np.flatnonzero(first)
-
-
-def by_run(fold: np.ufunc, column: npt.NDArray[Any], starts: Int64s) -> npt.NDArray[Any]:
-    """Each run's rows folded into one; nothing to do where every run is one row, as it is in most turns."""
-    folded: npt.NDArray[Any] = column if len(starts) == len(column) else fold.reduceat(column, starts)
-    return folded
-
-
-def merged(cells: Cells) -> Cells:
-    """Sorted cells, with those of the same meter and window made one."""
-    starts = begins(cells.meter, cells.id)
-    return Cells(
-        cells.meter[starts],
-        cells.id[starts],
-        by_run(np.add, cells.sums, starts),
-        by_run(np.minimum, cells.extremes, starts),
-        by_run(np.bitwise_or, cells.quality, starts),
-    )

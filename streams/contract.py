@@ -12,7 +12,7 @@ meter is bounded; NaN, negative, absurd and far-future values follow a rule.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -87,8 +87,7 @@ class Meters:
     """Reporting interval of each meter, shape (n,)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(NamedTuple):
     """Readings of one profile, one per row; r rows of q quantities."""
 
     meter: Int64s
@@ -107,19 +106,7 @@ class Rows:
         return Rows(self.meter[which], self.at[which], self.received_at[which], self.quality[which], self.values[which])
 
 
-def joined(parts: Sequence[Rows]) -> Rows:
-    """The rows of all parts, one after the other."""
-    return Rows(
-        np.concatenate([part.meter for part in parts]),
-        np.concatenate([part.at for part in parts]),
-        np.concatenate([part.received_at for part in parts]),
-        np.concatenate([part.quality for part in parts]),
-        np.concatenate([part.values for part in parts]),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(NamedTuple):
     """Rows in event-time order, each (meter, at) once, and how far that order is now known."""
 
     rows: Rows
@@ -183,6 +170,10 @@ class Operator:
     """Record types it works on, by the names of schemas/records."""
     gives: ClassVar[frozenset[str]]
     """Record types of its results."""
+    reach_ms: ClassVar[int | None] = None
+    """How far before and after an hour rows bear on its results of that hour, apart from the stretches to a row's
+    neighbours: then these can be computed again from the stored rows (rerun.py). None: they depend on all that came
+    before, or on when it came."""
 
     def dtype(self, quantities: Sequence[Quantity]) -> np.dtype[Any]:
         """The state of one meter with these quantities; none for an operator of parts. A new meter starts as zeros."""

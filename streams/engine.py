@@ -37,6 +37,7 @@ from streams.shard import Shard
 from streams.slots import Saved
 from streams.snapshot import freeze, thaw
 from streams.state_topic import StateWriter
+from streams.warm_up import warm_up
 
 log = logging.getLogger(__name__)
 
@@ -332,6 +333,7 @@ def die(why: str) -> NoReturn:
 
 def run(engine: Engine) -> NoReturn:
     """Run the worker until SIGTERM or SIGINT; exits 0 after a save, non-zero after a crash."""
+    warm_up(engine.catalogue)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     for chatty in ("faust", "mode", "aiokafka", "abc", "streams.faust_seams"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

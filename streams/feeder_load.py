@@ -33,6 +33,7 @@ class FeederLoad(Operator):
     version = 1
     takes = frozenset({"ReadingBlock"})
     gives = frozenset({"PartialLoadBlock"})
+    reach_ms = 0
 
     def dtype(self, quantities: Sequence[Quantity]) -> np.dtype[Any]:
         """Last active power, the open minute and the open quarter."""
@@ -44,13 +45,18 @@ class FeederLoad(Operator):
         if not signs.any():
             return []
         steps = _active_power(released.rows, signs)
-        closed, frontier = minutes.closed(state, meters, released, steps, _scale(), _layout())
-        quarters = minutes.close(_layout(), state["quarter"], closed.coarser(15), released.moved, frontier // 15)
+        closed, frontier = minutes.closed(state, (ACTIVE_POWER,), meters, released, steps)
+        quarters = minutes.lengthened(state["quarter"], _layout(), closed, 15, released.moved, frontier)
         measured = quarters.take(quarters.sums[:, COVERED, 0] > 0)
         if not len(measured.meter):
             return []
         energy, covered = measured.sums[:, METERED, 0], measured.sums[:, COVERED, 0]
         return [Contributions(measured.meter, measured.id, energy, covered)]
+
+
+def used(quantities: Sequence[Quantity]) -> list[Quantity]:
+    """Those of these quantities that make up a meter's active power."""
+    return [quantity for quantity, sign in zip(quantities, active_power_signs(tuple(quantities)), strict=True) if sign]
 
 
 def _active_power(rows: Rows, signs: Int64s) -> Int64s:
@@ -74,11 +80,6 @@ def active_power_signs(quantities: tuple[Quantity, ...]) -> Int64s:
     return signs
 
 
-@lru_cache(maxsize=1)
-def _scale() -> Scale:
-    return Scale.of((ACTIVE_POWER,))
-
-
-@lru_cache(maxsize=1)
 def _layout() -> Layout:
-    return Layout.of((ACTIVE_POWER,))
+    _, layout, _ = minutes.counted((ACTIVE_POWER,))
+    return layout

@@ -21,14 +21,19 @@ def arrived(blocks: Sequence[ReadingBlock | EventBlock], arrivals: Sequence[Arri
 def readings(table: MeterTable, blocks: Sequence[ReadingBlock]) -> tuple[Rows, Int64s]:
     """All rows of the blocks in order, and the devices' counters. `table` is that of their profile."""
     wanted = [quantity.name for quantity in table.quantities]
-    parts = []
+    meter = []
     for block in blocks:
         row_of = table.find(block.meters, block.feeders, block.substations)
         table.column("own")["interval_ms"][row_of] = block.intervals_ms
-        received_at = np.full(len(block.row_meter), block.received_at, np.int64)
-        values = _by_wanted_column(block, wanted)
-        parts.append((row_of[block.row_meter], block.at, received_at, block.quality, values))
-    rows = Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        meter.append(row_of[block.row_meter])
+    received_at = np.repeat([block.received_at for block in blocks], [len(rows) for rows in meter])
+    rows = Rows(
+        np.concatenate(meter),
+        np.concatenate([block.at for block in blocks]),
+        received_at,
+        np.concatenate([block.quality for block in blocks]),
+        np.concatenate([_by_wanted_column(block, wanted) for block in blocks]).copy(order="C"),
+    )
     return rows, np.concatenate([block.sequence for block in blocks])
 
 

@@ -1,29 +1,34 @@
 """Event-time order of each meter: repeats dropped, late rows told apart, the rest released in order.
 
 Every meter has a watermark of its own: its newest event time minus the lateness. A row at or behind it is late; the
-others wait until the watermark passes them. Whether a row is late depends on the rows before it alone, never on where a
+others wait until the watermark passes them. What becomes of a row depends on the rows before it alone, never on where a
 turn ends, so any split of the same rows gives the same result. Two limits keep the state bounded, both far above what
 a meter does that keeps its reporting interval: repeats are recognised among a meter's last `SEEN` rows (an older one
-counts as late), and at most `PENDING` rows wait (more, and the oldest are released at the end of the turn).
+counts as late), and at most `PENDING` rows wait (one more, and the oldest is released before its time).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import IntEnum
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from schemas.blocks import Float64s, Int32s, Int64s
+from schemas.blocks import Int32s, Int64s
 from schemas.catalogue import Quantity
+from schemas.compiled import compiled, kernel
 from schemas.quality import Quality
 from streams import readable
-from streams.contract import Mask, Released, Rows, State, joined
+from streams.contract import Mask, Released, Rows, State
 
-PENDING = 8
+UInt64s = npt.NDArray[np.uint64]
+
+PENDING = 7
+_PLACES = PENDING + 1
+"""One is free between rows, for the next to be put in order with those that wait."""
 SEEN = 64
-_TIME_BITS = 44
-"""Event times in ms stay below 2**44 until the year 2527."""
+_FUTURE, _TIME_BY_BRIDGE = int(Quality.FUTURE), int(Quality.TIME_BY_BRIDGE)
 _DIGEST_PRIME = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -34,10 +39,10 @@ def dtype(quantities: Sequence[Quantity]) -> np.dtype[Any]:
         [
             ("newest_at", "i8"),
             ("watermark", "i8"),
-            ("pending_at", "i8", (PENDING,)),
-            ("pending_received_at", "i8", (PENDING,)),
-            ("pending_quality", "i4", (PENDING,)),
-            ("pending_values", "f8", (PENDING, q)),
+            ("pending_at", "i8", (_PLACES,)),
+            ("pending_received_at", "i8", (_PLACES,)),
+            ("pending_quality", "i4", (_PLACES,)),
+            ("pending_values", "f8", (_PLACES, q)),
             ("seen_key", "i8", (SEEN,)),
             ("seen_digest", "u4", (SEEN,)),
             ("seen_next", "i4"),
@@ -57,187 +62,211 @@ def describe(state: Any, quantities: Sequence[Quantity]) -> dict[str, Any]:
     }
 
 
+class Verdict(IntEnum):
+    """What becomes of a row."""
+
+    ACCEPTED = 0
+    DUPLICATE = 1
+    CONFLICT = 2
+    """The same row as one before it, with other values."""
+    LATE = 3
+    FUTURE = 4
+
+
+_ACCEPTED, _DUPLICATE, _CONFLICT, _LATE, _IN_FUTURE = (int(verdict) for verdict in Verdict)
+
+
 @dataclass(frozen=True, slots=True)
-class Verdicts:
-    """What became of each row: exactly one mask holds it. Shape (r,) each."""
+class Taken:
+    """What came of a turn's rows."""
 
-    accepted: Mask
-    duplicate: Mask
-    conflict: Mask
-    late: Mask
-    future: Mask
+    verdict: npt.NDArray[np.uint8]
+    """Of each row, shape (r,)."""
+    released: Released
+    waiting: Int64s
+    """How many rows of each meter of `released.moved` wait now."""
+
+    def those(self, verdict: Verdict) -> Mask:
+        """The rows that this verdict fell on, shape (r,)."""
+        found: Mask = self.verdict == verdict
+        return found
+
+    @property
+    def new(self) -> Mask:
+        """The rows that are no repeats, shape (r,)."""
+        return ~self.those(Verdict.DUPLICATE) & ~self.those(Verdict.CONFLICT)
 
 
-def digests(values: Float64s) -> npt.NDArray[np.uint32]:
-    """32 bits that tell rows of values apart, shape (r,)."""
-    bits: npt.NDArray[np.uint64] = np.ascontiguousarray(values).view(np.uint64)
-    place = np.arange(1, values.shape[1] + 1, dtype=np.uint64) * _DIGEST_PRIME
-    mixed = (bits ^ (bits >> np.uint64(29))) * (place | np.uint64(1))
-    folded: npt.NDArray[np.uint64] = np.bitwise_xor.reduce(mixed ^ (mixed >> np.uint64(32)), axis=1)
-    return folded.astype(np.uint32)
+class _Columns(NamedTuple):
+    """The state, column by column: what a compiled function can work on whatever the number of quantities."""
+
+    newest_at: Int64s
+    watermark: Int64s
+    pending_at: Int64s
+    pending_received_at: Int64s
+    pending_quality: Int32s
+    pending_values: npt.NDArray[np.float64]
+    seen_key: Int64s
+    seen_digest: npt.NDArray[np.uint32]
+    seen_next: Int32s
 
 
-def keys(at: Int64s, sequence: Int64s, quality: Int32s, digest: npt.NDArray[np.uint32]) -> Int64s:
+def _columns(state: State) -> _Columns:
+    return _Columns(*(state[name] for name in _Columns._fields))
+
+
+def take(state: State, rows: Rows, sequence: Int64s, lateness_ms: Int64s) -> Taken:
+    """Judge each row in the order of arrival; the accepted wait until their meters' watermarks pass them.
+
+    `sequence` is the devices' counters, shape (r,); `lateness_ms` is per meter, shape (n,).
+    """
+    by_meter = np.argsort(rows.meter, kind="stable")
+    bits = rows.values.view(np.uint64)
+    return Taken(*_take(_columns(state), by_meter, rows, bits, sequence, lateness_ms))
+
+
+def advance(state: State, meters: Int64s, watermark: Int64s) -> Taken:
+    """Move the watermarks of idle meters on to `watermark`, and hand out what they pass. `meters` is sorted."""
+    return Taken(np.empty(0, np.uint8), *_advance(_columns(state), meters, watermark))
+
+
+@kernel
+def _take(
+    state: _Columns, by_meter: Int64s, rows: Rows, bits: UInt64s, sequence: Int64s, lateness_ms: Int64s
+) -> tuple[npt.NDArray[np.uint8], Released, Int64s]:
+    """`by_meter` is the order of the rows by meter, each meter's by arrival; `bits` are the values' own."""
+    verdict = np.empty(len(by_meter), np.uint8)
+    out, handed_out = _room(state, rows.meter[by_meter], len(by_meter)), 0
+    moved, watermark, waiting = np.empty_like(by_meter), np.empty_like(by_meter), np.empty_like(by_meter)
+    n_moved = 0
+    for place, i in enumerate(by_meter):
+        meter = rows.meter[i]
+        digest = _digest(bits[i])
+        key = _key(rows.at[i], rows.quality[i], sequence[i], digest)
+        verdict[i] = _judged(state, meter, rows.at[i], rows.quality[i], key, digest, lateness_ms[meter])
+        if verdict[i] == _ACCEPTED:
+            handed_out = _wait(state, rows, i, lateness_ms[meter], out, handed_out)
+            if n_moved == 0 or moved[n_moved - 1] != meter:
+                moved[n_moved] = meter
+                n_moved += 1
+        ends = place + 1 == len(by_meter) or rows.meter[by_meter[place + 1]] != meter
+        if ends and n_moved > 0 and moved[n_moved - 1] == meter:
+            handed_out = _hand_out(state, meter, out, handed_out)
+            watermark[n_moved - 1], waiting[n_moved - 1] = state.watermark[meter], _waiting(state, meter)
+    return verdict, Released(_first(out, handed_out), moved[:n_moved], watermark[:n_moved]), waiting[:n_moved]
+
+
+@kernel
+def _advance(state: _Columns, meters: Int64s, to: Int64s) -> tuple[Released, Int64s]:
+    out, handed_out = _room(state, meters, 0), 0
+    watermark, waiting = np.empty_like(meters), np.empty_like(meters)
+    for i, meter in enumerate(meters):
+        state.watermark[meter] = max(state.watermark[meter], to[i])
+        handed_out = _hand_out(state, meter, out, handed_out)
+        watermark[i], waiting[i] = state.watermark[meter], _waiting(state, meter)
+    return Released(_first(out, handed_out), meters, watermark), waiting
+
+
+@compiled
+def _digest(bits: UInt64s) -> np.uint32:
+    """32 bits that tell rows of values apart."""
+    folded = np.uint64(0)
+    for i in range(len(bits)):
+        place = np.uint64(i + 1) * _DIGEST_PRIME | np.uint64(1)
+        mixed = (bits[i] ^ (bits[i] >> np.uint64(29))) * place
+        folded ^= mixed ^ (mixed >> np.uint64(32))
+    return np.uint32(folded & np.uint64(0xFFFFFFFF))
+
+
+@compiled
+def _key(at: int, quality: int, sequence: int, digest: np.uint32) -> int:
     """What makes a row the same row again: its event time; without a time of its own, counter and values.
 
     Rows from the future are kept apart, so that the true row of that time is no repeat of theirs. Event times are
     positive, the other two kinds fall in ranges of their own below zero.
     """
-    counted = ((quality & Quality.TIME_BY_BRIDGE) != 0) & (sequence >= 0)
-    by_counter = -1 - ((sequence & 0x3FFFFFFFFFF) << 20 | (digest & np.uint32(0xFFFFF)).astype(np.int64))
-    future = (quality & Quality.FUTURE) != 0
-    return np.where(counted, by_counter, np.where(future, -(1 << 62) - at, at))
+    if quality & _TIME_BY_BRIDGE and sequence >= 0:
+        return -1 - ((sequence & 0x3FFFFFFFFFF) << 20 | int(np.int64(digest & np.uint32(0xFFFFF))))
+    return -(1 << 62) - at if quality & _FUTURE else at
 
 
-def judge(state: State, rows: Rows, sequence: Int64s, lateness_ms: Int64s) -> Verdicts:
-    """Tell repeats and late rows, in order of arrival, and remember the new ones.
-
-    `lateness_ms` is per meter, shape (n,).
-    """
-    digest = digests(rows.values)
-    key = keys(rows.at, sequence, rows.quality, digest)
-    if _all_new(state, rows, key):
-        _remember(state, rows.meter, key, digest)
-        none = np.zeros(len(key), np.bool_)
-        return Verdicts(~none, none, none, none, none)
-    first = _first_occurrence(rows.meter, key)
-    original = digest[first]
-    known = np.zeros(len(key), np.bool_)
-    # A row that is newer than all before it is in nobody's memory; nearly all are.
-    doubtful = np.flatnonzero((key <= 0) | (key <= state["newest_at"][rows.meter]))
-    hit = state["seen_key"][rows.meter[doubtful]] == key[doubtful, None]
-    known[doubtful] = hit.any(axis=1)
-    seen = doubtful[known[doubtful]]
-    original[seen] = state["seen_digest"][rows.meter[seen], hit[known[doubtful]].argmax(axis=1)]
-    repeated = known | (first != np.arange(len(key)))
-    equal = digest == original
-    _remember(state, rows.meter[~repeated], key[~repeated], digest[~repeated])
-    future = ~repeated & ((rows.quality & Quality.FUTURE) != 0)
-    moving = np.flatnonzero(~repeated & ~future)
-    late = np.zeros(len(key), np.bool_)
-    late[moving] = rows.at[moving] <= _watermark_before(state, rows.meter[moving], rows.at[moving], lateness_ms)
-    return Verdicts(~repeated & ~future & ~late, repeated & equal, repeated & ~equal, late, future)
+@compiled
+def _judged(state: _Columns, meter: int, at: int, quality: int, key: int, digest: np.uint32, lateness_ms: int) -> int:
+    """The verdict on a row; a new one is remembered."""
+    if key <= 0 or key <= state.newest_at[meter]:  # one that is newer than all before it is in nobody's memory
+        for slot in range(SEEN):
+            if state.seen_key[meter, slot] == key:
+                return _DUPLICATE if state.seen_digest[meter, slot] == digest else _CONFLICT
+    slot = state.seen_next[meter]
+    state.seen_key[meter, slot], state.seen_digest[meter, slot] = key, digest
+    state.seen_next[meter] = (slot + 1) % SEEN
+    if quality & _FUTURE:
+        return _IN_FUTURE
+    return _LATE if at <= max(state.watermark[meter], state.newest_at[meter] - lateness_ms) else _ACCEPTED
 
 
-def _all_new(state: State, rows: Rows, key: Int64s) -> bool:
-    """The usual turn: one row a meter, newer than all of it that came before. None can be a repeat, late or future."""
-    newer = (key == rows.at) & (rows.at > state["newest_at"][rows.meter])
-    return bool(newer.all()) and len(np.unique(rows.meter)) == len(key)
+@compiled
+def _wait(state: _Columns, rows: Rows, i: int, lateness_ms: int, out: Rows, handed_out: int) -> int:
+    """Row `i` takes one of its meter's places, and moves its watermark. How many rows are handed out then."""
+    meter = rows.meter[i]
+    state.newest_at[meter] = max(state.newest_at[meter], rows.at[i])
+    state.watermark[meter] = max(state.watermark[meter], state.newest_at[meter] - lateness_ms)
+    slot = state.pending_at[meter].argmin()
+    state.pending_at[meter, slot] = rows.at[i]
+    state.pending_received_at[meter, slot] = rows.received_at[i]
+    state.pending_quality[meter, slot] = rows.quality[i]
+    for column in range(rows.values.shape[1]):  # numba is slow at assigning whole rows
+        state.pending_values[meter, slot, column] = rows.values[i, column]
+    if _waiting(state, meter) > PENDING:
+        handed_out = _hand_out(state, meter, out, handed_out)
+    if _waiting(state, meter) > PENDING:
+        state.watermark[meter] = state.pending_at[meter].min()
+        handed_out = _hand_out(state, meter, out, handed_out)
+    return handed_out
 
 
-def release(state: State, accepted: Rows, lateness_ms: Int64s) -> Released:
-    """Take accepted rows in, move their meters' watermarks, and hand out what these have passed."""
-    moved, inverse = np.unique(accepted.meter, return_inverse=True)
-    newest = state["newest_at"][moved]
-    np.maximum.at(newest, inverse, accepted.at)
-    state["newest_at"][moved] = newest
-    watermark = np.maximum(state["watermark"][moved], newest - lateness_ms[moved])
-    return _hand_out(state, accepted, moved, watermark)
+@compiled
+def _hand_out(state: _Columns, meter: int, out: Rows, handed_out: int) -> int:
+    """Put what waits at or before the watermark out, the oldest first. How many rows are handed out then."""
+    while True:
+        oldest = -1
+        for slot in range(_PLACES):
+            at = state.pending_at[meter, slot]
+            if 0 < at <= state.watermark[meter] and (oldest < 0 or at < state.pending_at[meter, oldest]):
+                oldest = slot
+        if oldest < 0:
+            return handed_out
+        out.meter[handed_out], out.at[handed_out] = meter, state.pending_at[meter, oldest]
+        out.received_at[handed_out] = state.pending_received_at[meter, oldest]
+        out.quality[handed_out] = state.pending_quality[meter, oldest]
+        for column in range(out.values.shape[1]):
+            out.values[handed_out, column] = state.pending_values[meter, oldest, column]
+        state.pending_at[meter, oldest] = 0
+        handed_out += 1
 
 
-def advance(state: State, meters: Int64s, watermark: Int64s) -> Released:
-    """Move the watermarks of idle meters on to `watermark`, and hand out what they pass. `meters` is sorted."""
-    q = state["pending_values"].shape[2]
-    nothing = np.empty(0, np.int64)
-    none = Rows(nothing, nothing, nothing, np.empty(0, np.int32), np.empty((0, q)))
-    return _hand_out(state, none, meters, np.maximum(state["watermark"][meters], watermark))
-
-
-def waiting(state: State, meter: Int64s) -> Int64s:
-    """How many rows of each of these meters wait."""
-    count: Int64s = np.count_nonzero(state["pending_at"][meter], axis=1)
+@compiled
+def _waiting(state: _Columns, meter: int) -> int:
+    count = 0
+    for slot in range(_PLACES):
+        count += state.pending_at[meter, slot] > 0
     return count
 
 
-def _hand_out(state: State, accepted: Rows, moved: Int64s, watermark: Int64s) -> Released:
-    """What the watermarks pass, of the rows that wait and of those just accepted; the others of these begin to wait."""
-    waiting_at = state["pending_at"][moved]
-    place = np.searchsorted(moved, accepted.meter)
-    stays = accepted.at > watermark[place]
-    wait = np.bincount(place[stays], minlength=len(moved)) + (waiting_at > watermark[:, None]).sum(axis=1)
-    if (wait > PENDING).any():
-        watermark = _watermark_for_room(waiting_at, accepted.at, place, watermark)
-        stays = accepted.at > watermark[place]
-    passed_place, slot = np.nonzero((waiting_at > 0) & (waiting_at <= watermark[:, None]))
-    passed = joined([_pending(state, moved[passed_place], slot), accepted.take(~stays)])
-    state["pending_at"][moved[passed_place], slot] = 0
-    _begin_to_wait(state, accepted.take(stays))
-    state["watermark"][moved] = watermark
-    return Released(passed.take(np.lexsort((passed.at, passed.meter))), moved, watermark)
+@compiled
+def _room(state: _Columns, meters: Int64s, more: int) -> Rows:
+    """Room for all that waits of these meters, which stand in order, and so many rows more."""
+    room = more
+    for i, meter in enumerate(meters):
+        if i == 0 or meters[i - 1] != meter:
+            room += _waiting(state, meter)
+    times = np.empty((3, room), np.int64)
+    values = np.empty((room, state.pending_values.shape[2]))
+    return Rows(times[0], times[1], times[2], np.empty(room, np.int32), values)
 
 
-def _watermark_for_room(waiting_at: Int64s, accepted_at: Int64s, place: Int64s, watermark: Int64s) -> Int64s:
-    """The watermarks that leave at most PENDING rows of each meter behind them."""
-    waiting_place, slot = np.nonzero(waiting_at)
-    of = np.concatenate((waiting_place, place))
-    at = np.concatenate((waiting_at[waiting_place, slot], accepted_at))
-    in_order = np.lexsort((at, of))
-    of, at = of[in_order], at[in_order]
-    ends = np.searchsorted(of, np.arange(len(watermark)), side="right")
-    starts = np.searchsorted(of, np.arange(len(watermark)), side="left")
-    too_many = ends - starts > PENDING
-    raised = watermark.copy()
-    raised[too_many] = np.maximum(watermark[too_many], at[ends[too_many] - PENDING - 1])
-    return raised
-
-
-def _pending(state: State, meter: Int64s, slot: Int64s) -> Rows:
+@compiled
+def _first(rows: Rows, count: int) -> Rows:
     return Rows(
-        meter,
-        state["pending_at"][meter, slot],
-        state["pending_received_at"][meter, slot],
-        state["pending_quality"][meter, slot],
-        state["pending_values"][meter, slot],
+        rows.meter[:count], rows.at[:count], rows.received_at[:count], rows.quality[:count], rows.values[:count]
     )
-
-
-def _begin_to_wait(state: State, rows: Rows) -> None:
-    """Each row takes one of its meter's free slots; there are enough."""
-    meters, place = np.unique(rows.meter, return_inverse=True)
-    free_first = np.argsort(state["pending_at"][meters] > 0, axis=1, kind="stable")
-    by_meter = np.argsort(place, kind="stable")
-    nth = np.empty(len(place), np.int64)
-    nth[by_meter] = np.arange(len(place)) - np.searchsorted(place[by_meter], place[by_meter], side="left")
-    slot = free_first[place, nth]
-    state["pending_at"][rows.meter, slot] = rows.at
-    state["pending_received_at"][rows.meter, slot] = rows.received_at
-    state["pending_quality"][rows.meter, slot] = rows.quality
-    state["pending_values"][rows.meter, slot] = rows.values
-
-
-def _first_occurrence(meter: Int64s, key: Int64s) -> Int64s:
-    """For each row: position of the first row with the same meter and key."""
-    order = np.lexsort((key, meter))
-    begins = np.ones(len(order), np.bool_)
-    begins[1:] = (meter[order][1:] != meter[order][:-1]) | (key[order][1:] != key[order][:-1])
-    first = np.empty(len(order), np.int64)
-    first[order] = order[begins][np.cumsum(begins) - 1]
-    return first
-
-
-def _watermark_before(state: State, meter: Int64s, at: Int64s, lateness_ms: Int64s) -> Int64s:
-    """For each row: its meter's watermark just before the row arrived."""
-    order = np.argsort(meter, kind="stable")
-    m = meter[order]
-    newest = state["newest_at"][m]
-    begins = np.ones(len(m), np.bool_)
-    begins[1:] = m[1:] != m[:-1]
-    rank = np.cumsum(begins) - 1
-    running = np.maximum.accumulate(rank << _TIME_BITS | np.maximum(at[order], newest))
-    before = np.empty(len(m), np.int64)
-    before[1:] = running[:-1] & ((1 << _TIME_BITS) - 1)
-    before[begins] = newest[begins]
-    watermark = np.empty(len(m), np.int64)
-    watermark[order] = np.maximum(state["watermark"][m], before - lateness_ms[m])
-    return watermark
-
-
-def _remember(state: State, meter: Int64s, key: Int64s, digest: npt.NDArray[np.uint32]) -> None:
-    order = np.argsort(meter, kind="stable")
-    m = meter[order]
-    nth = np.arange(len(m)) - np.searchsorted(m, m, side="left")
-    slot = (state["seen_next"][m] + nth) % SEEN
-    state["seen_key"][m, slot] = key[order]
-    state["seen_digest"][m, slot] = digest[order]
-    ends = np.flatnonzero(np.append(m[1:] != m[:-1], True)) if len(m) else np.empty(0, np.int64)
-    state["seen_next"][m[ends]] = (slot[ends] + 1) % SEEN

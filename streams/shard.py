@@ -23,8 +23,9 @@ from schemas.catalogue import Catalogue, Profile
 from schemas.errors import Reason, Rejected
 from streams import gather, hearing, order, recompute
 from streams.beats import Beats
-from streams.contract import Contributions, Elapsed, HeardRows, Operator, Released, Result
+from streams.contract import Contributions, Elapsed, HeardRows, Operator, Result
 from streams.meters import OWN, MeterTable
+from streams.order import Taken, Verdict
 from streams.partial_loads import QUARTER_MS, FeederLoads
 from streams.samples import MINUTE_MS
 from streams.turn import Arrival, Block, Turn
@@ -164,16 +165,16 @@ class Shard:
         rows, sequence = gather.readings(table, blocks)
         state = table.column("order")
         lateness_ms = self._lateness_ms(table)
-        verdicts = order.judge(state, rows, sequence, lateness_ms)
-        self._count(verdicts)
-        new = ~verdicts.duplicate & ~verdicts.conflict
+        taken = order.take(state, rows, sequence, lateness_ms)
+        self._count(taken)
         source, passed_ms = gather.arrived(blocks, arrivals)
-        table.arrived(rows.meter[new], source[new], passed_ms[new])
-        results: list[Result] = [*recompute.late_rows(table, rows.take(verdicts.late))]
+        table.arrived(rows.meter[taken.new], source[taken.new], passed_ms[taken.new])
+        results: list[Result] = [*recompute.late_rows(table, rows.take(taken.those(Verdict.LATE)))]
+        new = rows.take(taken.new)
         for name, operator in self.operators.items():
-            for given in operator.on_arrivals(table.column(name), table.view(), rows.take(new)):
+            for given in operator.on_arrivals(table.column(name), table.view(), new):
                 results += self._handed_on(table, given) if isinstance(given, HeardRows) else [given]
-        return results + self._released(table, order.release(state, rows.take(verdicts.accepted), lateness_ms))
+        return results + self._released(table, taken)
 
     def _events(self, arrivals: Sequence[Arrival]) -> list[Result]:
         came = [(a.block, a) for a in arrivals if isinstance(a.block, EventBlock)]
@@ -215,9 +216,10 @@ class Shard:
                 results += self.operators[name].on_partial_loads(table.column(name), loads)
         return results
 
-    def _released(self, table: MeterTable, released: Released) -> list[Result]:
+    def _released(self, table: MeterTable, taken: Taken) -> list[Result]:
+        released = taken.released
         self.counts.released += len(released.rows.meter)
-        table.column("own")["waiting"][released.moved] = order.waiting(table.column("order"), released.moved)
+        table.column("own")["waiting"][released.moved] = taken.waiting
         results: list[Result] = []
         for name, operator in self.operators.items():
             for given in operator.on_released(table.column(name), table.view(), released):
@@ -271,12 +273,12 @@ class Shard:
         lateness_ms: Int64s = table.column("own")["interval_ms"] * intervals
         return lateness_ms
 
-    def _count(self, verdicts: order.Verdicts) -> None:
-        self.counts.received += len(verdicts.accepted)
-        self.counts.duplicates += int(verdicts.duplicate.sum())
-        self.counts.conflicts += int(verdicts.conflict.sum())
-        self.counts.late += int(verdicts.late.sum())
-        self.counts.future += int(verdicts.future.sum())
+    def _count(self, taken: Taken) -> None:
+        self.counts.received += len(taken.verdict)
+        self.counts.duplicates += int(taken.those(Verdict.DUPLICATE).sum())
+        self.counts.conflicts += int(taken.those(Verdict.CONFLICT).sum())
+        self.counts.late += int(taken.those(Verdict.LATE).sum())
+        self.counts.future += int(taken.those(Verdict.FUTURE).sum())
 
     def account(self) -> Account:
         """What became of every row so far."""

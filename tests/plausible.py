@@ -7,6 +7,8 @@ import numpy as np
 from schemas.blocks import (
     Account,
     AggregateBlock,
+    AlertDelivery,
+    AlertMark,
     ApplianceEnergyBlock,
     ApplianceEventBlock,
     DeadLetter,
@@ -246,6 +248,19 @@ def garbage(end: int = NOON) -> DeadLetter:
     return dead_letter("mqtt_malmo", "malmo/malmo_household/E350-00001/reading", end, refused, b"\xff\x00{nonsense")
 
 
+def alert_marks() -> tuple[AlertMark, AlertMark]:
+    """Power lost at a meter is acknowledged, and a feeder silenced for an hour."""
+    alert = f"last_gasp/{meters(2)[1]}/{NOON}"
+    return (
+        AlertMark(f"ack/{alert}", "acknowledged", alert, "", "", "", "", NOON, 0, "ann", "on my way"),
+        AlertMark("silence/1", "silenced", "", "anomaly", "", "S1/F1", "", NOON, NOON + 3_600_000, "bob", ""),
+    )
+
+
+def alert_delivery() -> AlertDelivery:
+    return AlertDelivery("control_room", f"last_gasp/{meters(2)[1]}/{NOON}", 1, "delivered", True, NOON)
+
+
 def everything() -> Iterator[tuple[str, Record]]:
     """(topic's role, record): a little of each record that a sink takes."""
     yield "readings", reading_block(20, range(-30, 0))
@@ -261,3 +276,6 @@ def everything() -> Iterator[tuple[str, Record]]:
     yield "accounts", account(100, 800)
     yield "accounts", account(200, 1_000)
     yield "dead", garbage()
+    for mark in alert_marks():
+        yield "marks", mark
+    yield "deliveries", alert_delivery()

@@ -36,6 +36,7 @@ TOPICS = {
     "recompute": "recompute.requests",
     "accounts": "accounts",
     "alerts": "alerts",
+    "marks": "alert.marks",
     "dead": "dead.letters",
 }
 
@@ -127,7 +128,7 @@ def make_place(folder: Path, prefix: str, bootstrap: str, url: str = "") -> Plac
     path.write_text(yaml.safe_dump(_renamed(yaml.safe_load(Path("topology.yaml").read_text()), prefix)))
     env = {"KAFKA_BOOTSTRAP": bootstrap, "CLICKHOUSE_URL": url}
     topology = load_topology(path, env)
-    ensure_topics(topology.kafka, [topic for topic in topology.topics.values() if not topic.compact])
+    ensure_topics(topology.kafka, [topic for topic in topology.topics.values() if "StateChunk" not in topic.records])
     return Place(prefix, bootstrap, path, url, free_port())
 
 

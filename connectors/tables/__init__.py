@@ -2,38 +2,63 @@
 
 NAME_raw    what was inserted, repeats and superseded versions included, until ClickHouse merges them away
 NAME        the view of it: each fact once, in its highest version
+
+Tables only grow: every statement can run again, none takes anything away. Whoever changes a table adds an ALTER below
+its CREATE, raises VERSION, and freezes the result in tests/cases/tables, from which each version is brought up to date
+in a test. A program whose version is lower than that of the database refuses it.
 """
 
-from collections.abc import Iterable
 from importlib.resources import files
 
-from schemas.catalogue import Catalogue
+from schemas.catalogue import Catalogue, Quantity
 
 DATABASE = "flexmeter"
+VERSION = 1
+
+_BEGIN = (
+    f"CREATE DATABASE IF NOT EXISTS {DATABASE}",
+    f"CREATE TABLE IF NOT EXISTS {DATABASE}.versions\n(\n    `version` UInt32,\n"
+    "    `since` DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')\n)\nENGINE = MergeTree\nORDER BY version",
+    f"SELECT throwIf(max(version) > {VERSION}, 'the tables were made by a newer version of flexmeter') "
+    f"FROM {DATABASE}.versions",
+)
+_END = (
+    f"INSERT INTO {DATABASE}.versions (version) SELECT {VERSION} FROM system.one "
+    f"WHERE (SELECT count() FROM {DATABASE}.versions WHERE version = {VERSION}) = 0",
+)
 
 
 def statements(catalogue: Catalogue) -> list[str]:
     """What makes the tables, or brings older ones up to date; harmless when repeated.
 
-    A statement with {quantity} is meant once for each quantity of the catalogue.
+    The lines of a statement that hold {quantity} are meant once for each quantity of the catalogue.
     """
-    made = [f"CREATE DATABASE IF NOT EXISTS {DATABASE}"]
+    made = list(_BEGIN)
     for file in sorted((f for f in files(__name__).iterdir() if f.name.endswith(".sql")), key=lambda f: f.name):
-        for statement in _split(file.read_text("utf-8")):
-            made.extend(_for_each_quantity(statement, catalogue) if "{quantity}" in statement else [statement])
-    return made
+        made += [for_each_quantity(statement, catalogue) for statement in split(file.read_text("utf-8"))]
+    return [*made, *_END]
 
 
-def _split(text: str) -> list[str]:
+def split(text: str) -> list[str]:
     """The statements of a file.
 
-    >>> _split("-- why\\nSELECT 1;\\n\\nSELECT 2;\\n")
+    >>> split("-- why\\nSELECT 1;\\n\\nSELECT 2;\\n")
     ['-- why\\nSELECT 1', 'SELECT 2']
     """
     return [statement.strip() for statement in text.split(";\n") if statement.strip()]
 
 
-def _for_each_quantity(statement: str, catalogue: Catalogue) -> Iterable[str]:
-    for quantity in catalogue.quantities.values():
-        comment = f"{quantity.description} [{quantity.unit}]".replace("\\", "\\\\").replace("'", "\\'")
-        yield statement.replace("{quantity}", quantity.name).replace("{comment}", comment)
+def for_each_quantity(statement: str, catalogue: Catalogue) -> str:
+    """The statement with its lines about a quantity repeated for each."""
+    lines = statement.split("\n")
+    wanted = [line for line in lines if "{quantity}" in line]
+    filled = [
+        line.replace("{quantity}", quantity.name).replace("{comment}", _comment(quantity))
+        for quantity in catalogue.quantities.values()
+        for line in wanted
+    ]
+    return "\n".join([line for line in lines if line not in wanted] + ([",\n".join(filled)] if filled else []))
+
+
+def _comment(quantity: Quantity) -> str:
+    return f"{quantity.description} [{quantity.unit}]".replace("\\", "\\\\").replace("'", "\\'")

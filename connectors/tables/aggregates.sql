@@ -1,5 +1,7 @@
 -- Results of rolling_load: a row a window of one quantity of one meter.
--- version = operator_version * 2^32 + revision.
+-- By window, quantity and day first: a question is about few of each, and what days do not share need not be merged for
+-- FINAL. Within a day by meter: one meter's day lies together.
+-- version = operator_version * 2^32 + revision; a revision above 0 was computed again because rows came late.
 CREATE TABLE IF NOT EXISTS flexmeter.aggregates_raw
 (
     `meter` String CODEC(ZSTD(1)),
@@ -21,7 +23,7 @@ CREATE TABLE IF NOT EXISTS flexmeter.aggregates_raw
     CONSTRAINT start_is_a_time CHECK `start` >= toDateTime64('1970-01-01 00:00:00', 3, 'UTC') AND `start` < toDateTime64('2200-01-01 00:00:00', 3, 'UTC')
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY (meter, quantity, window, start);
+ORDER BY (window, quantity, toDate32(start), meter, start);
 
 CREATE OR REPLACE VIEW flexmeter.aggregates AS
 SELECT

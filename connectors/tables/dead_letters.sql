@@ -1,4 +1,5 @@
--- Payloads that could not be taken, with their bytes. The key is the letter's own place in Kafka.
+-- Payloads that could not be taken, with their bytes. The key is the letter's own place in Kafka; a letter that was
+-- written again, at another place, is the same letter and shown once.
 CREATE TABLE IF NOT EXISTS flexmeter.dead_letters_raw
 (
     `topic` LowCardinality(String),
@@ -18,4 +19,6 @@ ENGINE = ReplacingMergeTree
 ORDER BY (topic, partition, offset);
 
 CREATE OR REPLACE VIEW flexmeter.dead_letters AS
-SELECT * FROM flexmeter.dead_letters_raw FINAL;
+SELECT * FROM flexmeter.dead_letters_raw FINAL
+ORDER BY `topic`, `partition`, `offset`
+LIMIT 1 BY `source`, `address`, `received_at`, `reason`, `detail`, `payload_sha256`;

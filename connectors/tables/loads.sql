@@ -1,5 +1,6 @@
 -- Results of substation_balance: the load of each feeder, and of each substation as a whole (feeder empty), by the quarter hour.
--- version = operator_version * 2^32 + revision; the revision is the number of meters summed so far.
+-- version = operator_version * 2^32 + revision; the revision is the number of meters summed so far, and 2^20 for each
+-- time that it was computed again because rows came late.
 CREATE TABLE IF NOT EXISTS flexmeter.loads_raw
 (
     `substation` LowCardinality(String),
@@ -20,5 +21,6 @@ SELECT
     `substation`, `feeder`, `start`, `meters`, `energy_wh`, `covered_ms`, `infeed_wh`,
     intDiv(`version`, 4294967296) AS `operator_version`,
     `version` % 4294967296 AS `revision`,
+    intDiv(`version` % 4294967296, 1048576) AS `recomputed`,
     `inserted_at`
 FROM flexmeter.loads_raw FINAL;

@@ -1,6 +1,7 @@
 -- What meters reported: a row a reading, a column for each quantity of the catalogue, NaN = not measured.
 -- Wide, because a reading's quantities come together: twice the rows/s of (meter, quantity, at, value), and smaller.
 -- Of two readings with one key the first in Kafka's log stays, as in the streams: `version` falls along the log.
+-- By day first: questions are about few days, and parts of other days need not be merged for FINAL.
 -- No PARTITION BY: a meter's wrong clock may write any year, and one insert may not make more than 100 partitions.
 CREATE TABLE IF NOT EXISTS flexmeter.readings_raw
 (
@@ -18,7 +19,7 @@ CREATE TABLE IF NOT EXISTS flexmeter.readings_raw
     CONSTRAINT at_is_a_time CHECK `at` >= toDateTime64('1970-01-01 00:00:00', 3, 'UTC') AND `at` < toDateTime64('2200-01-01 00:00:00', 3, 'UTC')
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY (meter, profile, at);
+ORDER BY (toDate32(at), meter, profile, at);
 
 ALTER TABLE flexmeter.readings_raw
     ADD COLUMN IF NOT EXISTS `{quantity}` Float64 DEFAULT nan COMMENT '{comment}' CODEC(ZSTD(1));

@@ -3,14 +3,18 @@
 import logging
 import math
 import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
 
+from connectors.router.marks import Marks
+from flexmeter.commands import alert_marks
 from flexmeter.facts import alert_fact
 from flexmeter.listen import Listener
 from flexmeter.role import stop_on_signals, topology_option, topology_or_exit
-from schemas.alert import Alert
+from schemas.alert import Alert, is_at_least
+from schemas.blocks import AlertMark, Record
 from schemas.errors import Unavailable
 from schemas.events import Severity
 from schemas.topology import Topic, Topology
@@ -18,75 +22,111 @@ from schemas.topology import Topic, Topology
 _CATCH_UP_S = 60.0
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @topology_option
 @click.option("--follow", is_flag=True, help="Go on with each change as it comes. Ctrl-C ends it.")
 @click.option("--kind", help="Only alerts of this kind, such as last_gasp.")
+@click.option("--area", help="Only those of this substation, substation/feeder, or feeder.")
 @click.option(
     "--severity", type=click.Choice([severity.value for severity in Severity]), help="Only what is at least so severe."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--for", "for_s", type=click.FloatRange(min=0), help="With --follow: end after so many seconds.")
+@click.pass_context
 def command(
-    topology_path: Path, follow: bool, kind: str | None, severity: str | None, as_json: bool, for_s: float | None
+    ctx: click.Context,
+    topology_path: Path,
+    follow: bool,
+    kind: str | None,
+    area: str | None,
+    severity: str | None,
+    as_json: bool,
+    for_s: float | None,
 ) -> None:
-    """Show the newest version of each alert that Kafka has, by time; with --follow also what comes."""
+    """Show the newest version of each alert that Kafka has, by time; with --follow also what comes.
+
+    [acknowledged] and [silenced] say what people have said of it.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
     topology = topology_or_exit(topology_path)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     ends = math.inf if for_s is None else time.monotonic() + for_s
-    newest: dict[str, Alert] = {}
+    seen = Seen()
 
     def show(alert: Alert) -> None:
-        if wanted(alert, kind, severity):
-            fact = alert_fact(alert)
-            click.echo(fact.json() if as_json else fact.line())
+        if wanted(alert, kind, severity, area):
+            click.echo(shown(alert, seen.marks.of(alert, time.time_ns() // 1_000_000), as_json))
 
     stop_on_signals()
     try:
         with Listener(topology, places_of_alerts(topology), from_start=True) as listener:
-            if not _catch_up(listener, newest):
-                raise click.ClickException(f"the topic of alerts was not read to its end within {_CATCH_UP_S:.0f} s")
-            for alert in sorted(newest.values(), key=lambda alert: (alert.at, alert.id)):
+            if not _catch_up(listener, seen):
+                raise click.ClickException(
+                    f"the topics of alerts were not read to their end within {_CATCH_UP_S:.0f} s"
+                )
+            for alert in sorted(seen.newest.values(), key=lambda alert: (alert.at, alert.id)):
                 show(alert)
             for heard in listener.records(ends) if follow else ():
-                if heard is not None and isinstance(heard.record, Alert) and is_news(heard.record, newest):
-                    show(heard.record)
+                if heard is not None and (news := seen.take(heard.record)):
+                    show(news)
     except KeyboardInterrupt:
         return
     except Unavailable as away:
         raise click.ClickException(f"{away}; is it running? `flexmeter doctor` looks") from away
 
 
+for _subcommand in (alert_marks.ack, alert_marks.silence, alert_marks.marks, alert_marks.lift):
+    command.add_command(_subcommand)
+
+
+@dataclass(slots=True)
+class Seen:
+    """The newest version of each alert, and the marks."""
+
+    newest: dict[str, Alert] = field(default_factory=dict)
+    marks: Marks = field(default_factory=Marks)
+
+    def take(self, record: Record | Alert) -> Alert | None:
+        """The alert, where it is news; repeats after a restart, and versions that were overtaken, are none."""
+        if isinstance(record, AlertMark):
+            self.marks.learn(record)
+        if not isinstance(record, Alert):
+            return None
+        known = self.newest.get(record.id)
+        if known is not None and known.number >= record.number:
+            return None
+        self.newest[record.id] = record
+        return record
+
+
 def places_of_alerts(topology: Topology) -> list[tuple[Topic, int]]:
-    """Every partition of every topic that carries alerts."""
-    topics = [topic for topic in topology.topics.values() if "Alert" in topic.records]
+    """Every partition of every topic that carries alerts, or marks of them."""
+    topics = [topic for topic in topology.topics.values() if {"Alert", "AlertMark"} & set(topic.records)]
     return [(topic, partition) for topic in topics for partition in range(topic.partitions)]
 
 
-def is_news(alert: Alert, newest: dict[str, Alert]) -> bool:
-    """Whether no such or later version of the alert was known; it is noted in `newest`.
-
-    Repeats after a restart of a worker, and versions that were overtaken, are no news.
-    """
-    known = newest.get(alert.id)
-    if known is not None and known.number >= alert.number:
-        return False
-    newest[alert.id] = alert
-    return True
-
-
-def wanted(alert: Alert, kind: str | None, severity: str | None) -> bool:
-    """Whether it is of the kind, and at least so severe; None = any."""
-    ranks = list(Severity)
-    return kind in (None, alert.kind) and (
-        severity is None or ranks.index(Severity(alert.severity)) >= ranks.index(Severity(severity))
+def wanted(alert: Alert, kind: str | None, severity: str | None, area: str | None) -> bool:
+    """Whether it is of the kind, at least so severe, and in the area; None = any."""
+    return (
+        kind in (None, alert.kind)
+        and (severity is None or is_at_least(alert.severity, severity))
+        and (area is None or alert.lies_in(area))
     )
 
 
-def _catch_up(listener: Listener, newest: dict[str, Alert]) -> bool:
+def shown(alert: Alert, mark: str, as_json: bool) -> str:
+    """The alert as one line."""
+    fact = alert_fact(alert)
+    if as_json:
+        return replace(fact, content={**fact.content, "mark": mark or None}).json()
+    return fact.line() + (f"  [{mark}]" if mark else "")
+
+
+def _catch_up(listener: Listener, seen: Seen) -> bool:
     for heard in listener.records(time.monotonic() + _CATCH_UP_S):
-        if heard is not None and isinstance(heard.record, Alert):
-            is_news(heard.record, newest)
+        if heard is not None:
+            seen.take(heard.record)
         if listener.caught_up():
             return True
     return False

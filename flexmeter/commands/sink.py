@@ -14,11 +14,14 @@ from connectors.kafka import Outlet
 from connectors.registry import STORES
 from connectors.sink import Decode, Sink, consumer
 from connectors.store import Store
+from connectors.tables import retention
 from flexmeter.page.interface import Interface, Reader
 from flexmeter.role import metrics_option, named, start_role, topology_option, topology_or_exit
 from schemas.alert import decode_alert
 from schemas.catalogue import load_catalogue
 from schemas.codec import decode
+from schemas.faults import Faults
+from schemas.topology import Sink as Spec
 from schemas.topology import Topology
 
 log = logging.getLogger(__name__)
@@ -38,7 +41,8 @@ log = logging.getLogger(__name__)
 def command(topology_path: Path, name: str, http_port: int, metrics_port: int) -> None:
     """Write topics to ClickHouse; with the embedded one, serve the local page and ClickHouse's HTTP interface."""
     topology = topology_or_exit(topology_path)
-    url = named(topology.sinks, name, "sink").url
+    spec = named(topology.sinks, name, "sink")
+    made, url = [*tables.statements(load_catalogue()), *_kept(spec)], spec.url
     start_role(metrics_port)
     # It tells each failed connection with a stack trace; the sink's own line says the same.
     logging.getLogger("clickhouse_driver").setLevel(logging.ERROR)
@@ -46,9 +50,17 @@ def command(topology_path: Path, name: str, http_port: int, metrics_port: int) -
         sink = make_sink(topology, name, store)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sink.stop())
-        sink.migrate(tables.statements(load_catalogue()))
+        sink.migrate(made)
         with _page(store, http_port):
             sink.run()
+
+
+def _kept(spec: Spec) -> list[str]:
+    """What says how long the tables keep their rows."""
+    try:
+        return retention.of_options(spec.name, spec.options)
+    except Faults as faults:
+        raise click.UsageError(str(faults)) from faults
 
 
 def make_sink(topology: Topology, name: str, store: Store) -> Sink:

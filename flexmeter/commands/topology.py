@@ -25,7 +25,7 @@ def command() -> None:
 def check(topology_path: FilePath) -> None:
     """Name every fault, with its line and what to do about it. Exit code 1 if there is one."""
     topology = _load(topology_path)
-    parts = ("topics", "bridges", "streams", "sinks")
+    parts = ("topics", "bridges", "streams", "sinks", "routers")
     click.echo(f"{topology_path}: no fault; " + ", ".join(f"{kind}: {len(getattr(topology, kind))}" for kind in parts))
 
 
@@ -50,6 +50,8 @@ def picture(topology: Topology) -> Iterator[str]:
         yield f"stream {stream.name}: {', '.join(stream.operators)}; state in {stream.state}"
     for sink in topology.sinks.values():
         yield f"sink {sink.name}: {_without_password(sink.url)}"
+    for router in topology.routers.values():
+        yield f"router {router.name}: {_without_password(router.url)}, {len(router.rules)} rules"
 
 
 def _flows(topology: Topology) -> Iterator[tuple[str, str, str]]:

@@ -55,6 +55,8 @@ def checkup(root: Path = ROOT) -> list[Check]:
         _program("amqp-publish", "amqp-tools", needed=False, why="for tests"),
         _program("curl", "curl", needed=False, why="for tests"),
         _program("coap-client-openssl", "libcoap3-bin", needed=False, why="for tests"),
+        _program("kcat", "kcat", needed=False, why="for tests"),
+        _program("jq", "jq", needed=False, why="for tests"),
         _dtls(),
         _program("npm", "npm", needed=False, why="for the page's scripts"),
     ]

@@ -11,8 +11,8 @@ from schemas.errors import Unavailable
 _PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/bin"])
 
 
-def configuration(folder: Path, tcp_port: int, http_port: int) -> str:
-    """config.xml, with the one user `default` in it, who needs no password."""
+def configuration(folder: Path, tcp_port: int, http_port: int, more: str = "") -> str:
+    """config.xml; `more` is what else stands in it."""
     return f"""\
 <?xml version="1.0"?>
 <yandex>
@@ -28,7 +28,7 @@ def configuration(folder: Path, tcp_port: int, http_port: int) -> str:
   <timezone>UTC</timezone>
   <mark_cache_size>67108864</mark_cache_size>
   <mlock_executable>0</mlock_executable>
-</yandex>
+{more}</yandex>
 """
 
 
@@ -49,8 +49,8 @@ USERS = """\
 """
 
 
-def clickhouse(folder: Path, tcp_port: int, http_port: int, log: Path) -> Part:
-    """The server as a part.
+def clickhouse(folder: Path, tcp_port: int, http_port: int, log: Path, *, users: str = USERS, more: str = "") -> Part:
+    """The server as a part; unless told otherwise its one user is `default`, who needs no password.
 
     Raises:
         Unavailable: it is not installed.
@@ -61,8 +61,8 @@ def clickhouse(folder: Path, tcp_port: int, http_port: int, log: Path) -> Part:
     for name in ("data", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     settings = folder / "config.xml"
-    settings.write_text(configuration(folder.resolve(), tcp_port, http_port))
-    (folder / "users.xml").write_text(USERS)
+    settings.write_text(configuration(folder.resolve(), tcp_port, http_port, more))
+    (folder / "users.xml").write_text(users)
     return Part(
         name="clickhouse-server",
         argv=[program, f"--config-file={settings}"],

@@ -11,6 +11,7 @@ python=${PYTHON:-python3}
 lock=requirements.lock
 [ $tests = yes ] && lock=requirements-dev.lock
 page=flexmeter/page
+examples=examples/subscribers
 
 has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 say() { printf '%s\n' "$*" >&2; }
@@ -18,14 +19,14 @@ die() { say "install: $1"; shift; for line in "$@"; do say "  $line"; done; exit
 
 # --- already done? ---------------------------------------------------------------------------------------------------
 inputs="flexmeter/local/install.sh requirements.lock requirements-dev.lock pyproject.toml flexmeter/local/kafka/pom.xml
-$page/package-lock.json"
+$page/package-lock.json $examples/package-lock.json"
 stamp=.parts/installed-$tests
 now=$(pwd; cat $inputs | cksum)
 programs="java mosquitto"
 topology=${FLEXMETER_TOPOLOGY:-topology.yaml}
 uses_amqp() { grep -Eq '^ *protocol: *amqp' "$topology" 2>/dev/null; }
 uses_amqp && programs="$programs rabbitmq-server"
-[ $tests = yes ] && programs="$programs clickhouse-server chromium mosquitto_pub rabbitmq-server amqp-publish curl coap-client-openssl"
+[ $tests = yes ] && programs="$programs clickhouse-server chromium mosquitto_pub rabbitmq-server amqp-publish curl coap-client-openssl kcat jq"
 complete() {
     for program in $programs; do has "$program" || return 1; done
     [ -x .venv/bin/python ] && [ -d .parts/kafka ] && [ -f $stamp ] && [ "$(cat $stamp)" = "$now" ]
@@ -49,6 +50,9 @@ if [ $tests = yes ]; then
     needs amqp-publish amqp-tools
     needs curl curl
     needs coap-client-openssl libcoap3-bin
+    needs kcat kcat
+    needs jq jq
+    [ -d $examples/node_modules ] && cmp -s $examples/package-lock.json .parts/examples.lock || { needs npm npm; subscriber=yes; }
 fi
 if [ $tests = yes ] && [ "${pypi:-}" ]; then  # DTLSSocket is compiled
     for tool in gcc make autoconf automake m4 pkg-config; do needs $tool $tool; done
@@ -64,16 +68,17 @@ else
     packages="$packages python3-venv"
 fi
 
-if [ -z "$packages${pypi:-}${jars:-}${scripts:-}" ]; then
+if [ -z "$packages${pypi:-}${jars:-}${scripts:-}${subscriber:-}" ]; then
     printf '%s\n' "$now" >$stamp
     exit 0
 fi
 say "To be installed (only what is missing):"
 [ -n "$packages" ] && say "  Debian packages:$packages (apt-get tells their size below)"
-[ "${pypi:-}" ] && say "  .venv/          Python packages of $lock, about 1.2 GB on disk, 350 MB to fetch"
+[ "${pypi:-}" ] && say "  .venv/          Python packages of $lock, about 1.4 GB on disk, 410 MB to fetch"
 [ "${pypi:-}" ] && [ $tests = yes ] && say "                  (one, DTLSSocket, is compiled: half a minute; its tools are 7 MB beside gcc)"
 [ "${jars:-}" ] && say "  .parts/kafka/   Kafka's jars, 44 MB"
 [ "${scripts:-}" ] && say "  $page/node_modules/   the page's scripts, a few MB"
+[ "${subscriber:-}" ] && say "  $examples/node_modules/   those of the example of a subscriber, 3 MB"
 
 # --- Debian packages, without starting their daemons -----------------------------------------------------------------
 quiet=-qq
@@ -110,6 +115,8 @@ if [ "${pypi:-}" ]; then
     pip() { env -u PIP_USER -u PIP_TARGET .venv/bin/python -m pip --disable-pip-version-check --no-input install $quiet "$@" >&2; }
     pip -r $lock || die "pip failed (see above)" "is the package index reachable? then run this again; what is there is kept"
     pip --no-deps --no-build-isolation -e . || die "pip cannot install the project itself (see above)"
+    say "The inner loops are compiled; half a minute ..."
+    .venv/bin/python -m streams.warm_up || die "they cannot be compiled (see above)"
     cat requirements.lock $lock pyproject.toml >.venv/$lock
 fi
 
@@ -125,13 +132,14 @@ if [ "${jars:-}" ]; then
     cp flexmeter/local/kafka/pom.xml .parts/kafka.pom
 fi
 
-# --- the page's scripts ----------------------------------------------------------------------------------------------
-if [ "${scripts:-}" ]; then
-    say "The page's scripts ..."
-    (cd $page && env -u NODE_ENV npm ci --no-audit --no-fund --loglevel=error >&2) ||
+# --- the page's scripts, and those of the example of a subscriber ------------------------------------------------------
+scripts_of() {
+    (cd "$1" && env -u NODE_ENV npm ci --no-audit --no-fund --loglevel=error >&2) ||
         die "npm failed (see above)" "is its registry reachable? then run this again"
-    cp $page/package-lock.json .parts/page.lock
-fi
+    cp "$1/package-lock.json" "$2"
+}
+if [ "${scripts:-}" ]; then say "The page's scripts ..."; scripts_of $page .parts/page.lock; fi
+if [ "${subscriber:-}" ]; then say "The example's scripts ..."; scripts_of $examples .parts/examples.lock; fi
 
 printf '%s\n' "$now" >$stamp
 say "Installed."

@@ -77,9 +77,18 @@ def roles(topology: Topology, new_port: Callable[[], int]) -> list[Role]:
     """What a topology needs to run, in the order of start: whoever takes data before whoever gives it."""
     return [
         *(Role("sink", name, new_port()) for name in topology.sinks),
+        *(Role("router", name, new_port()) for name in topology.routers),
         *(Role("worker", name, new_port(), ("--instance", "local")) for name in topology.streams),
+        *(Role("recompute", name, new_port()) for name in _that_ask(topology)),
         *(Role("bridge", name, new_port()) for name in topology.bridges),
     ]
+
+
+def _that_ask(topology: Topology) -> list[str]:
+    """Streams whose late rows ask for hours to be computed again, where a sink keeps the readings for it."""
+    carry = {name for name, topic in topology.topics.items() if "RecomputeRequestBlock" in topic.records}
+    asking = [name for name, stream in topology.streams.items() if carry & set(stream.outputs)]
+    return asking if "clickhouse" in topology.sinks else []
 
 
 def part(role: Role, place: Place, topology_path: Path, env: Mapping[str, str]) -> Part:
@@ -103,6 +112,7 @@ READY: dict[str, Series] = {
     "bridge": Series("flexmeter_bridge_ready"),
     "worker": Series("flexmeter_next_offset"),
     "sink": Series("flexmeter_sink_available"),
+    "router": Series("flexmeter_router_available"),
 }
 
 

@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.live import Live
 
 from connectors.kafka import ensure_topics
+from connectors.offsets import Offsets
 from flexmeter.local import account, roles, screen, status
 from flexmeter.local.kafka import kafka
-from flexmeter.local.lag import Offsets, ends
+from flexmeter.local.lag import ends
 from flexmeter.local.mosquitto import mosquitto
 from flexmeter.local.part import Part, complete
 from flexmeter.local.ports import free_port

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from prometheus_client.samples import Sample
 
+from connectors.offsets import Offsets
 from flexmeter.local.account import Sent, sent
-from flexmeter.local.lag import Offsets, committed, ends, lag_of
+from flexmeter.local.lag import committed, ends, lag_of
 from flexmeter.local.metrics import Series, scrape
 from flexmeter.local.page_query import Row, query
 from flexmeter.local.roles import Place, Role
@@ -21,9 +22,11 @@ Seen = TypeVar("Seen")
 ROWS: dict[str, Series] = {
     "bridge": Series("flexmeter_bridge_rows_total", (("record", "ReadingBlock"),)),
     "worker": Series("flexmeter_stream_rows"),
+    "recompute": Series("flexmeter_recompute_hours_total"),
     "sink": Series("flexmeter_sink_inserted_rows_total", (("table", "readings_raw"),)),
+    "router": Series("flexmeter_router_settled_total", (("outcome", "delivered"),)),
 }
-"""How each role counts readings, in the order of the data's way."""
+"""How each role counts readings, hours computed again, or alerts, in the order of the data's way."""
 
 _LATENCY = """\
 SELECT count() AS n, quantile(0.5)(ms) AS p50, quantile(0.99)(ms) AS p99 FROM
@@ -77,11 +80,14 @@ def look(place: Place, topology: Topology, running: Sequence[Role], at_s: float)
 def behind(place: Place, topology: Topology, running: Sequence[Role], end: Offsets) -> dict[str, int]:
     """Records that each worker and sink has yet to read up to these ends; those that have none are left out.
 
+    Routers are not asked: a receiver that is away may be so for hours, and loses nothing. Nor is what is to be computed
+    again: an hour that a meter has not left behind stays asked for.
+
     Raises:
         Unavailable: Kafka does not answer.
     """
     first, _ = ends(place.bootstrap, list(topology.topics))
-    readers = [role for role in running if role.command != "bridge"]
+    readers = [role for role in running if role.command in ("worker", "sink")]
     lags = {role.name: _lag(place, role, topology, scrape(role.metrics_port), first, end) for role in readers}
     return {name: left for name, left in lags.items() if left}
 
@@ -111,6 +117,10 @@ def _lag(
     """Records behind. A stream goes on from its shards' own next offsets; what its group committed is older."""
     if role.command == "bridge":
         return Series("flexmeter_bridge_in_flight").total(samples)
+    if role.command == "router":
+        return Series("flexmeter_router_waiting").total(samples)
+    if role.command == "recompute":
+        return Series("flexmeter_recompute_open_hours").total(samples)
     if role.command == "worker":
         topic = topology.streams[role.entry].input
         found = Series("flexmeter_next_offset").of(samples)

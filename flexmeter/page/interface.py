@@ -1,12 +1,13 @@
 """ClickHouse's HTTP interface for reading, and the local page, on 127.0.0.1.
 
 Like https://clickhouse.com/docs/interfaces/http: the query in `?query=` or the body, `default_format`, `param_*`,
-/ping, errors as text with X-ClickHouse-Exception-Code. Not like it: nothing can be written or set, settings in the URL
-are ignored, results come whole and uncompressed.
+`database`, /ping, errors as text with X-ClickHouse-Exception-Code. Not like it: nothing can be written or set, settings
+in the URL are ignored, results come whole and uncompressed, and names without a database are those of `flexmeter`.
 """
 
 import logging
 import mimetypes
+import re
 import threading
 from collections.abc import Mapping
 from functools import partial
@@ -16,7 +17,8 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 from urllib.parse import parse_qs, urlsplit
 
-from flexmeter.page.statement import Refused, check_tree, format_of, one_statement
+from connectors.tables import DATABASE
+from flexmeter.page.statement import Refused, check_name, check_tree, format_of, one_statement
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +61,8 @@ _CONTENT_TYPES: Mapping[str, str] = {
 class Reader(Protocol):
     """The database, for reading: raises an exception with ClickHouse's `code` for a query that it refuses."""
 
-    def read(self, query: str, form: str, parameters: Mapping[str, str]) -> bytes:
-        """The answer in that format."""
+    def read(self, query: str, form: str, parameters: Mapping[str, str], database: str) -> bytes:
+        """The answer in that format. Names without a database are those of `database`."""
 
 
 class Interface:
@@ -102,14 +104,33 @@ class _Exchange(BaseHTTPRequestHandler):
         self._answer(b"")
 
     def do_POST(self) -> None:
+        chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"
         length = self.headers.get("Content-Length", "")
-        if not length.isdecimal():
+        if not chunked and not length.isdecimal():
             self._send(HTTPStatus.LENGTH_REQUIRED, b"Content-Length is required\n")
-        elif int(length) > _LONGEST_QUERY:
+            return
+        body = self._chunks() if chunked else self._whole(int(length))
+        if body is None:
             self.close_connection = True
-            self._send(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"the query is longer than 1 MB\n")
+            self._send(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"the query is longer than 1 MB, or no body at all\n")
         else:
-            self._answer(self.rfile.read(int(length)))
+            self._answer(body)
+
+    def _whole(self, length: int) -> bytes | None:
+        return self.rfile.read(length) if length <= _LONGEST_QUERY else None
+
+    def _chunks(self) -> bytes | None:
+        """A body in chunks (RFC 9112, 7.1); None if it is longer than a query may be, or none."""
+        body = b""
+        while len(body) <= _LONGEST_QUERY:
+            size = self.rfile.readline(32).partition(b";")[0].strip()
+            if not re.fullmatch(b"[0-9A-Fa-f]{1,8}", size) or int(size, 16) > _LONGEST_QUERY:
+                return None
+            body += self.rfile.read(int(size, 16))
+            self.rfile.readline(2)
+            if not int(size, 16):
+                return body
+        return None
 
     def _answer(self, body: bytes) -> None:
         if not self._is_meant_for_us():
@@ -119,6 +140,8 @@ class _Exchange(BaseHTTPRequestHandler):
         asked = {name: values[-1] for name, values in parse_qs(target.query, keep_blank_values=True).items()}
         if target.path == "/ping":
             self._send(HTTPStatus.OK, b"Ok.\n")
+        elif body and self.headers.get("Content-Encoding"):
+            self._fail(_READONLY, "what is compressed is not for reading, nor taken here. (READONLY)")
         elif target.path == "/" and ("query" in asked or body):
             self._query("\n".join(filter(None, [asked.get("query", ""), body.decode(errors="replace")])), asked)
         elif target.path in _FILES and not body:
@@ -133,12 +156,14 @@ class _Exchange(BaseHTTPRequestHandler):
     def _query(self, sql: str, asked: Mapping[str, str]) -> None:
         form = asked.get("default_format") or self.headers.get("X-ClickHouse-Format") or "TabSeparated"
         parameters = {name[6:]: value for name, value in asked.items() if name.startswith("param_")}
+        database = asked.get("database") or self.headers.get("X-ClickHouse-Database") or DATABASE
         try:
             with self._at_once:
                 sql = one_statement(sql)
-                tree = self._reader.read(f"EXPLAIN AST {sql}", "TSVRaw", parameters).decode()
+                check_name(database)
+                tree = self._reader.read(f"EXPLAIN AST {sql}", "TSVRaw", parameters, database).decode()
                 check_tree(tree)
-                answer = self._reader.read(sql, form, parameters)
+                answer = self._reader.read(sql, form, parameters, database)
         except Refused as refused:
             self._fail(_READONLY, f"{refused}. (READONLY)")
         except Exception as error:

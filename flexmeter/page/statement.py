@@ -41,6 +41,19 @@ def one_statement(sql: str) -> str:
     return sql
 
 
+def check_name(database: str) -> None:
+    """Refuse a name of a database that is more than a name.
+
+    >>> check_name("system")
+    >>> check_name("x; DROP TABLE y")
+    Traceback (most recent call last):
+    ...
+    flexmeter.page.statement.Refused: 'x; DROP TABLE y' is no name of a database
+    """
+    if not re.fullmatch(r"\w+", database, re.ASCII):
+        raise Refused(f"{database!r} is no name of a database")
+
+
 def check_tree(tree: str) -> None:
     """Refuse by the syntax tree, as EXPLAIN AST prints it.
 

@@ -21,14 +21,21 @@ def was_dark(grid: Grid, state: State, outage: Outage, assumed: Assumptions) -> 
 
 
 def ends_of(grid: Grid, state: State, outage: Outage, now_ms: int) -> Int64s:
-    """When supply came back to each meter under the outage: by its restoration, else by those nearest to it."""
+    """When supply came back to each meter under the outage: by its restoration, else by those nearest to it.
+
+    A reading only shows that it was back by then. Of n meters that report at any time of their interval, the first one
+    does so an (n + 1)th of it after the return; so much is taken off, though not more than there is.
+    """
     rows, span = grid.meters(outage.branch), grid.span(outage.branch)
     meters = state.meters[rows]
     slot = outage.slot if outage.slot >= 0 else SETTLED
     told = np.where(meters["restored_ms"] > outage.start_ms, meters["restored_ms"], 0)
     by_told = restoration_ms(grid, span, told)
-    by_proof = restoration_ms(grid, span, meters["back_ms"][:, slot])
     own = meters["back_ms"][:, slot]
+    by_proof = restoration_ms(grid, span, own)
+    known = by_proof < NEVER
+    late = (meters["interval_ms"][known] / (1 + (own > 0).sum())).astype(np.int64)
+    by_proof[known] = np.maximum(by_proof[known] - late, outage.start_ms)
     ends = np.where(told > 0, told, np.where(by_told < NEVER, by_told, by_proof))
     ends = np.where(own > 0, np.minimum(ends, own), ends)
     return np.clip(ends, outage.start_ms, now_ms)
@@ -62,10 +69,25 @@ def finish(grid: Grid, state: State, outage: Outage, assumed: Assumptions) -> li
         return []
     rows = grid.meters(outage.branch)
     interruption = interruption_of(grid, state, outage, outage.end_ms)
-    learning.from_outage(state, rows, outage.burst_ms, outage.ending == Ending.MOMENTARY, assumed)
+    momentary = outage.ending == Ending.MOMENTARY
+    learning.from_outage(state, rows, grid.comms.of_meter[rows], outage.burst_ms, momentary, assumed)
+    _excuse(grid, state, outage, assumed)
+    return [interruption]
+
+
+def _excuse(grid: Grid, state: State, outage: Outage, assumed: Assumptions) -> None:
+    """What meters told of an outage that is over is told; but not those that are dark by another one."""
+    rows = grid.meters(outage.branch)
     some = state.meters[rows]
+    dark = (some["gasp_ms"] > some["proof_ms"]) & (some["gasp_ms"] < outage.burst_ms - assumed.longest_burst_ms)
+    elsewhere = np.zeros(len(state.meters), np.bool_)
+    elsewhere[rows] = dark
+    for other in state.outages:
+        if not other.closed:
+            elsewhere[grid.meters(other.branch)] = True
     told = np.where(some["gasp_ms"] <= outage.end_ms, some["gasp_ms"], 0)
     told = np.maximum(told, np.where(some["gasp_ms"] < some["restored_ms"], some["restored_ms"], 0))
-    some["excused_ms"] = np.maximum(some["excused_ms"], np.maximum(told, outage.start_ms))
-    some["counted_ms"] = np.maximum(some["counted_ms"], outage.end_ms)
-    return [interruption]
+    excused = np.maximum(some["excused_ms"], np.maximum(told, outage.start_ms))
+    some["excused_ms"] = np.where(elsewhere[rows], some["excused_ms"], excused)
+    counted = np.maximum(some["counted_ms"], outage.end_ms)
+    some["counted_ms"] = np.where(elsewhere[rows], some["counted_ms"], counted)

@@ -63,10 +63,11 @@ def arrive(grid: Grid, state: State, news: News) -> Int64s:
 
 
 def _note_alive(grid: Grid, state: State, evidence: Evidence) -> None:
+    """Until when each way worked: by event times, as what comes late or twice says nothing of now."""
     comms = grid.comms
     if len(evidence.meter):
         heard = np.zeros(len(comms.ids), np.int64)
-        np.maximum.at(heard, comms.of_meter[evidence.meter], evidence.received_at)
+        np.maximum.at(heard, comms.of_meter[evidence.meter], settled_times(evidence))
         for comm in range(len(heard) - 1, 0, -1):
             heard[comms.parent[comm]] = max(heard[comms.parent[comm]], heard[comm])
         _excuse_gaps(grid, state, heard)
@@ -81,5 +82,6 @@ def _excuse_gaps(grid: Grid, state: State, heard_ms: Int64s) -> None:
     lost = messages_due(grid, state, int(heard_ms.max()) - slowest_ms(state.reading_delays))
     for comm in back[lost[back] > SURELY_LOST].tolist():
         rows = planned.under(grid, comm)[grid.comms.of_meter]
-        rows &= state.meters["counted_ms"] <= state.alive_ms[comm]
-        state.meters["counted_ms"][rows] += heard_ms[comm] - state.alive_ms[comm]
+        counted = state.meters["counted_ms"]
+        resumed = np.minimum(counted + heard_ms[comm] - state.alive_ms[comm], heard_ms[comm])
+        state.meters["counted_ms"] = np.where(rows, np.maximum(counted, resumed), counted)

@@ -35,12 +35,14 @@ class Assumptions:
     """The same of a gateway, relay or the way to the head end."""
     contradicted: float = 1e-4
     """That a meter reports although it is dark: a wrong clock, a wrong place in the register, supply from elsewhere."""
-    delivery: tuple[float, ...] = (0.08, 0.35, 0.8)
-    """Regimes: share of last gasps that come through."""
+    delivery: tuple[float, ...] = (0.04, 0.35, 0.8)
+    """Regimes: share of last gasps that come through; where the relays of an area die with it, hardly any does."""
     delivery_weight: tuple[float, ...] = (0.3, 0.35, 0.35)
     """How likely each regime is, before any outage was closed."""
     regime_switching: float = 0.1
-    """That a branch has another regime than the one above: relays die with their area."""
+    """That a branch has another regime than the one above: relays die with their area ..."""
+    regime_meters: int = 4
+    """... which is as large as this at least. Of smaller ones one in a hundred has another."""
     restored_delivery: float = 0.6
     """Share of restorations that come through, before any outage was closed."""
     momentary_share: float = 0.6
@@ -54,7 +56,8 @@ class Assumptions:
     longest_burst_ms: int = 6_000
     """... up to this span."""
     sharpness_ms: float = 5_000
-    """A last gasp this far from its burst is as good as at it; each such distance more costs half a nat."""
+    """A last gasp this far from its burst is as good as at it; what is beyond costs two nats at twice the distance, and
+    grows with the square."""
     stray_gasp: float = 0.02
     """Floor of what a last gasp far from its burst is worth: clocks go wrong."""
     proof_margin_ms: int = 2_000
@@ -69,6 +72,8 @@ class Assumptions:
     calm_ms: int = 20_000
     """... if it stays so for this long, so that what is still dark under a device that closed can be told."""
     calm_sustained_ms: int = 60_000
-    """The same of a sustained outage."""
+    """The same of a sustained outage; and until all its meters were to report, unless ..."""
+    surely_gone: float = 0.02
+    """... the probability that something is dark is as low as this."""
     customers_dark: float = 0.9
     """Probability of being still open, to be called sustained."""

@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from schemas.blocks import Int64s
 from streams.outage.assumptions import Assumptions
-from streams.outage.likelihood import NEVER, due, gateway_silence, heard_until, log_silence, slowest_ms
+from streams.outage.evidence import heard_before_return
+from streams.outage.likelihood import JITTER, NEVER, due, gateway_silence, heard_until, log_silence, slowest_ms
 from streams.outage.state import State
 from streams.outage.tree import Grid
 
@@ -96,6 +97,32 @@ def quiet_burst(grid: Grid, state: State, root: int, explained: Mask, now_ms: in
     The latest such moment, so that what other meters reported before their own silence does not contradict it. A single
     silent meter or gateway never tells an outage, so two are needed.
     """
+    begins, ends = _silences(grid, state, root, explained, now_ms, assumed)
+    return _latest(state, root, begins, ends, np.ones(len(begins), np.bool_), 2, assumed)
+
+
+def returned_burst(grid: Grid, state: State, root: int, explained: Mask, now_ms: int, assumed: Assumptions) -> int:
+    """When supply was lost if a restoration tells it of which no last gasp came; 0 if none does.
+
+    Only of what may have lasted: of a momentary interruption that nobody told there is nothing to tell.
+    """
+    meters = state.meters[grid.meters(int(grid.roots[root]))]
+    before, restored = heard_before_return(meters), meters["restored_ms"]
+    first_missed = np.minimum(before + ((1 + JITTER) * meters["interval_ms"]).astype(np.int64), restored - 1)
+    told = (restored > meters["excused_ms"]) & (restored > now_ms - OLDEST_GASP_MS) & (meters["gasp_ms"] <= before)
+    told &= (before > meters["excused_ms"]) & (meters["interval_ms"] > 0) & (meters["excused_ms"] < now_ms)
+    told &= (restored - before > assumed.sustained_ms) & ~explained[grid.meters(int(grid.roots[root]))]
+    if not told.any():
+        return 0
+    silent = _silences(grid, state, root, explained, now_ms, assumed)
+    begins, ends = np.append(before[told], silent[0]), np.append(first_missed[told], silent[1])
+    return _latest(state, root, begins, ends, np.arange(len(begins)) < told.sum(), 1, assumed)
+
+
+def _silences(
+    grid: Grid, state: State, root: int, explained: Mask, now_ms: int, assumed: Assumptions
+) -> tuple[Int64s, Int64s]:
+    """From when to when the supply of each silent meter and gateway can have been lost."""
     rows = grid.meters(int(grid.roots[root]))
     meters = state.meters[rows]
     until = heard_until(grid, state, rows, now_ms)
@@ -105,16 +132,24 @@ def quiet_burst(grid: Grid, state: State, root: int, explained: Mask, now_ms: in
     silent &= ~explained[rows] & (read > now_ms - TOO_LONG_MS) & (meters["excused_ms"] < now_ms)
     begins, ends = read[silent], read[silent] + meters["interval_ms"][silent].astype(np.int64)
     gone = _silent_gateways(grid, state, root, explained, now_ms, assumed)
-    begins, ends = np.append(begins, gone), np.append(ends, gone + slowest_ms(state.reading_delays))
+    return np.append(begins, gone), np.append(ends, gone + slowest_ms(state.reading_delays))
+
+
+def _latest(
+    state: State, root: int, begins: Int64s, ends: Int64s, telling: Mask, least: int, assumed: Assumptions
+) -> int:
+    """The end of one of those that tell, in as many of the others as can be; 0 if a burst explains it already."""
     for burst in state.burst_ms[root][state.burst_ms[root] > 0].tolist():
-        told = (begins <= burst) & (burst <= ends)
-        begins, ends = begins[~told], ends[~told]
-    if len(begins) < 2:
+        left = (burst < begins) | (ends < burst)
+        begins, ends, telling = begins[left], ends[left], telling[left]
+    if len(begins) < least or not telling.any():
         return 0
+    inside = (begins[telling, None] <= ends) & (ends <= ends[telling, None])
     cover = np.searchsorted(np.sort(begins), ends, "right") - np.searchsorted(np.sort(ends), ends, "left")
+    cover = np.where(inside.any(axis=0), cover, 0)
     best = int(ends[np.argmax(cover)])
     near = (np.abs(state.burst_ms[root] - best) <= assumed.longest_burst_ms).any()
-    return best if cover.max() >= 2 and not near else 0
+    return best if cover.max() >= least and not near else 0
 
 
 def _silent_gateways(grid: Grid, state: State, root: int, explained: Mask, now_ms: int, assumed: Assumptions) -> Int64s:

@@ -67,13 +67,16 @@ METER = np.dtype(
         ("gasps_expected", "f8"),
         ("gasps", "f8"),
         ("lies", "f8"),
+        ("gap_from_ms", "i8"),
+        ("gap_to_ms", "i8"),
         ("back_ms", "i8", (MOST_BURSTS + 1,)),
     ]
 )
 """A meter's newest reading, from when its silence counts, newest proof of supply and newest restoration; its first last
 gasp after that proof, and its last one; until when the calendar excuses it; its reporting interval and the share of
-readings that come; usual voltage; last gasps that were to be expected, that came, and that were none; and its first
-proof of supply after each burst."""
+readings that come; usual voltage; last gasps that were to be expected, that came, and that were none; the readings
+before and after the newest gap in which one was missed or supply came back; and its first proof of supply after each
+burst."""
 
 Meters = npt.NDArray[np.void]
 
@@ -111,6 +114,14 @@ def take(meters: Meters, evidence: Evidence) -> Int64s:
         _keep_gasps(meters, evidence.meter[gasped], at[gasped])
     news: Int64s = told[(before != _supply(meters[told])).any(axis=0)]
     return news
+
+
+def heard_before_return(meters: Meters) -> Int64s:
+    """The last reading before each meter's newest restoration; 0 where it is not known."""
+    inside = (meters["gap_from_ms"] < meters["restored_ms"]) & (meters["restored_ms"] <= meters["gap_to_ms"])
+    since = np.where(inside, meters["gap_from_ms"], 0)
+    found: Int64s = np.where(meters["restored_ms"] > meters["read_ms"], meters["read_ms"], since)
+    return found
 
 
 def is_new(meters: Meters, evidence: Evidence) -> npt.NDArray[np.bool_]:
@@ -199,6 +210,8 @@ def _learn_interval(meters: Meters, meter: Int64s, at: Int64s) -> None:
     new = np.where(ratio >= 1.5, np.where(ratio >= MOST_MISSED, gap, interval * 1.01), new)
     new = np.where(interval > 0, new, gap)
     meters["interval_ms"][meter] = np.where(learns, new, interval)
+    is_gap = (read > 0) & (gap > 0) & ((ratio >= 1.5) | (meters["restored_ms"][meter] > read))
+    meters["gap_from_ms"][meter[is_gap]], meters["gap_to_ms"][meter[is_gap]] = read[is_gap], at[is_gap]
     learned = delivery * (1 - LEARNING) ** missed + LEARNING
     meters["reading_delivery"][meter] = np.where(learns, learned, delivery)
     meters["read_ms"][meter] = np.maximum(read, at)

@@ -40,4 +40,5 @@ def _priors(grid: Grid, state: State, assumed: Assumptions, opens: Float64s, sce
     loads = load_evidence(grid, state, scene.span, bursts_ms.tolist())
     chances = np.minimum(opens[scene.span.slice] * np.exp(loads), MOST_LIKELY / len(bursts_ms))
     regimes = state.regimes / state.regimes.sum()
-    return Priors(chances * lasts, chances * (1 - lasts), assumed.nested, regimes, assumed.regime_switching)
+    switching = np.where(grid.meters_under(scene.span.slice) >= assumed.regime_meters, assumed.regime_switching, 0.01)
+    return Priors(chances * lasts, chances * (1 - lasts), assumed.nested, regimes, switching)

@@ -11,7 +11,9 @@ MOST_OUTAGES = 200.0
 PERHAPS = 0.25
 """How much of a lie a momentary interruption of a single meter is."""
 FORGET_MS = 3_600_000
-"""Lies count for about as long: a campaign ends."""
+"""Lies count for about as long ..."""
+CAMPAIGN_MS = 900_000
+"""... and restarts behind one gateway half as much after this: a campaign ends."""
 
 RESTORED_CAME, RESTORED_DUE, LIES, TRUE_ONES, MOMENTARY, INTERRUPTIONS = range(6)
 
@@ -36,8 +38,8 @@ def note_delays(delays: Float64s, delay_ms: Int64s) -> None:
         delays *= 0.5
 
 
-def from_outage(state: State, rows: slice, burst_ms: int, momentary: bool, assumed: Assumptions) -> None:
-    """From an interruption that was one, and is over; `rows` are the meters that it concerned.
+def from_outage(state: State, rows: slice, comms: Int64s, burst_ms: int, momentary: bool, assumed: Assumptions) -> None:
+    """From an interruption that was one, and is over; `rows` are the meters that it concerned, heard through `comms`.
 
     A last gasp that nobody shared and that was soon taken back counts as a lie, in part: it may have been a restart.
     """
@@ -46,6 +48,7 @@ def from_outage(state: State, rows: slice, burst_ms: int, momentary: bool, assum
     came, count = int(gasped.sum()), len(gasped)
     if came == 1:
         state.counts[LIES if momentary else TRUE_ONES] += PERHAPS if momentary else 1
+        _note_restarts(state, comms[gasped], 1 if momentary else -1)
     if came == 1 and momentary:
         return
     restored = meters["restored_ms"] > burst_ms
@@ -62,12 +65,20 @@ def from_outage(state: State, rows: slice, burst_ms: int, momentary: bool, assum
             counts *= 0.5
 
 
-def from_lies(state: State, meters: Int64s) -> None:
-    """From last gasps of meters whose supply had not failed."""
+def from_lies(state: State, meters: Int64s, comms: Int64s) -> None:
+    """From last gasps of meters whose supply had not failed, heard through `comms`."""
     state.meters["lies"][meters] += 1
     state.counts[LIES] += len(meters)
+    _note_restarts(state, np.unique(comms), 1)
+
+
+def _note_restarts(state: State, comms: Int64s, change: int) -> None:
+    """Behind relays and gateways that are known: nothing is in common to meters behind the head end."""
+    known = comms[comms > 0]
+    state.restarts[known] = np.maximum(state.restarts[known] + change, 0)
 
 
 def forget(state: State, passed_ms: int) -> None:
     """Lies and true lone gasps fade with time."""
     state.counts[LIES : TRUE_ONES + 1] *= 0.5 ** (passed_ms / FORGET_MS)
+    state.restarts *= 0.5 ** (passed_ms / CAMPAIGN_MS)

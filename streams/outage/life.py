@@ -91,9 +91,12 @@ TABLE: Mapping[tuple[Phase, Signal], Phase] = {
     (R, Signal.MERGED): C,
 }
 
-SURE_ENOUGH = ((5_000, 1.01), (60_000, 0.96), (120_000, 0.9), (180_000, 0.8))
-"""How sure one must be to call an outage located while it is younger than this, ms: never at once, as a neighbour's
-last gasp may be on its way; later the likeliest device will do: what is not known by then will hardly be."""
+SOONEST_MS = 5_000
+"""Never called located before: a neighbour's last gasp may be on its way."""
+SURE, LIKELIER_THAN_NOT = 0.95, 0.5
+WAITS_MS, LONGEST_WAIT_MS = 180_000, 600_000
+"""Located is what one is sure of; from the first age on, once every meter concerned should have reported again, what is
+likelier than not; from the second on the likeliest, however unlikely: what is not known by then will hardly be."""
 
 
 @dataclass
@@ -123,6 +126,9 @@ class Outage:
     """The branch that it was settled at, over all that may belong to it; -1 before."""
     parted_ms: int = 0
     """Since when its device seems closed and something below it dark; 0 = it does not."""
+    awaits_ms: int = 0
+    """When the meters that may be concerned should all have reported since the burst, or since it seems over, if they
+    have supply."""
     followed_ms: int = 0
     """When it was last looked at by itself."""
 
@@ -144,7 +150,7 @@ def signals(outage: Outage, finding: Finding, now_ms: int, assumed: Assumptions)
     if finding.still < assumed.gone:
         outage.parted_ms = 0
         return
-    if age_ms > SURE_ENOUGH[-1][0] or finding.confidence >= _needed(now_ms - outage.raised_ms):
+    if finding.confidence >= _needed(outage, now_ms):
         yield Signal.LOCATED
     if age_ms > assumed.sustained_ms and finding.still >= assumed.customers_dark and finding.branch in finding.dark:
         yield Signal.LASTED
@@ -160,8 +166,11 @@ def is_calm(outage: Outage, still: float, now_ms: int, assumed: Assumptions) -> 
         outage.calm_ms = 0
         return False
     outage.calm_ms = outage.calm_ms or now_ms
-    lasting = outage.phase in (S, R)
-    return now_ms - outage.calm_ms >= (assumed.calm_sustained_ms if lasting else assumed.calm_ms)
+    calm_ms = now_ms - outage.calm_ms
+    if outage.phase not in (S, R):
+        return calm_ms >= assumed.calm_ms
+    sure = still < assumed.surely_gone or now_ms > outage.awaits_ms or calm_ms > LONGEST_WAIT_MS
+    return sure and calm_ms >= assumed.calm_sustained_ms
 
 
 def _is_parted(outage: Outage, finding: Finding, now_ms: int, assumed: Assumptions) -> bool:
@@ -171,8 +180,14 @@ def _is_parted(outage: Outage, finding: Finding, now_ms: int, assumed: Assumptio
     return bool(parted) and now_ms - outage.parted_ms >= assumed.calm_ms
 
 
-def _needed(age_ms: int) -> float:
-    return next((confidence for until, confidence in SURE_ENOUGH if age_ms < until), 0.0)
+def _needed(outage: Outage, now_ms: int) -> float:
+    """How sure one must be of the device to call it located."""
+    age_ms, told_ms = now_ms - outage.start_ms, now_ms - outage.raised_ms
+    if age_ms > LONGEST_WAIT_MS:
+        return 0.0
+    if age_ms > WAITS_MS and now_ms > outage.awaits_ms:
+        return LIKELIER_THAN_NOT
+    return SURE if told_ms >= SOONEST_MS else 1.01
 
 
 def hear(outage: Outage, signal: Signal) -> bool:

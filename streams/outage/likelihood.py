@@ -21,7 +21,7 @@ import numpy as np
 from schemas.blocks import Float64s, Int64s
 from streams.contract import Mask
 from streams.outage.assumptions import Assumptions
-from streams.outage.evidence import Meters
+from streams.outage.evidence import Meters, heard_before_return
 from streams.outage.state import DELAY_EDGES_MS, State
 from streams.outage.tree import Grid, Span
 
@@ -29,6 +29,11 @@ NEVER = np.iinfo(np.int64).max
 JITTER = 0.25
 """Share of a reporting interval by which a reading may come later than due."""
 YOUNG_MS = 3_000
+RESTARTS_TELL, MOST_RESTARTS = 3.0, 6
+"""So much likelier is a lie with each lone last gasp behind the same gateway that was just taken back: one is usual in
+an hour, three are a campaign that the calendar does not have."""
+WAY_KNOWN_MS = 15_000
+"""By then something else should have come through the gateway of a silent meter, to show that the way works."""
 _FACTOR_PRIOR = 3.0
 _LONE_PRIOR = 3.0
 
@@ -64,10 +69,12 @@ def meter_evidence(grid: Grid, state: State, assumed: Assumptions, scene: Scene)
     regimes = len(assumed.delivery)
     found = np.empty((1 + 2 * len(scene.slots) * regimes, len(known.read)))
     found[0] = np.where(known.gasped | known.returned, known.lie, 0.0) + known.silence(known.due_by(known.until))
+    found[0] += known.gap(known.meters["restored_ms"])
     dark, back = found[1:].reshape(2, len(scene.slots), regimes, len(known.read))
     for k, (slot, burst) in enumerate(zip(scene.slots.tolist(), scene.bursts_ms.tolist(), strict=True)):
         proof = known.meters["back_ms"][:, slot]
         gasp = _gasp(known, state, assumed, burst, scene.now_ms)
+        gasp += known.gap(np.minimum(known.meters["restored_ms"], burst))
         dark[k] = gasp + np.where(proof > 0, np.log(assumed.contradicted), 0.0) + _silent_before(known, burst)
         back[k] = gasp + _back(known, state, burst, scene.now_ms, restoration_ms(grid, scene.span, proof))
     found[:, known.meters["excused_ms"] >= scene.now_ms] = 0.0
@@ -89,12 +96,18 @@ class _Known:
     """It gasped in or after the first burst ..."""
     returned: Mask
     """... and was restored after it."""
+    before: Int64s
+    """What was last heard before it was restored, if it was without a last gasp; else NEVER."""
     lie: Float64s
     mute: float
 
     def due_by(self, until_ms: Int64s) -> Float64s:
         """Readings due by then."""
         return due(self.read, until_ms, self.meters["interval_ms"])
+
+    def gap(self, until_ms: Int64s) -> Float64s:
+        """Log likelihood of the readings that were missed before it was restored, if supply was there until then."""
+        return self.silence(due(self.before, until_ms, self.meters["interval_ms"]))
 
     def silence(self, missed: Float64s) -> Float64s:
         """Log of s(n)."""
@@ -105,13 +118,17 @@ def _known(grid: Grid, state: State, assumed: Assumptions, scene: Scene) -> _Kno
     rows = grid.meters(scene.span.first)
     meters = state.meters[rows]
     oldest = np.maximum(_oldest(scene, assumed), meters["excused_ms"] + 1)
+    gasped, returned = meters["gasp_ms"] >= oldest, meters["restored_ms"] > oldest - 1
+    before = heard_before_return(meters)
+    campaign = RESTARTS_TELL ** np.minimum(state.restarts, MOST_RESTARTS)[grid.comms.of_meter]
     return _Known(
         meters=meters,
         read=np.maximum(meters["counted_ms"], meters["excused_ms"]),
         until=heard_until(grid, state, rows, scene.now_ms),
-        gasped=meters["gasp_ms"] >= oldest,
-        returned=meters["restored_ms"] > oldest - 1,
-        lie=np.log(np.minimum(lie_of(state, assumed) * (1 + 3 * meters["lies"]), 0.3)),
+        gasped=gasped,
+        returned=returned,
+        before=np.where(returned & ~gasped & (before > meters["excused_ms"]), before, NEVER),
+        lie=np.log(np.minimum(lie_of(state, assumed) * (1 + 3 * meters["lies"]) * campaign[rows], 0.3)),
         mute=assumed.mute,
     )
 
@@ -134,9 +151,13 @@ def _silent_before(known: _Known, burst_ms: int) -> Float64s:
 
 
 def _back(known: _Known, state: State, burst_ms: int, now_ms: int, began_ms: Int64s) -> Float64s:
-    """Of restoration and readings if supply was lost at the burst, and came back when it is known to have begun."""
+    """Of restoration and readings if supply was lost at the burst, and came back when it is known to have begun.
+
+    Where nothing tells that it came back, it would have done so long ago, as most interruptions are momentary.
+    """
     chance, came = restored_delivery(state), known.returned & (known.meters["restored_ms"] > burst_ms)
-    waited = arrived_by(state.event_delays, np.where(began_ms < NEVER, now_ms - began_ms, 0))
+    began_ms = np.where(began_ms < NEVER, began_ms, burst_ms)
+    waited = arrived_by(state.event_delays, now_ms - began_ms)
     restored = np.where(came, np.log(chance), np.log1p(-chance * waited))
     dark_until = np.maximum(np.minimum(began_ms, known.until), burst_ms)
     excused = known.due_by(dark_until) - known.due_by(np.minimum(burst_ms, known.until))
@@ -164,6 +185,15 @@ def due(read_ms: Int64s, until_ms: Int64s, interval_ms: Float64s) -> Float64s:
     ratio = np.divide(until_ms - read_ms, interval_ms, out=np.zeros(len(interval_ms)), where=known)
     found: Float64s = np.maximum(np.floor(ratio - JITTER), 0)
     return found
+
+
+def heard_out_ms(grid: Grid, state: State, branch: int, since_ms: int) -> int:
+    """When every meter under a branch should have reported since a moment, if it has supply; 0 where all have."""
+    meters = state.meters[grid.meters(branch)]
+    known = meters[(meters["interval_ms"] > 0) & (meters["counted_ms"] > 0) & (meters["counted_ms"] <= since_ms)]
+    whole = np.floor((since_ms - known["counted_ms"]) / known["interval_ms"]) + 1 + JITTER
+    by = known["counted_ms"] + whole * known["interval_ms"]
+    return int(by.max()) + slowest_ms(state.reading_delays) + WAY_KNOWN_MS if len(by) else 0
 
 
 def delivery_of(meters: Meters, assumed: Assumptions) -> Float64s:
@@ -226,8 +256,8 @@ def _oldest(scene: Scene, assumed: Assumptions) -> int:
 
 def _shape(distance_ms: Int64s, assumed: Assumptions) -> Float64s:
     """What a last gasp's distance from the burst takes off, in nats."""
-    beyond = np.abs(distance_ms) / assumed.sharpness_ms - 1
-    found: Float64s = np.maximum(-0.5 * np.maximum(beyond, 0), np.log(assumed.stray_gasp))
+    beyond = np.maximum(np.abs(distance_ms) / assumed.sharpness_ms - 1, 0)
+    found: Float64s = np.maximum(-2 * beyond**2, np.log(assumed.stray_gasp))
     return found
 
 

@@ -8,8 +8,13 @@ from streams.outage.tree import Grid, Span
 
 SPACING_MS = 5_000
 BEFORE_MS = 600_000
-NOISE = 0.12
-"""Standard deviation of the share that a device carries, about its share of customers."""
+LEAST_NOISE = 0.03
+"""Standard deviation of a load over moments, as a share of it, at least."""
+UNKNOWN_NOISE = 0.12
+"""The same before enough was measured."""
+UNEQUAL = 1.0
+"""Standard deviation of one meter's load over its mean: meters under a device carry their share give or take this over
+the root of their number."""
 MOST_NATS = 6.0
 
 
@@ -38,16 +43,27 @@ def load_evidence(grid: Grid, state: State, span: Span, bursts_ms: list[int]) ->
                 continue
             under = slice(over - span.first, int(grid.end[over]) - span.first)
             share = carried[under] / carried[over - span.first]
-            found[k, under] += _ratio(lost, share)
+            noise = noise_of(state, row)
+            found[k, under] += _ratio(lost, share, noise, UNEQUAL / np.sqrt(np.maximum(carried[under], 1)))
             above = [up - span.first for up in grid.above(over) if up >= span.first]
-            found[k, above] += _ratio(lost, np.ones(1))
+            found[k, above] += _ratio(lost, np.ones(1), noise, np.zeros(1))
     return found
 
 
-def _ratio(lost: float, share: Float64s) -> Float64s:
+def _ratio(lost: float, share: Float64s, noise: float, unequal: Float64s) -> Float64s:
     """Of the normal densities of the share lost, about the share carried and about none, both with a floor."""
-    found: Float64s = np.maximum(-0.5 * ((lost - share) / NOISE) ** 2, -MOST_NATS)
-    return found - max(-0.5 * (lost / NOISE) ** 2, -MOST_NATS)
+    spread = np.sqrt(noise**2 + (share * unequal) ** 2)
+    lost_it = -0.5 * ((lost - share) / spread) ** 2 - np.log(spread / noise)
+    found: Float64s = np.maximum(lost_it, -MOST_NATS) - max(-0.5 * (lost / noise) ** 2, -MOST_NATS)
+    return found
+
+
+def noise_of(state: State, row: int) -> float:
+    """How much a load changes from one value to the next by itself, as a share of it: by the middle of such changes."""
+    order = np.argsort(state.load_ms[row], kind="stable")
+    watts = state.load_w[row][order][state.load_ms[row][order] > 0]
+    changes = np.abs(np.diff(watts)) / np.maximum(watts[:-1], 1e-9)
+    return max(LEAST_NOISE, 1.5 * float(np.median(changes))) if len(changes) >= 8 else UNKNOWN_NOISE
 
 
 def lost_share(state: State, row: int, burst_ms: int) -> float | None:

@@ -16,8 +16,8 @@ above. What its branch gets then:
     (1, k, j)       (1, k', new) where k' < k     as it was                   as it was     as it was
     (2, k, j)       (1, k', new); same where k'=k (2, k', new) where k' > k   (1, k, j)     as it was
 
-On the way to the next branch a regime is drawn anew with probability `switching`: relays that die take a part of the
-area with them. Arrays hold states first, in the order above (regimes fastest), then branches; all are natural logs.
+On the way to a branch a regime is drawn anew with probability `switching`: relays that die take a part of the area with
+them. Arrays hold states first, in the order above (regimes fastest), then branches; all are natural logs.
 Cost is linear in the branches. The schedule is Pearl's (Probabilistic Reasoning in Intelligent Systems, 1988, 4.3).
 """
 
@@ -44,7 +44,8 @@ class Priors:
     """Probability that it failed while it was dark from above."""
     regimes: Float64s
     """Probability of each regime, shape (J,)."""
-    switching: float
+    switching: Float64s
+    """Probability that a regime is drawn anew on the way to each branch, shape (n,)."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ class _Tables:
     idle_when_back: Float64s
     same_when_back: Float64s
     regimes: Float64s
-    keep: float
-    anew: float
+    keep: Float64s
+    anew: Float64s
 
 
 def infer(span: Span, priors: Priors, evidence: Float64s) -> Marginals:
@@ -104,8 +105,8 @@ def _tables(priors: Priors) -> _Tables:
         _log(1 - priors.nested - stays - others - later),
         _log(priors.nested + stays),
         _log(priors.regimes)[:, None],
-        float(_log(np.array(1 - priors.switching))),
-        float(_log(np.array(priors.switching))),
+        _log(1 - priors.switching),
+        _log(priors.switching),
     )
 
 
@@ -124,8 +125,8 @@ def _at(tables: _Tables, at: Int64s) -> _Tables:
         tables.idle_when_back[:, at],
         tables.same_when_back[:, at],
         tables.regimes,
-        tables.keep,
-        tables.anew,
+        tables.keep[at],
+        tables.anew[at],
     )
 
 
@@ -191,7 +192,7 @@ def _downward(span: Span, tables: _Tables, inside: Float64s, passed: Float64s, b
             below = span.levels[level + 1]
             above = np.searchsorted(at, np.repeat(span.parents[level], _lengths(span.starts[level], len(below))))
             outside[:, below] = _without(
-                whole.take(above, 1) + log_evidence, passed.take(below, 1), tables, bursts, regimes
+                whole.take(above, 1) + log_evidence, passed.take(below, 1), _at(tables, below), bursts, regimes
             )
     return Marginals(stays, recloses, at_regime, log_evidence)
 

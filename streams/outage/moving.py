@@ -22,6 +22,7 @@ def move(old: Grid, state: State, new: Grid, empty: State) -> tuple[State, list[
         reading_delays=state.reading_delays,
         regimes=state.regimes,
         counts=state.counts,
+        restarts=state.restarts,
         number=state.number,
         turned_ms=state.turned_ms,
     )
@@ -31,6 +32,7 @@ def move(old: Grid, state: State, new: Grid, empty: State) -> tuple[State, list[
     moved.alive_ms[after] = state.alive_ms[before]
     before, after = same(_tops(old), _tops(new))
     moved.burst_ms[after], moved.due_ms[after] = state.burst_ms[before], state.due_ms[before]
+    moved.quiet_due_ms[after] = state.quiet_due_ms[before]
     branch_of = _branches(old, new)
     loads = branch_of[state.load_branch]
     kept = loads >= 0

@@ -24,13 +24,15 @@ class State:
 
     meters: Meters
     alive_ms: Int64s
-    """When something last came through each relay and gateway, by arrival, shape (comms,)."""
+    """Event time of the newest that came through each relay and gateway, shape (comms,)."""
     known_until_ms: Int64s
     """Up to when all that each meter sent is known, shape (M,): silence beyond it is that of whoever brings it."""
     burst_ms: Int64s
     """When each burst began, 0 = none, shape (R, MOST_BURSTS)."""
     due_ms: Int64s
     """When each root is looked at again, shape (R,)."""
+    quiet_due_ms: Int64s
+    """Before this none of each root's silences is weighed again: one came to nothing, shape (R,)."""
     event_delays: Float64s
     """Last gasps and restorations by their delay, shape (edges - 1,)."""
     reading_delays: Float64s
@@ -44,6 +46,9 @@ class State:
     """Outages closed by regime of delivery, those assumed before any included, shape (J,)."""
     counts: Float64s
     """restorations: came, expected; lone last gasps: lies, true; interruptions: momentary, all. Shape (6,)."""
+    restarts: Float64s
+    """Lone last gasps behind each relay and gateway that were soon taken back, of late; those that were not count
+    against them. Shape (comms,)."""
     number: int
     """Outages so far."""
     turned_ms: int
@@ -60,6 +65,7 @@ class State:
             known_until_ms=np.full(len(grid.meter_ids), ALWAYS_MS),
             burst_ms=np.zeros((roots, MOST_BURSTS), np.int64),
             due_ms=np.zeros(roots, np.int64),
+            quiet_due_ms=np.zeros(roots, np.int64),
             event_delays=_EXPECTED_DELAYS.copy(),
             reading_delays=_EXPECTED_DELAYS.copy(),
             load_branch=np.zeros(0, np.int64),
@@ -68,6 +74,7 @@ class State:
             planned=np.zeros((0, 4), np.int64),
             regimes=regimes.copy(),
             counts=counts.copy(),
+            restarts=np.zeros(len(grid.comms.ids)),
             number=0,
             turned_ms=0,
             outages=[],

@@ -15,10 +15,10 @@ from streams.outage import bursts, learning, planned
 from streams.outage.accounts import ends_of, finish, interruption_of, was_dark
 from streams.outage.arrivals import News, arrive
 from streams.outage.assumptions import Assumptions
-from streams.outage.evidence import SETTLED
+from streams.outage.evidence import SETTLED, heard_before_return
 from streams.outage.inference import opens_of, weigh
 from streams.outage.life import Ending, Outage, Signal, hear, is_calm, signals
-from streams.outage.likelihood import Scene
+from streams.outage.likelihood import Scene, heard_out_ms
 from streams.outage.messages import Marginals
 from streams.outage.ranking import LIKELY, Finding, findings, likelihood_at
 from streams.outage.results import Interruption, alert_of
@@ -31,6 +31,8 @@ LOOKS = ((20_000, 2_000), (120_000, 5_000), (600_000, 15_000))
 """Until this age of the youngest burst, a root is looked at this often, ms; then every half minute."""
 SELDOM_MS = 30_000
 QUIET_EVERY_MS = 5_000
+QUIET_AGAIN_MS = 15_000
+"""A silence that came to nothing is weighed again after so long."""
 FOLLOW_EVERY_MS = 20_000
 LATEST_MS = 90_000
 """Events of a burst may arrive this much later."""
@@ -106,8 +108,9 @@ class OutageWatch:
             else:
                 results += self._begin(state, root, begin)
         quiet = 0
-        if bursts.free_slot(state, root) >= 0:
-            quiet = bursts.quiet_burst(self.grid, state, root, settled, now_ms, self.assumed)
+        if bursts.free_slot(state, root) >= 0 and now_ms >= state.quiet_due_ms[root]:
+            quiet = bursts.returned_burst(self.grid, state, root, settled, now_ms, self.assumed)
+            quiet = quiet or bursts.quiet_burst(self.grid, state, root, settled, now_ms, self.assumed)
         if quiet:
             results += self._begin(state, root, quiet)
         return quiet > 0, results
@@ -173,10 +176,11 @@ class OutageWatch:
     def _new(
         self, state: State, root: int, slot: int, scene: Scene, finding: Finding, heard: set[int], now_ms: int
     ) -> list[Result]:
-        """Raise an outage. One that is over before it was told is counted only; by silence alone nothing is."""
+        """Raise an outage. One that is over before it was told is counted only, unless it lasted; by silence alone
+        nothing is."""
         burst_ms = int(scene.bursts_ms[finding.burst])
         over = finding.still < self.assumed.gone
-        if over and self._quiet(state, root, slot):
+        if over and self._quiet(state, root, slot) and not self._returned(state, finding.branch, burst_ms):
             return []
         state.number += 1
         outage = Outage(state.number, root, slot, burst_ms, finding.branch, 0, now_ms)
@@ -184,11 +188,21 @@ class OutageWatch:
         heard.add(outage.number)
         self._keep(state, outage, finding)
         if over:
-            self._over(state, outage, now_ms)
-            return []
+            return self._told_late(state, outage, now_ms)
         for signal in signals(outage, finding, now_ms, self.assumed):
             hear(outage, signal)
         return [alert_of(self.grid, outage, now_ms)]
+
+    def _told_late(self, state: State, outage: Outage, now_ms: int) -> list[Result]:
+        """An outage that is over before it was told: it says so if it lasted, else it is only counted."""
+        hear(outage, Signal.LOCATED)
+        raised = alert_of(self.grid, outage, now_ms)
+        closed = self._over(state, outage, now_ms)
+        return [raised, *closed] if outage.ending == Ending.RESTORED else []
+
+    def _returned(self, state: State, branch: int, burst_ms: int) -> bool:
+        """Whether a meter under a branch told that its supply came back after a burst."""
+        return bool((state.meters["restored_ms"][self.grid.meters(branch)] > burst_ms).any())
 
     def _quiet(self, state: State, root: int, slot: int) -> bool:
         """Whether no last gasp belongs to a burst: silence alone made it."""
@@ -210,19 +224,23 @@ class OutageWatch:
         outage.branch, outage.confidence = finding.branch, finding.confidence
         outage.happened, outage.still = finding.happened, finding.still
         outage.ranked, outage.dark = list(finding.ranked), list(finding.dark)
+        top = min((branch for branch, _ in finding.ranked), default=finding.branch)
+        outage.awaits_ms = heard_out_ms(self.grid, state, top, outage.calm_ms or outage.burst_ms)
         some = state.meters[self.grid.meters(outage.branch)]
         own = some["gasp_ms"][np.abs(some["gasp_ms"] - outage.burst_ms) <= self.assumed.longest_burst_ms]
-        heard = some["proof_ms"][some["proof_ms"] <= outage.burst_ms]
+        heard = np.where(some["restored_ms"] > outage.burst_ms, heard_before_return(some), some["proof_ms"])
+        last = int(heard[heard <= outage.burst_ms].max(initial=0))
         if len(own):
             outage.start_ms = int(own.min())
         elif not outage.start_ms or finding.branch in finding.dark:
-            outage.start_ms = int(heard.max(initial=0)) or outage.burst_ms
+            outage.start_ms = (last + outage.burst_ms) // 2 if last else outage.burst_ms
 
     def _hear_nothing(
         self, state: State, outage: Outage, span: Span, marginals: Marginals, burst: int, now_ms: int
     ) -> list[Result]:
         """No finding is about an outage any more: it is over, or there was none."""
         outage.happened, outage.still = likelihood_at(self.grid, span, marginals, burst, outage.branch)
+        outage.confidence = min(outage.confidence, outage.happened)
         return self._over(state, outage, now_ms) if is_calm(outage, outage.still, now_ms, self.assumed) else []
 
     def _follow(self, state: State, outage: Outage, now_ms: int) -> list[Result]:
@@ -241,14 +259,19 @@ class OutageWatch:
         return results
 
     def _over(self, state: State, outage: Outage, now_ms: int) -> list[Result]:
-        """Close it, as what it turned out to be."""
+        """Close it, as what it turned out to be; one that lasted is located before, as sure as one ever will be."""
         if outage.happened < LIKELY and not was_dark(self.grid, state, outage, self.assumed):
             return self._close(state, outage, Ending.WITHDRAWN, now_ms)
         outage.happened = max(outage.happened, LIKELY)
         ends = ends_of(self.grid, state, outage, now_ms)
         last = int(ends.max())
-        lasted = last - outage.start_ms > self.assumed.sustained_ms
-        return self._close(state, outage, Ending.RESTORED if lasted else Ending.MOMENTARY, last)
+        if last - outage.start_ms <= self.assumed.sustained_ms:
+            return self._close(state, outage, Ending.MOMENTARY, last)
+        located: list[Result] = []
+        if hear(outage, Signal.LOCATED):
+            outage.version += 1
+            located = [alert_of(self.grid, outage, now_ms)]
+        return located + self._close(state, outage, Ending.RESTORED, last)
 
     def _close(self, state: State, outage: Outage, ending: Ending, end_ms: int) -> list[Result]:
         hear(outage, Signal.MERGED if ending == Ending.MERGED else Signal.ALL_BACK)
@@ -267,7 +290,10 @@ class OutageWatch:
             patience = LATEST_MS if attached or self._answered(state, root, slot) else FORGET_MS
             if lasting:
                 patience = self.assumed.settle_ms if sure else 4 * self.assumed.settle_ms
-            if age_ms >= patience or (not attached and self._quiet(state, root, slot)):
+            for_nothing = not attached and self._quiet(state, root, slot)
+            if for_nothing:
+                state.quiet_due_ms[root] = now_ms + QUIET_AGAIN_MS
+            if for_nothing or age_ms >= patience:
                 results += self._settle(state, root, slot)
         return results
 
@@ -290,10 +316,12 @@ class OutageWatch:
             else:
                 outage.slot, outage.top = -1, outage.branch
                 state.meters["back_ms"][rows, SETTLED] = state.meters["back_ms"][rows, slot]
-        near = np.abs(state.meters["gasp_ms"] - burst_ms) <= self.assumed.longest_burst_ms
+        gasp = state.meters["gasp_ms"]
+        near = np.abs(gasp - burst_ms) <= self.assumed.longest_burst_ms
         here = self.grid.root_of[self.grid.meter_branch] == root
-        refuted = state.meters["proof_ms"] > state.meters["gasp_ms"]
-        learning.from_lies(state, np.flatnonzero(here & near & refuted & ~real))
+        refuted = (state.meters["proof_ms"] > gasp) & (gasp > state.meters["excused_ms"])
+        lied = np.flatnonzero(here & near & refuted & ~real)
+        learning.from_lies(state, lied, self.grid.comms.of_meter[lied])
         bursts.end(self.grid, state, root, slot, self.assumed)
         return results
 

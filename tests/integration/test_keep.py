@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from connectors import tables
 from connectors.chdb_store import ChdbStore
 from connectors.rows import ROWS, Origin
+from connectors.tables.retention import of_options
 from flexmeter.commands.keep import command
 from schemas.catalogue import load_catalogue
 from tests.district import day_until
@@ -65,6 +66,21 @@ def test_old_readings_and_minutes_go_and_longer_windows_stay(tmp_path: Path) -> 
     assert after["readings"] == {day for day in before["readings"] if day < 30} >= future
     assert after["1min"] == {0} < before["1min"]
     assert (after["15min"], after["1h"]) == (before["15min"], before["1h"]) and max(after["1h"]) >= 100
+
+
+def test_a_sink_s_options_say_it_too(tmp_path: Path) -> None:
+    store = opened(tmp_path / "chdb")
+    for offset, record in enumerate(day_until(NOW - 100 * DAY)):
+        for rows in ROWS[type(record)](record, Origin("t", 0, offset)):
+            store.insert(rows.table, rows.columns)
+    before = days(store)
+    for _ in range(2):
+        store.migrate(of_options("clickhouse", {"readings_days": "90", "minutes_days": "30"}))
+    store.migrate([f"OPTIMIZE TABLE flexmeter.{table} FINAL" for table in ("readings_raw", "aggregates_raw")])
+    after = days(store)
+    store.close()
+    assert "readings" not in after and "1min" not in after
+    assert (after["15min"], after["1h"]) == (before["15min"], before["1h"])
 
 
 @pytest.mark.parametrize("arguments", [["keep"], ["erase", "E350-00001"]])

@@ -16,12 +16,12 @@ from connectors.clickhouse_server import ClickHouseServer
 from connectors.rows import ROWS, Origin
 from flexmeter.commands.sink import make_sink
 from flexmeter.local import clickhouse as local_clickhouse
+from flexmeter.local.old_clickhouse import for_1816
 from flexmeter.local.part import running
 from flexmeter.local.ports import HOST, free_port
 from schemas.catalogue import load_catalogue
 from schemas.errors import Reason, Rejected, Unavailable
 from schemas.topology import load_topology
-from tests.old_clickhouse import for_1816
 from tests.plausible import aggregate_block, everything, garbage
 from tests.sink_process import Place, make_place
 

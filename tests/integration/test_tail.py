@@ -180,6 +180,36 @@ def test_alerts_follow_shows_each_change_once(place: Place) -> None:
     assert [line.split()[4] for line in alerts.out] == ["raised", "cleared", "raised"]
 
 
+def test_alerts_are_acknowledged_silenced_and_marks_lifted(place: Place) -> None:
+    def said(*arguments: str) -> str:
+        code, out, err = ended(place.start("alerts", *arguments))
+        assert (code, err) == (0, "")
+        return out
+
+    other = replace(ALERT, id="anomaly/m2/1", kind="anomaly", substation="s2", at=T + 1)
+    place.put("alerts", 0, *(encode_alert(alert)[0] for alert in (ALERT, other)))
+    assert "flexmeter alerts lift ack/last_gasp/m1/1" in said("ack", ALERT.id, "--by", "ann", "--reason", "on my way")
+    assert [line.endswith("[acknowledged]") for line in said().splitlines()] == [True, False]
+    assert "ack/last_gasp/m1/1  acknowledged alert=last_gasp/m1/1 by ann: on my way" in said("marks")
+    assert said("lift", "ack/last_gasp/m1/1") == "lifted\n"
+    silence = said("silence", "--area", "s2", "--severity", "critical", "--for", "2h", "--by", "bob")
+    assert [line.endswith("[silenced]") for line in said().splitlines()] == [False, True]
+    (mark,) = said("marks").splitlines()
+    assert "silenced area=s2 severity=critical until" in mark and mark.split()[2] in silence
+    assert json.loads(said("--json", "--area", "s2"))["mark"] == "silenced"
+
+
+def test_what_cannot_be_marked_is_told(place: Place) -> None:
+    for arguments, told in (
+        (("ack", "x"), "Kafka has no alert 'x'"),
+        (("lift", "x"), "there is no mark 'x'"),
+        (("silence", "--for", "4h"), "say what is to be silenced"),
+        (("silence", "--kind", "outage", "--for", "4"), "is no duration such as 90m, 4h or 2d"),
+    ):
+        code, _, err = ended(place.start("alerts", *arguments))
+        assert code == 2 and told in err
+
+
 def test_an_absent_kafka_is_told(place: Place) -> None:
     place.environment["KAFKA_BOOTSTRAP"] = "127.0.0.1:9"
     code, out, err = ended(place.start("alerts"))

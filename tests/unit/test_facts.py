@@ -6,7 +6,7 @@ import numpy as np
 import orjson
 import pytest
 
-from flexmeter.commands.alerts import is_news, wanted
+from flexmeter.commands.alerts import Seen, shown, wanted
 from flexmeter.commands.tail import advice, places_of
 from flexmeter.facts import alert_fact, facts_about
 from schemas.alert import Alert
@@ -183,22 +183,21 @@ def test_advice_names_what_is_most_likely_wrong() -> None:
 
 
 def test_alerts_are_told_once_and_only_forward() -> None:
-    newest: dict[str, Alert] = {}
-    cleared = replace(ALERT, number=2, state="cleared")
-    assert [is_news(alert, newest) for alert in (ALERT, ALERT, cleared, ALERT, cleared)] == [
-        True,
-        False,
-        True,
-        False,
-        False,
-    ]
-    assert newest == {ALERT.id: cleared}
+    seen, cleared = Seen(), replace(ALERT, number=2, state="cleared")
+    assert [seen.take(alert) for alert in (ALERT, ALERT, cleared, ALERT, cleared)] == [ALERT, None, cleared, None, None]
+    assert seen.newest == {ALERT.id: cleared}
 
 
-def test_alerts_are_chosen_by_kind_and_by_at_least_a_severity() -> None:
-    warning = replace(ALERT, severity="warning")
-    assert wanted(warning, None, None)
-    assert wanted(warning, "last_gasp", "info")
-    assert wanted(warning, None, "warning")
-    assert not wanted(warning, None, "critical")
-    assert not wanted(warning, "outage", None)
+def test_alerts_are_chosen_by_kind_area_and_at_least_a_severity() -> None:
+    warning = replace(ALERT, severity="warning", substation="S1", feeder="F1")
+    assert wanted(warning, None, None, None)
+    assert wanted(warning, "last_gasp", "info", "S1/F1")
+    assert wanted(warning, None, "warning", "S1")
+    assert not wanted(warning, None, "critical", None)
+    assert not wanted(warning, "outage", None, None)
+    assert not wanted(warning, None, None, "S2")
+
+
+def test_what_people_said_of_an_alert_stands_behind_it() -> None:
+    assert shown(ALERT, "acknowledged", as_json=False) == f"{shown(ALERT, '', as_json=False)}  [acknowledged]"
+    assert [orjson.loads(shown(ALERT, mark, as_json=True))["mark"] for mark in ("silenced", "")] == ["silenced", None]

@@ -10,11 +10,13 @@ from schemas.catalogue import load_catalogue
 from schemas.quality import Quality
 from streams import order
 from streams.contract import Rows, State
+from streams.order import Verdict
 
 QUANTITIES = [load_catalogue().quantities["active_power_l1_w"]]
 BEGIN = 1_700_000_000_000
 LATENESS_MS = 60_000
 METERS = 3
+LATENESSES_MS: Int64s = np.full(METERS, LATENESS_MS)
 
 
 def rows_of(arrivals: list[tuple[int, int, float]]) -> Rows:
@@ -23,15 +25,15 @@ def rows_of(arrivals: list[tuple[int, int, float]]) -> Rows:
     return Rows(meter.astype(np.int64), at.astype(np.int64), at.astype(np.int64), quality, value[:, None].astype(float))
 
 
-def take(state: State, arrivals: list[tuple[int, int, float]]) -> tuple[order.Verdicts, list[tuple[int, int, float]]]:
+def take(state: State, arrivals: list[tuple[int, int, float]]) -> tuple[list[str], list[tuple[int, int, float]]]:
     """One turn: the verdicts, and what was released."""
-    lateness_ms: Int64s = np.full(METERS, LATENESS_MS)
-    rows = rows_of(arrivals)
-    verdicts = order.judge(state, rows, np.full(len(arrivals), -1), lateness_ms)
-    released = order.release(state, rows.take(verdicts.accepted), lateness_ms).rows
-    return verdicts, list(
-        zip(released.meter.tolist(), released.at.tolist(), released.values[:, 0].tolist(), strict=True)
-    )
+    taken = order.take(state, rows_of(arrivals), np.full(len(arrivals), -1), LATENESSES_MS)
+    rows = taken.released.rows
+    return names(taken), list(zip(rows.meter.tolist(), rows.at.tolist(), rows.values[:, 0].tolist(), strict=True))
+
+
+def names(taken: order.Taken) -> list[str]:
+    return [Verdict(verdict).name.lower() for verdict in taken.verdict]
 
 
 class Model:
@@ -68,10 +70,7 @@ def test_verdicts_do_not_depend_on_turns(arrivals: list[tuple[int, int, float]],
     released: list[tuple[int, int, float]] = []
     for i in range(0, len(arrivals), turn_rows):
         verdicts, out = take(state, arrivals[i : i + turn_rows])
-        masks = {name: getattr(verdicts, name) for name in ("accepted", "duplicate", "conflict", "late", "future")}
-        for row in range(len(verdicts.accepted)):
-            (name,) = [name for name, mask in masks.items() if mask[row]]
-            got.append(name)
+        got += verdicts
         released += out
     expected = [models[meter].verdict(at, value) for meter, at, value in arrivals]
     assert got == expected
@@ -88,27 +87,40 @@ def test_more_waiting_than_there_is_room_for_releases_the_oldest() -> None:
     _, released = take(state, burst)
     assert released == burst[:3]
     verdicts, _ = take(state, [(0, BEGIN + 2, 9.0), (0, BEGIN + 1_000, 1.0)])
-    assert verdicts.conflict.tolist() == [True, False]
-    assert verdicts.accepted.tolist() == [False, True]
+    assert verdicts == ["conflict", "accepted"]
 
 
-@pytest.mark.parametrize(("sequence", "duplicate"), [(7, True), (8, False), (-1, False)])
-def test_without_a_time_of_its_own_a_row_is_known_by_its_counter(sequence: int, duplicate: bool) -> None:
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=60), st.integers(1, 60))
+def test_also_what_finds_no_room_does_not_depend_on_turns(times_s: list[int], turn_rows: int) -> None:
+    arrivals = [(0, BEGIN + time_s * 1_000, 1.0) for time_s in times_s]
+    at_once = take(np.zeros(METERS, order.dtype(QUANTITIES)), arrivals)
     state = np.zeros(METERS, order.dtype(QUANTITIES))
+    turns = [take(state, arrivals[i : i + turn_rows]) for i in range(0, len(arrivals), turn_rows)]
+    assert ([name for names, _ in turns for name in names], [row for _, out in turns for row in out]) == at_once
+
+
+@pytest.mark.parametrize(("sequence", "second"), [(7, "duplicate"), (8, "accepted"), (-1, "accepted")])
+def test_without_a_time_of_its_own_a_row_is_known_by_its_counter(sequence: int, second: str) -> None:
     rows = rows_of([(0, BEGIN, 5.0), (0, BEGIN + 700, 5.0)])
     rows.quality[:] = Quality.TIME_BY_BRIDGE
     counters = np.array([7 if sequence >= 0 else -1, sequence])
-    verdicts = order.judge(state, rows, counters, np.full(METERS, LATENESS_MS))
-    assert verdicts.duplicate.tolist() == [False, duplicate]
+    taken = order.take(np.zeros(METERS, order.dtype(QUANTITIES)), rows, counters, LATENESSES_MS)
+    assert names(taken) == ["accepted", second]
 
 
 def test_a_row_from_the_future_moves_nothing_and_hides_no_true_row() -> None:
     state = np.zeros(METERS, order.dtype(QUANTITIES))
     rows = rows_of([(0, BEGIN + 10**9, 5.0), (0, BEGIN, 1.0)])
     rows.quality[0] = Quality.FUTURE
-    verdicts = order.judge(state, rows, np.full(2, -1), np.full(METERS, LATENESS_MS))
-    assert (verdicts.future.tolist(), verdicts.accepted.tolist()) == ([True, False], [False, True])
-    order.release(state, rows.take(verdicts.accepted), np.full(METERS, LATENESS_MS))
+    assert names(order.take(state, rows, np.full(2, -1), LATENESSES_MS)) == ["future", "accepted"]
     assert state["newest_at"][0] == BEGIN
     verdicts, _ = take(state, [(0, BEGIN + 10**9, 6.0)])
-    assert verdicts.accepted.tolist() == [True]
+    assert verdicts == ["accepted"]
+
+
+def test_an_idle_meter_hands_out_what_its_watermark_passes() -> None:
+    state = np.zeros(METERS, order.dtype(QUANTITIES))
+    take(state, [(1, BEGIN, 1.0), (1, BEGIN + 10_000, 2.0), (1, BEGIN + 30_000, 3.0)])
+    taken = order.advance(state, np.array([1]), np.array([BEGIN + 10_000]))
+    assert taken.released.rows.values[:, 0].tolist() == [1.0, 2.0]
+    assert (taken.released.watermark.tolist(), taken.waiting.tolist()) == ([BEGIN + 10_000], [1])

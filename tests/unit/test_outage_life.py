@@ -53,9 +53,20 @@ def test_located_needs_more_certainty_while_it_is_young() -> None:
 
     assert said(1_000, 1.0) == []
     assert said(10_000, 0.97) == [Signal.LOCATED]
-    assert said(10_000, 0.95) == []
-    assert said(100_000, 0.95) == [Signal.LOCATED]
-    assert Signal.LOCATED in said(200_000, 0.2)
+    assert said(100_000, 0.94) == []
+    assert Signal.LOCATED in said(200_000, 0.6)
+    assert Signal.LOCATED not in said(200_000, 0.4)
+    assert Signal.LOCATED in said(700_000, 0.2)
+
+
+def test_the_likeliest_will_do_once_all_were_to_report() -> None:
+    one = outage()
+    one.awaits_ms = 250_000
+    assert Signal.LOCATED not in signals(one, finding(confidence=0.6), 240_000, ASSUMED)
+    assert Signal.LOCATED in signals(one, finding(confidence=0.6), 251_000, ASSUMED)
+    assert Signal.LOCATED in signals(one, finding(confidence=0.96), 240_000, ASSUMED)
+    one.awaits_ms = 3_600_000
+    assert Signal.LOCATED in signals(one, finding(confidence=0.4), 700_000, ASSUMED)
 
 
 def test_sustained_by_the_threshold_of_the_profile() -> None:

@@ -5,15 +5,19 @@ import pytest
 
 from streams.outage.assumptions import Assumptions
 from streams.outage.likelihood import (
+    RESTARTS_TELL,
+    WAY_KNOWN_MS,
     Scene,
     arrived_by,
     due,
+    heard_out_ms,
     log_silence,
     meter_evidence,
     restoration_ms,
     share_within,
     slowest_ms,
 )
+from streams.outage.loads import LEAST_NOISE, UNKNOWN_NOISE, load_evidence, noise_of, note_load
 from streams.outage.state import DELAY_EDGES_MS, State
 from streams.outage.tree import Grid, Node
 from streams.outage.watch import OutageWatch
@@ -122,3 +126,52 @@ def test_delays_by_what_was_seen() -> None:
     seen[0], seen[2] = 3, 1
     assert share_within(seen, np.array([0, 125, 250, 750, 10**6])).tolist() == [0, 0.375, 0.75, 0.875, 1]
     assert slowest_ms(seen, 0.375) == 125
+
+
+def test_a_restoration_without_a_gasp_brings_the_readings_missed_before() -> None:
+    """Read at the burst, restored 35 s later: of the three readings that were missed, supply has to be told why."""
+    where = grid()
+    state = known(where)
+    state.meters["restored_ms"][0] = state.meters["proof_ms"][0] = BURST + 35_000
+    found = evidence(state, where, 40_000)
+    missed = log_silence(np.array([3.0]), np.array([0.9]), ASSUMED.mute)[0]
+    assert found["supplied"][0] == pytest.approx(np.log(ASSUMED.lie) + missed + found["supplied"][1], abs=1e-9)
+
+
+def test_meters_are_heard_out_when_each_had_its_turn() -> None:
+    where = grid()
+    state = known(where)
+    by = BURST + 12_500 + slowest_ms(state.reading_delays) + WAY_KNOWN_MS
+    assert heard_out_ms(where, state, 0, BURST) == by
+    assert heard_out_ms(where, state, 0, BURST + 20_000) == by + 20_000
+    state.meters["counted_ms"] = BURST + 5_000
+    assert heard_out_ms(where, state, 0, BURST) == 0
+
+
+def test_restarts_behind_one_gateway_make_the_next_one_a_lie() -> None:
+    where = grid()
+    state = known(where)
+    state.meters["gasp_ms"][0] = BURST
+    before = evidence(state, where, 1_000)["supplied"][0]
+    state.restarts[0] = 2
+    assert evidence(state, where, 1_000)["supplied"][0] == pytest.approx(before + 2 * np.log(RESTARTS_TELL), abs=1e-9)
+
+
+def test_a_load_counts_by_its_own_noise() -> None:
+    """Half of a steady load is gone: of the devices that carry all, half and none of it, the half is the likeliest."""
+    where = grid()
+    state = known(where)
+    for i in range(20):
+        note_load(state, 0, BURST + 10_000 * (i - 15), 8_000.0 if i <= 15 else 4_000.0)
+    assert noise_of(state, 0) == LEAST_NOISE
+    found = load_evidence(where, state, where.span(0), [BURST])[0]
+    half, whole, single = where.branch_of["t"], where.branch_of["f"], where.branch_of["t1"]
+    assert found[half] > found[single] > found[whole]
+    assert noise_of(known_load(where, 5), 0) == UNKNOWN_NOISE
+
+
+def known_load(where: Grid, values: int) -> State:
+    state = known(where)
+    for i in range(values):
+        note_load(state, 0, BURST + 10_000 * i, 1_000.0)
+    return state

@@ -51,7 +51,7 @@ def everything(
     bursts, regimes = len(priors.stays), len(priors.regimes)
     devices = [("idle", -1), ("nested", -1)]
     devices += [(what, k) for what in ("stays", "recloses") for k in range(bursts)]
-    pi, switching = priors.regimes, priors.switching
+    pi = priors.regimes
     size = len(grid.parent)
 
     def go(
@@ -63,6 +63,7 @@ def everything(
         above = left[grid.parent[branch]] if branch else SUPPLIED
         arrivals = [(1.0, above)]
         if above[0]:
+            switching = float(priors.switching[branch])
             arrivals = [
                 (switching * pi[j] + (1 - switching) * (j == above[2]), (above[0], above[1], j)) for j in range(regimes)
             ]
@@ -117,7 +118,7 @@ def problems(draw: st.DrawFn) -> tuple[Grid, Priors, Float64s]:
         np.array(draw(some)).reshape(bursts, size),
         draw(chances),
         weights / weights.sum(),
-        draw(chances),
+        np.array(draw(st.lists(chances, min_size=size, max_size=size))),
     )
     rows = 1 + 2 * bursts * regimes
     evidence = draw(st.lists(logs, min_size=rows * size, max_size=rows * size))
@@ -140,7 +141,8 @@ def test_messages_equal_enumeration_on_wider_trees(parents: list[int]) -> None:
     rng = np.random.default_rng(len(parents))
     grid = grid_of(parents)
     size = len(grid.parent)
-    priors = Priors(rng.uniform(0.01, 0.1, (1, size)), rng.uniform(0.01, 0.1, (1, size)), 0.03, np.ones(1), 0.1)
+    opens, closes = rng.uniform(0.01, 0.1, (1, size)), rng.uniform(0.01, 0.1, (1, size))
+    priors = Priors(opens, closes, 0.03, np.ones(1), rng.uniform(0, 0.2, size))
     evidence = rng.uniform(-5, 0, (3, size))
     expected, found = by_enumeration(grid, priors, evidence), infer(grid.span(0), priors, evidence)
     np.testing.assert_allclose(found.stays, expected.stays, rtol=0, atol=1e-9)
@@ -153,7 +155,7 @@ def test_two_meters_by_hand() -> None:
         [Node("t", "", "transformer"), Node("a", "t", "meter", meter_id="a"), Node("b", "t", "meter", meter_id="b")]
     )
     opens = np.array([[0.02, 0.0, 0.0]])
-    priors = Priors(opens, np.zeros_like(opens), 0.0, np.ones(1), 0.0)
+    priors = Priors(opens, np.zeros_like(opens), 0.0, np.ones(1), np.zeros(3))
     silent = np.log([[0.1], [1.0], [0.1]])
     evidence = np.hstack((np.zeros((3, 1)), silent, silent))
     found = infer(grid.span(0), priors, evidence)

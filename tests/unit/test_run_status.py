@@ -4,13 +4,15 @@ import json
 import math
 from pathlib import Path
 
+from pytest import MonkeyPatch
 from rich.console import Console
 
+from flexmeter.local import status
 from flexmeter.local.account import Arrived, Sent, missing, sent, verdict
 from flexmeter.local.roles import Place, part, roles
 from flexmeter.local.screen import picture, plain
 from flexmeter.local.stack import keep_last_logs
-from flexmeter.local.status import Snapshot, Stage, rate
+from flexmeter.local.status import Snapshot, Stage, behind, rate
 from schemas.topology import load_topology
 
 EARLIER = Snapshot(10.0, [Stage("fleet", 1000), Stage("sink-clickhouse", 900, 4)])
@@ -94,11 +96,20 @@ def test_takers_start_before_givers_and_are_told_where_things_are() -> None:
     topology = load_topology("topology.yaml", place.settings({}))
     running = roles(topology, lambda: 22)
     names = [role.name for role in running]
-    assert names == ["sink-clickhouse", "worker-metering", "worker-grid", "bridge-mqtt_malmo"]
+    assert names == ["sink-clickhouse", "worker-metering", "worker-grid", "recompute-metering", "bridge-mqtt_malmo"]
     told = part(running[0], place, Path("topology.yaml"), {"KAFKA_BOOTSTRAP": "broker.example:9092"}).env
     assert told["KAFKA_BOOTSTRAP"] == "127.0.0.1:19"
     assert told["CLICKHOUSE_URL"] == "chdb:///elsewhere/run/clickhouse"
     assert told["FLEXMETER_METRICS_PORT"] == "22"
+
+
+def test_routers_run_where_rules_are_configured_and_nobody_waits_for_their_receivers(monkeypatch: MonkeyPatch) -> None:
+    place = Place(Path("/elsewhere/run"), 19, 20, 21)
+    topology = load_topology("examples/topology-all.yaml", place.settings({}))
+    running = [role for role in roles(topology, lambda: 22) if role.command == "router"]
+    assert [role.name for role in running] == ["router-control_room", "router-tickets"]
+    monkeypatch.setattr(status, "ends", lambda *_: ({}, {}))
+    assert behind(place, topology, running, {}) == {}
 
 
 def test_the_logs_of_the_run_before_are_kept_once(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.registry import RECEIVER_FAULTS
 from schemas.faults import Faults
 from schemas.topology import Known, Signature, load_topology
 
@@ -20,6 +21,7 @@ KNOWN = Known(
         "last_gasp": Signature(frozenset({"EventBlock"}), frozenset({"Alert"})),
     },
     sinks={"chdb": TABLES, "clickhouse": TABLES},
+    receivers=RECEIVER_FAULTS,
 )
 
 

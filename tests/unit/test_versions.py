@@ -41,6 +41,8 @@ PUBLISHED = {
     19: ("GridBlock", "179e4c8f890da61b"),
     20: ("PlannedWorkBlock", "8f83a6e5921f2be5"),
     21: ("ReliabilityBlock", "399b518f3bea3de9"),
+    25: ("AlertMark", "f40cb8468c3ab778"),
+    26: ("AlertDelivery", "849da2614aa2a0f7"),
 }
 
 
@@ -103,6 +105,7 @@ def test_columnar_records_are_those_with_rows() -> None:
 PYTHON = {
     "string": str,
     "bytes": bytes,
+    "boolean": bool,
     "int": int,
     "long": int,
     "int[]": Int32s,
@@ -111,7 +114,7 @@ PYTHON = {
     "string[]": list[str],
     "null|string[]": list[str | None],
 }
-EXAMPLES = {"string": "ü", "bytes": b"\0", "int": -1, "long": 2**40}
+EXAMPLES = {"string": "ü", "bytes": b"\0", "boolean": True, "int": -1, "long": 2**40}
 
 
 def _plain(type_: Any) -> str:

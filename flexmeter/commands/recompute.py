@@ -1,0 +1,90 @@
+"""`flexmeter recompute`: answers a stream's requests to compute hours again."""
+
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from connectors.clickhouse_server import ClickHouseServer
+from connectors.database import Database, HttpDatabase
+from connectors.kafka import Outlet
+from connectors.sink import consumer
+from flexmeter.recomputation.answers import Answers
+from flexmeter.recomputation.loop import Pace, Recomputation
+from flexmeter.role import metrics_option, named, start_role, topology_option, topology_or_exit
+from schemas.catalogue import load_catalogue
+from schemas.topology import Topology
+from streams.registry import OPERATORS
+from streams.warm_up import warm_up
+
+DATABASES: Mapping[str, Callable[[str], Database]] = {
+    "http": HttpDatabase,
+    "https": HttpDatabase,
+    "clickhouse": ClickHouseServer,
+    "clickhouses": ClickHouseServer,
+}
+
+
+@click.command()
+@topology_option
+@click.option("--name", "stream_name", required=True, help="The stream of topology.yaml whose requests are answered.")
+@click.option("--sink", "sink_name", default="clickhouse", show_default=True, help="The sink that stores its readings.")
+@click.option(
+    "--database",
+    envvar="FLEXMETER_RECOMPUTE_DATABASE",
+    help="Where they are read: clickhouse:// or http://, as a user that may only read. "
+    "Not given: as the sink writes them.",
+)
+@click.option(
+    "--http-port", default=8123, envvar="PAGE_PORT", show_default=True, help="Where a sink serves embedded ClickHouse."
+)
+@click.option("--linger", "linger_s", default=5.0, show_default=True, help="Seconds to gather requests.")
+@click.option(
+    "--look-again", "look_again_s", default=60.0, show_default=True, help="Seconds between looks at open hours."
+)
+@metrics_option
+def command(
+    topology_path: Path,
+    stream_name: str,
+    sink_name: str,
+    database: str | None,
+    http_port: int,
+    linger_s: float,
+    look_again_s: float,
+    metrics_port: int,
+) -> None:
+    """Compute hours again for which rows came too late, from the stored readings, and send what differs as a revision.
+
+    Start as many as the topic of requests has partitions; each takes its share.
+    """
+    topology = topology_or_exit(topology_path)
+    named(topology.streams, stream_name, "stream")
+    sink = named(topology.sinks, sink_name, "sink")
+    start_role(metrics_port)
+    url = database or _of_sink(sink.url, http_port)
+    with closing(DATABASES[urlsplit(url).scheme](url)) as opened:
+        loop = make_recomputation(topology, stream_name, sink_name, opened, Pace(linger_s, look_again_s))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: loop.stop())
+        warm_up(load_catalogue())
+        loop.run()
+
+
+def make_recomputation(
+    topology: Topology, stream_name: str, sink: str, database: Database, pace: Pace
+) -> Recomputation:
+    """The loop for a stream of the topology."""
+    stream = topology.streams[stream_name]
+    group = f"flexmeter-recompute-{stream_name}"
+    operators = {name: OPERATORS[name] for name in stream.operators}
+    answers = Answers(database, operators, load_catalogue())
+    read, outlet = consumer(topology.kafka, group), Outlet(topology.kafka, group)
+    return Recomputation(topology, stream, sink, read, outlet, answers, pace)
+
+
+def _of_sink(url: str, http_port: int) -> str:
+    """Where a sink's database can be read: the embedded one through the interface of its sink."""
+    return f"http://127.0.0.1:{http_port}/" if urlsplit(url).scheme == "chdb" else url

@@ -1,0 +1,43 @@
+"""`flexmeter router`: deliver alerts to one receiver."""
+
+import signal
+from pathlib import Path
+
+import click
+
+from connectors.kafka import Outlet
+from connectors.registry import RECEIVERS
+from connectors.router.loop import RouterLoop
+from connectors.sink import consumer
+from flexmeter.role import metrics_option, named, start_role, topology_option, topology_or_exit
+from schemas.faults import Faults
+from schemas.topology import Router, Topology
+from schemas.topology_check import scheme
+
+
+@click.command()
+@topology_option
+@click.option("--name", required=True, help="The router of topology.yaml to run.")
+@metrics_option
+def command(topology_path: Path, name: str, metrics_port: int) -> None:
+    """Deliver alerts that a rule wants by e-mail or webhook, each version once; docs/alerts.md.
+
+    Nothing is committed before the receiver has it: what a killed router had not delivered goes out when it is back.
+    """
+    topology = topology_or_exit(topology_path)
+    router = named(topology.routers, name, "router")
+    start_role(metrics_port)
+    try:
+        loop = make_router(topology, router)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: loop.stop())
+        loop.run()
+    except Faults as faults:
+        raise click.UsageError(str(faults)) from faults
+
+
+def make_router(topology: Topology, router: Router) -> RouterLoop:
+    """The router of that name; raises Faults for a file that it names and that cannot be read."""
+    receiver = RECEIVERS[scheme(router.url)](router)
+    group = f"flexmeter-router-{router.name}"
+    return RouterLoop(router, topology, consumer(topology.kafka, group), receiver, Outlet(topology.kafka, group))

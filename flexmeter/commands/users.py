@@ -1,0 +1,31 @@
+"""`flexmeter users`: the SQL that makes ClickHouse's users, for an administrator to run."""
+
+from hashlib import sha256
+
+import click
+
+from connectors.access import ROLES, as_sql, customer, everyone_else
+
+
+@click.command()
+@click.argument("role", type=click.Choice([*ROLES, "customer"]))
+@click.argument("user", required=False)
+@click.argument("meters", nargs=-1)
+@click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True, envvar="FLEXMETER_USER_PASSWORD")
+def command(role: str, user: str | None, meters: tuple[str, ...], password: str) -> None:
+    """Print the SQL that makes a user of ClickHouse: ROLE alone, or customer USER METER ...
+
+    Only the password's SHA-256 is printed. Run it as an administrator: flexmeter users grafana | clickhouse-client. A
+    customer's meters are replaced by those given now.
+    """
+    hashed = sha256(password.encode()).hexdigest()
+    if role == "customer":
+        if not user or not meters:
+            raise click.UsageError("customer USER METER ...: whose meters, and which")
+        made = [*everyone_else(), *as_sql(customer(user, meters), hashed)]
+    elif user:
+        raise click.UsageError(f"{role} takes no further names")
+    else:
+        made = as_sql(ROLES[role], hashed)
+    for statement in made:
+        click.echo(f"{statement};")

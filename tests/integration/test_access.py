@@ -1,0 +1,172 @@
+"""What the users of ClickHouse may do and see: in the embedded one, as each of them, and on a real server."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from clickhouse_driver import Client
+from clickhouse_driver.errors import ServerException
+
+from connectors import tables
+from connectors.access import CUSTOMER_VIEWS, GRAFANA, RECOMPUTATION, ROLES, SINK, Role, as_xml, customer
+from connectors.chdb_store import ChdbStore
+from connectors.clickhouse_server import ClickHouseServer
+from connectors.rows import ROWS, Origin
+from flexmeter.commands.users import command
+from flexmeter.local import clickhouse as local_clickhouse
+from flexmeter.local.old_clickhouse import for_1816
+from flexmeter.local.part import running
+from flexmeter.local.ports import HOST, free_port
+from schemas.catalogue import load_catalogue
+from tests.plausible import everything
+
+pytestmark = pytest.mark.integration
+
+METERS = ["E350-00001", "E350-00002"]
+CUSTOMER = customer("customer_4711", METERS)
+SEEN = [name for table, views in CUSTOMER_VIEWS.items() for name in (table, *views)]
+MADE = tables.statements(load_catalogue())
+OTHERS = ("dead_letters", "alerts", "loads", "accounts", "recompute_requests")
+
+AS_USER = """
+import sys
+from chdb.session import Session
+session = Session(sys.argv[1] + "?config-file=" + sys.argv[2])
+for line in sys.stdin:
+    try:
+        print("OK", session.query(line, "TSV").bytes().decode().strip().replace("\\n", " "))
+    except RuntimeError as error:
+        print("REFUSED", str(error).split("(")[-1].rstrip(")\\n"))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An embedded ClickHouse with a little of everything."""
+    made = tmp_path_factory.mktemp("access")
+    store = ChdbStore(made / "chdb")
+    store.migrate(MADE)
+    for offset, (role, record) in enumerate(everything()):
+        for rows in ROWS[type(record)](record, Origin(role, 0, offset)):
+            store.insert(rows.table, rows.columns)
+    store.close()
+    return made
+
+
+def as_user(folder: Path, role: Role, statements: list[str]) -> list[str]:
+    """What a session answers whose only user is this one. The embedded ClickHouse has no other way to be someone."""
+    users = (
+        "<clickhouse><profiles><default/><reader><readonly>1</readonly></reader></profiles><quotas><default/></quotas>"
+        f"<users>{as_xml(Role('default', role.rights, role.reads_only, role.filters), '')}</users></clickhouse>"
+    )
+    (folder / f"{role.name}-users.xml").write_text(users)
+    config = folder / f"{role.name}.xml"
+    config.write_text(f"<clickhouse><users_config>{folder}/{role.name}-users.xml</users_config></clickhouse>")
+    ran = subprocess.run(
+        [sys.executable, "-c", AS_USER, str(folder / "chdb"), str(config)],
+        input="\n".join(statements), capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.splitlines()
+
+
+def test_a_customer_sees_their_own_meters_in_every_view_and_nothing_else(folder: Path) -> None:
+    said = as_user(folder, CUSTOMER, [f"SELECT groupUniqArray(meter) FROM flexmeter.{name}" for name in SEEN])
+    for name, line in zip(SEEN, said, strict=True):
+        assert line.startswith("OK ["), (name, line)
+        assert set(line[4:-1].replace("'", "").split(",")) <= {*METERS, ""}, (name, line)
+    assert said[SEEN.index("readings")].count("E350") == 2
+    refused = [f"SELECT count() FROM flexmeter.{view}" for view in OTHERS]
+    refused += [
+        "INSERT INTO flexmeter.meters_raw (meter) VALUES ('x')",
+        "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+    ]
+    assert [line.split()[0] for line in as_user(folder, CUSTOMER, refused)] == ["REFUSED"] * len(refused)
+
+
+def test_a_customer_without_meters_sees_no_row(folder: Path) -> None:
+    said = as_user(folder, customer("new", []), [f"SELECT count() FROM flexmeter.{name}" for name in SEEN])
+    assert said == ["OK 0"] * len(SEEN)
+
+
+def test_grafana_reads_all_and_changes_nothing(folder: Path) -> None:
+    views = [*SEEN, *OTHERS]
+    said = as_user(folder, GRAFANA, [f"SELECT count() > 0 FROM flexmeter.{view}" for view in views])
+    assert [line.split()[0] for line in said] == ["OK"] * len(views)
+    changes = [
+        "DROP TABLE flexmeter.meters_raw",
+        "ALTER TABLE flexmeter.meters_raw DELETE WHERE 1",
+        "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+        "CREATE TABLE flexmeter.x (a Int8) ENGINE = Null",
+    ]
+    assert all(line.startswith("REFUSED") for line in as_user(folder, GRAFANA, changes))
+
+
+def test_recomputation_reads_what_it_computes_from_and_no_more(folder: Path) -> None:
+    own = [f"SELECT count() > 0 FROM flexmeter.{view}" for view in ("readings", "meters", "aggregates", "loads")]
+    assert as_user(folder, RECOMPUTATION, own) == ["OK 1"] * len(own)
+    (other,) = as_user(folder, RECOMPUTATION, ["SELECT count() FROM flexmeter.dead_letters"])
+    assert other == "REFUSED ACCESS_DENIED"
+
+
+def test_the_sink_makes_its_tables_and_writes_but_drops_none(folder: Path) -> None:
+    flat = [" ".join(line for line in made.splitlines() if not line.startswith("--")) for made in MADE]
+    said = as_user(folder, SINK, [*flat, "INSERT INTO flexmeter.meters_raw (meter) VALUES ('x')"])
+    assert [line for line in said if not line.startswith("OK")] == []
+    assert as_user(folder, SINK, ["DROP TABLE flexmeter.meters_raw"]) == ["REFUSED ACCESS_DENIED"]
+
+
+@pytest.mark.parametrize("arguments", [["sink"], ["grafana"], ["customer", "c'1", "m'1", "m;2"]], ids=lambda a: a[0])
+def test_the_printed_sql_is_sql(folder: Path, arguments: list[str]) -> None:
+    ran = CliRunner().invoke(command, [*arguments, "--password", "secret"])
+    assert ran.exit_code == 0 and "secret" not in ran.output
+    store = ChdbStore(folder / "parsed")
+    for statement in ran.output.strip().split(";\n"):
+        assert store.read(f"EXPLAIN AST {statement.rstrip(';')}", "TSVRaw", {})
+    store.close()
+
+
+def test_what_the_command_cannot_print_it_says() -> None:
+    assert CliRunner().invoke(command, ["customer", "c", "--password", "x"]).exit_code == 2
+    assert CliRunner().invoke(command, ["sink", "c", "--password", "x"]).exit_code == 2
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Client]]:
+    """Clients of a real server by user. 18.16 takes users and filters from users.xml only, and knows no grants."""
+    folder, port = tmp_path_factory.mktemp("users"), free_port()
+    known = "".join(as_xml(role, "", with_grants=False) for role in (*ROLES.values(), CUSTOMER))
+    users = local_clickhouse.USERS.replace("</users>", f"{known}</users>").replace(
+        "</profiles>", "<reader><readonly>1</readonly></reader></profiles>"
+    )
+    part = local_clickhouse.clickhouse(folder, port, free_port(), folder / "clickhouse.log", users=users)
+    with running(part):
+        store = ClickHouseServer(f"clickhouse://{HOST}:{port}")
+        store.migrate(for_1816(MADE))
+        for offset, (role, record) in enumerate(everything()):
+            for rows in ROWS[type(record)](record, Origin(role, 0, offset)):
+                store.insert(rows.table, rows.columns)
+        store.close()
+        yield lambda user: Client(HOST, port, user=user)
+
+
+def test_on_a_server_a_customer_sees_their_own_meters(server: Callable[[str], Client]) -> None:
+    with server("customer_4711") as client:
+        for view in ("readings", "meters", "aggregates", "events"):
+            assert {row[0] for row in client.execute(f"SELECT DISTINCT meter FROM flexmeter.{view}")} <= set(METERS), (
+                view
+            )
+        assert client.execute("SELECT count() FROM flexmeter.meters") == [(2,)]
+    with server("grafana") as client:
+        assert client.execute("SELECT count() FROM flexmeter.meters") == [(20,)]
+
+
+@pytest.mark.parametrize("user", ["grafana", "recomputation", "customer_4711"])
+def test_on_a_server_readers_write_nothing(server: Callable[[str], Client], user: str) -> None:
+    with server(user) as client:
+        for statement in ("DROP TABLE flexmeter.meters_raw", "INSERT INTO flexmeter.meters_raw (meter) VALUES"):
+            with pytest.raises(ServerException, match="readonly"):
+                client.execute(statement, [["x"]] if "INSERT" in statement else None)
