@@ -22,14 +22,13 @@ def move(old: Grid, state: State, new: Grid, empty: State) -> tuple[State, list[
         reading_delays=state.reading_delays,
         regimes=state.regimes,
         counts=state.counts,
-        restarts=state.restarts,
         number=state.number,
         turned_ms=state.turned_ms,
     )
     before, after = same(old.meter_ids, new.meter_ids)
     moved.meters[after], moved.known_until_ms[after] = state.meters[before], state.known_until_ms[before]
     before, after = same(old.comms.ids, new.comms.ids)
-    moved.alive_ms[after] = state.alive_ms[before]
+    moved.alive_ms[after], moved.restarts[after] = state.alive_ms[before], state.restarts[before]
     before, after = same(_tops(old), _tops(new))
     moved.burst_ms[after], moved.due_ms[after] = state.burst_ms[before], state.due_ms[before]
     moved.quiet_due_ms[after] = state.quiet_due_ms[before]

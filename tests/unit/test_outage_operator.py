@@ -213,7 +213,7 @@ def test_an_outage_outlives_a_change_of_the_grid_and_one_without_its_device_is_t
     one = shard()
     log = [*live(1, 60, HOMES, grid_blocks(NODES)), gasp(60, HOMES[:4]), *live(60, 80, HOMES[4:])]
     assert told(one, log)[-1] == ("T1", "updated", "located")
-    more = [*NODES, Node("n8", "T2", "meter", "", "m8", "u8")]
+    more = [*NODES, Node("n8", "T2", "meter", "", "m8", "u8", "g1"), Node("g1", "", "gateway")]
     assert told(one, [*grid_blocks(more, at=BEGIN + 1), *live(80, 100, HOMES[4:])]) == []
     known = one.wholes["outage"]
     assert isinstance(known, Known) and known.watch is not None and known.state is not None
