@@ -54,6 +54,7 @@ bench: install-tests ## how fast the parts that must be fast are
 	$(VENV) -m bench.decode
 	$(VENV) -m bench.dlms
 	$(VENV) -m bench.anomaly
+	$(VENV) -m bench.outage_speed
 
 soak: install-tests ## a live district for hours: does anything grow that should not? (HOURS=2)
 	$(VENV) -m bench.soak --hours $(or $(HOURS),2)

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from bench import outage_score as scoring
-from bench.outage_files import Event, Fact, read_events, read_grid, read_truth
+from bench.outage_files import Event, Fact, read_events, read_truth
 from bench.outage_rule import UsualRule
 from bench.outage_run import Published, run
+from flexmeter.grid_file import read_grid
 from schemas.faults import Faults
 from streams.outage.assumptions import PROFILES, Assumptions
 from streams.outage.tree import Grid

@@ -8,16 +8,15 @@ truth.jsonl    device_id, open_ms, close_ms (null = still open)
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from sys import intern
 from typing import Any
 
 import orjson
 
-from streams.outage.tree import GATEWAY, KINDS, Node
-
-COLUMNS = tuple(field.name for field in fields(Node))
+from flexmeter.grid_file import COLUMNS
+from streams.outage.tree import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +41,6 @@ class Fact:
     device_id: str
     open_ms: int
     close_ms: int | None
-
-
-def read_grid(path: Path) -> list[Node]:
-    """The nodes of grid.csv; columns may stand in any order, unknown ones are left out.
-
-    A kind that is none of ours (recloser, breaker, head end) is a gateway if it only stands in ways of communication,
-    else a switch.
-    """
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        rows = [{name: (row.get(name) or "").strip() for name in COLUMNS} for row in csv.DictReader(lines)]
-    supplies = {row["parent_id"] for row in rows}
-    heard_through = {row["comm_parent_id"] for row in rows} - supplies
-    for row in rows:
-        row["kind"] = row["kind"].lower()
-        if row["kind"] not in (*KINDS, GATEWAY):
-            row["kind"] = GATEWAY if row["node_id"] in heard_through else "switch"
-    return [Node(**row) for row in rows]
 
 
 def read_events(path: Path) -> Iterator[Event]:

@@ -308,6 +308,7 @@ def true_interruptions(grid: Grid, happened: Sequence[Happened]) -> Interruption
         for one in happened
         if not one.planned
         for customer in np.unique(grid.usage_point_of[grid.meters(one.branch)]).tolist()
+        if customer >= 0
     ]
     columns = np.array(rows, np.int64).reshape(len(rows), 3).T
     return Interruptions(columns[0], columns[1], columns[2])
@@ -345,7 +346,8 @@ def by_feeder(grid: Grid) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.i
     """Usage points of each feeder."""
     feeders = sorted(set(grid.feeder_of))
     of_meter = np.array([feeders.index(grid.feeder_of[branch]) for branch in grid.meter_branch.tolist()])
-    groups = {feeder: np.unique(grid.usage_point_of[of_meter == i]) for i, feeder in enumerate(feeders)}
+    serves = grid.usage_point_of >= 0
+    groups = {feeder: np.unique(grid.usage_point_of[serves & (of_meter == i)]) for i, feeder in enumerate(feeders)}
     return {feeder: customers for feeder, customers in groups.items() if len(customers)}
 
 

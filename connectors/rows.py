@@ -22,12 +22,16 @@ from schemas.blocks import (
     Beat,
     DeadLetter,
     EventBlock,
+    GridBlock,
+    HeardBlock,
     Int32s,
     LoadBlock,
     PartialLoadBlock,
+    PlannedWorkBlock,
     PresenceBlock,
     ReadingBlock,
     RecomputeRequestBlock,
+    ReliabilityBlock,
 )
 
 # A row's place within its record: offsets below 2**47 and records below 65,536 rows keep their order in 64 bits.
@@ -179,6 +183,19 @@ def appliance_energy(block: ApplianceEnergyBlock, origin: Origin) -> list[Rows]:
     return [Rows("appliance_energy_raw", columns)]
 
 
+def reliability(block: ReliabilityBlock, origin: Origin) -> list[Rows]:
+    """A row a feeder and day (feeder empty: customers at the substation itself)."""
+    counts = ("customers", "sustained_interruptions", "sustained_ms", "momentary_events", "interrupted_ms")
+    columns: dict[str, Any] = {
+        "substation": same(block.substation, len(block.start)),
+        "feeder": _known(block.feeder),
+        "start": times(block.start),
+        **{name: getattr(block, name) for name in counts},
+        "version": _version(block.operator_version, block.revision),
+    }
+    return [Rows("reliability_raw", columns)]
+
+
 def recompute_requests(block: RecomputeRequestBlock, origin: Origin) -> list[Rows]:
     """A row an hour to compute again."""
     columns: dict[str, Any] = {
@@ -268,8 +285,10 @@ def alert_delivery(record: AlertDelivery, origin: Origin) -> list[Rows]:
     return [Rows("alert_deliveries_raw", columns)]
 
 
-def nothing(record: Beat | PartialLoadBlock, origin: Origin) -> list[Rows]:
-    """No row: a beat is a clock, and parts of loads are on their way to be put together."""
+def nothing(record: Beat | PartialLoadBlock | HeardBlock | GridBlock | PlannedWorkBlock, origin: Origin) -> list[Rows]:
+    """No row: a beat is a clock; the others are on their way to a stream: what they tell is in tables of its own, or in
+    the register.
+    """
     return []
 
 
@@ -289,6 +308,10 @@ ROWS: Mapping[type[Any], Callable[[Any, Origin], list[Rows]]] = {
     ApplianceEnergyBlock: appliance_energy,
     Beat: nothing,
     PartialLoadBlock: nothing,
+    HeardBlock: nothing,
+    GridBlock: nothing,
+    PlannedWorkBlock: nothing,
+    ReliabilityBlock: reliability,
 }
 """Record type -> its rows. A record that is not here belongs in no table."""
 

@@ -174,6 +174,64 @@ class ApplianceEnergyBlock:
     covered_ms: Int64s
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HeardBlock:
+    """Results of heard: which meters readings came of, for the grid."""
+
+    source: str
+    meters: list[str]
+    substations: list[str | None]
+    row_meter: Int32s
+    at: Int64s
+    received_at: Int64s
+    voltage_v: Float64s
+    active_power_w: Float64s
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GridBlock:
+    """The grid under one substation, or a part of it."""
+
+    substation: str
+    at: int
+    part: int
+    parts: int
+    node: list[str]
+    parent: list[str]
+    kind: list[str]
+    phase: list[str]
+    meter: list[str]
+    usage_point: list[str]
+    comm_parent: list[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlannedWorkBlock:
+    """The calendar of one substation."""
+
+    substation: str
+    at: int
+    node: list[str]
+    start: Int64s
+    end: Int64s
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReliabilityBlock:
+    """Results of outage: what reliability indices are made of, per feeder and day."""
+
+    operator_version: int
+    substation: str
+    feeder: list[str | None]
+    start: Int64s
+    revision: Int32s
+    customers: Int64s
+    sustained_interruptions: Int64s
+    sustained_ms: Int64s
+    momentary_events: Int64s
+    interrupted_ms: Int64s
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """What became of every row of one input partition."""
@@ -283,6 +341,10 @@ Record = (
     | LoadBlock
     | ApplianceEventBlock
     | ApplianceEnergyBlock
+    | HeardBlock
+    | GridBlock
+    | PlannedWorkBlock
+    | ReliabilityBlock
     | AlertMark
     | AlertDelivery
 )

@@ -2,8 +2,8 @@
 
 A CSV file in UTF-8 with a header, one line a meter:
 
-    meter_id,profile,substation,feeder,phase,building,usage_point,interval_s
-    malmo-0001,malmo_household,sub-1,sub-1-f2,L1L2L3,b-17,up-0001,10
+    meter_id,profile,substation,feeder,phase,building,usage_point,interval_s,transformer,comm_parent
+    malmo-0001,malmo_household,sub-1,sub-1-f2,L1L2L3,b-17,up-0001,10,t-4,gateway-2
 
 Only the first two columns are mandatory; a place left empty is unknown, an empty interval is the profile's.
 """
@@ -18,7 +18,18 @@ from types import MappingProxyType
 from schemas.catalogue import load_catalogue
 from schemas.faults import Fault, Faults, choose_one_of
 
-COLUMNS = ("meter_id", "profile", "substation", "feeder", "phase", "building", "usage_point", "interval_s")
+COLUMNS = (
+    "meter_id",
+    "profile",
+    "substation",
+    "feeder",
+    "phase",
+    "building",
+    "usage_point",
+    "interval_s",
+    "transformer",
+    "comm_parent",
+)
 MANDATORY = COLUMNS[:2]
 
 # A meter id is a level of an MQTT topic, a segment of a URL, and a word on the command line.
@@ -28,7 +39,10 @@ _PHASE = re.compile(r"(L1)?(L2)?(L3)?")
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A meter and its place in the grid; None where unknown. `phase` is such as L1, or L1L2L3."""
+    """A meter and its place in the grid; None where unknown. `phase` is such as L1, or L1L2L3.
+
+    `comm_parent` is the gateway, or the relaying meter, that it is heard through.
+    """
 
     meter_id: str
     profile: str
@@ -38,6 +52,8 @@ class Device:
     building: str | None
     usage_point: str | None
     interval_ms: int
+    transformer: str | None = None
+    comm_parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +154,6 @@ def _device(row: Mapping[str, str]) -> Device:
         building=row.get("building") or None,
         usage_point=row.get("usage_point") or None,
         interval_ms=_interval_ms(row.get("interval_s") or "") or profile.interval_ms,
+        transformer=row.get("transformer") or None,
+        comm_parent=row.get("comm_parent") or None,
     )

@@ -12,11 +12,15 @@ from schemas.blocks import (
     ApplianceEnergyBlock,
     ApplianceEventBlock,
     EventBlock,
+    GridBlock,
+    HeardBlock,
     LoadBlock,
     PartialLoadBlock,
+    PlannedWorkBlock,
     PresenceBlock,
     ReadingBlock,
     RecomputeRequestBlock,
+    ReliabilityBlock,
 )
 
 ColumnarRecord = (
@@ -29,6 +33,10 @@ ColumnarRecord = (
     | LoadBlock
     | ApplianceEventBlock
     | ApplianceEnergyBlock
+    | HeardBlock
+    | GridBlock
+    | PlannedWorkBlock
+    | ReliabilityBlock
 )
 """The records that have rows."""
 

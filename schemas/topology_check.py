@@ -294,7 +294,8 @@ def _given(stream: Stream, topology: Topology, known: Known) -> set[str]:
         return set()
     taken = set(source.records)
     own = {"Account", "RecomputeRequestBlock"} if "ReadingBlock" in taken else {"Account"}
-    return own.union(*(signature.gives for signature in signatures if signature and signature.takes & taken))
+    given = own.union(*(signature.gives for signature in signatures if signature and signature.takes & taken))
+    return given | {"Beat"} if "HeardBlock" in given else given
 
 
 def must_carry(topology: Topology, at: Path, name: str, records: Collection[str], by: str | None) -> Findings:

@@ -79,6 +79,11 @@ class Beats:
         return np.array([source.passed_ms for source in self.sources], np.int64)
 
     @property
+    def newest_by_source(self) -> dict[str, int]:
+        """The newest beat of each source, ms UTC; 0 before its first."""
+        return {name: source.last_beat for name, source in zip(self.names, self.sources, strict=True)}
+
+    @property
     def oldest(self) -> int:
         """The first beat of the source that began first, ms UTC; 0 before any."""
         return min((source.first_beat for source in self.sources if source.first_beat), default=0)

@@ -10,9 +10,9 @@ rows change nothing; rows shuffled within the lateness give what ordered ones gi
 meter is bounded; NaN, negative, absurd and far-future values follow a rule.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,25 @@ class Contributions:
     def take(self, which: Mask) -> "Contributions":
         """The rows that a mask selects."""
         return Contributions(self.meter[which], self.quarter[which], self.energy_steps[which], self.covered_ms[which])
+
+
+@dataclass(frozen=True, slots=True)
+class HeardRows:
+    """Rows by which meters were heard; h rows. The shard gives them to the grid as HeardBlock (hearing.py)."""
+
+    meter: Int64s
+    """Position of the meter in Meters, shape (h,)."""
+    at: Int64s
+    received_at: Int64s
+    voltage_v: Float64s
+    active_power_w: Float64s
+
+
+class Whole(Protocol):
+    """What an operator knows of its partition as a whole, where that is not one record a meter."""
+
+    def saved(self) -> dict[str, Any]:
+        """All of it, as arrays and JSON values, by name."""
 
 
 MOST_ROWS = 500
@@ -164,11 +183,15 @@ class Operator:
         """The state of one part of a load. A new part starts as zeros."""
         return np.dtype([])
 
+    def whole(self, saved: Mapping[str, Any] | None = None) -> Whole | None:
+        """What is known of the partition as a whole: nothing yet, or what `Whole.saved` gave; None = nothing ever."""
+        return None
+
     def describe(self, state: Any, quantities: Sequence[Quantity]) -> dict[str, Any]:
         """One meter's state for people, as JSON values."""
         return readable(state, quantities)
 
-    def on_arrivals(self, state: State, meters: Meters, rows: Rows) -> Sequence[Result]:
+    def on_arrivals(self, state: State, meters: Meters, rows: Rows) -> Sequence[Result | HeardRows]:
         """Rows as they came: neither sorted nor complete, repeats left out."""
         return []
 
@@ -187,3 +210,15 @@ class Operator:
     def on_partial_loads(self, state: State, loads: PartialLoads) -> Sequence[Result]:
         """Parts of loads came. `state` is that of the parts, shape (n,)."""
         return []
+
+    def on_turn(self, whole: Any, records: Sequence[Record], beats: Mapping[str, int] | None) -> Sequence[Result]:
+        """A turn is over, for an operator that has a `whole`.
+
+        `records`: those of the turn whose types it takes, in order of arrival. `beats`: the newest beat of each source,
+        ms UTC, if a beat ended the turn; None if its rows did, which must change nothing but what waits for the beat.
+        """
+        return []
+
+    def describe_in(self, whole: Any, meter: str) -> dict[str, Any] | None:
+        """What `whole` has of one meter, for people, as JSON values; None = nothing."""
+        return None

@@ -162,7 +162,8 @@ class Engine:
         partition = held.shard.partition
         for result in results:
             metrics.RESULTS.labels(self.stream.name, type(result).__name__).inc()
-            await self._send(held, outgoing(result, self.stream, self.topology, partition))
+            for record in outgoing(result, self.stream, self.topology, partition):
+                await self._send(held, record)
         metrics.NEXT_OFFSET.labels(self.stream.name, partition).set(held.shard.next_offset)
         metrics.ROWS.labels(self.stream.name, partition).set(held.shard.counts.received)
         metrics.TURNS.labels(self.stream.name).inc()

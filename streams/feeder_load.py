@@ -41,7 +41,7 @@ class FeederLoad(Operator):
 
     def on_released(self, state: State, meters: Meters, released: Released) -> list[Contributions]:
         """The quarters that the rows or the watermarks close."""
-        signs = _signs(meters.quantities)
+        signs = active_power_signs(meters.quantities)
         if not signs.any():
             return []
         steps = _active_power(released.rows, signs)
@@ -56,7 +56,7 @@ class FeederLoad(Operator):
 
 def used(quantities: Sequence[Quantity]) -> list[Quantity]:
     """Those of these quantities that make up a meter's active power."""
-    return [quantity for quantity, sign in zip(quantities, _signs(tuple(quantities)), strict=True) if sign]
+    return [quantity for quantity, sign in zip(quantities, active_power_signs(tuple(quantities)), strict=True) if sign]
 
 
 def _active_power(rows: Rows, signs: Int64s) -> Int64s:
@@ -69,7 +69,7 @@ def _active_power(rows: Rows, signs: Int64s) -> Int64s:
 
 
 @lru_cache
-def _signs(quantities: tuple[Quantity, ...]) -> Int64s:
+def active_power_signs(quantities: tuple[Quantity, ...]) -> Int64s:
     """How each quantity counts in active power: 1, -1, or 0 = not at all."""
     names = [quantity.name for quantity in quantities]
     signs = np.zeros(len(names), np.int64)

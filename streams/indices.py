@@ -62,19 +62,31 @@ def indices(found: Interruptions, customers: Int64s, sustained_ms: int) -> Indic
     (2.5, 0.25, 10.0, 0.5)
     """
     mine = np.isin(found.customer, customers)
-    rows = merged(Interruptions(found.customer[mine], found.start_ms[mine], found.end_ms[mine]))
-    lasted = rows.end_ms - rows.start_ms
-    sustained = lasted > sustained_ms
-    minutes, number = float(lasted[sustained].sum()) / MINUTE_MS, int(sustained.sum())
-    n = len(customers)
+    rows = Interruptions(found.customer[mine], found.start_ms[mine], found.end_ms[mine])
+    number, lasted_ms, momentary_events, interrupted_ms = count(rows, sustained_ms)
+    minutes, n = lasted_ms / MINUTE_MS, len(customers)
     return Indices(
         customers=n,
         saidi_minutes=minutes / n if n else 0.0,
         saifi=number / n if n else 0.0,
         caidi_minutes=minutes / number if number else None,
-        maifi_e=_momentary_events(rows, sustained, sustained_ms) / n if n else 0.0,
-        customer_minutes=float(lasted.sum()) / MINUTE_MS,
+        maifi_e=momentary_events / n if n else 0.0,
+        customer_minutes=interrupted_ms / MINUTE_MS,
     )
+
+
+def count(found: Interruptions, sustained_ms: int) -> tuple[int, int, int, int]:
+    """What the indices are made of: sustained interruptions, how long they lasted together in ms, momentary events, and
+    how long all lasted together in ms.
+
+    >>> count(Interruptions(np.array([0, 1]), np.array([0, 0]), np.array([600_000, 30_000])), 180_000)
+    (1, 600000, 1, 630000)
+    """
+    rows = merged(found)
+    lasted = rows.end_ms - rows.start_ms
+    sustained = lasted > sustained_ms
+    momentary = _momentary_events(rows, sustained, sustained_ms)
+    return int(sustained.sum()), int(lasted[sustained].sum()), momentary, int(lasted.sum())
 
 
 def _momentary_events(rows: Interruptions, sustained: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], ms: int) -> int:

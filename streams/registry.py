@@ -3,9 +3,11 @@
 from streams.anomaly import Anomaly
 from streams.contract import Operator
 from streams.feeder_load import FeederLoad
+from streams.heard import Heard
 from streams.last_gasp import LastGasp
 from streams.meter_fault import MeterFault
 from streams.nilm.operator import Nilm
+from streams.outage.operator import Outage
 from streams.presence import Presence
 from streams.rolling_load import RollingLoad
 from streams.substation_balance import SubstationBalance
@@ -19,5 +21,7 @@ _ALL: tuple[Operator, ...] = (
     MeterFault(),
     SubstationBalance(),
     Nilm(),
+    Heard(),
+    Outage(),
 )
 OPERATORS = {operator.name: operator for operator in _ALL}

@@ -1,13 +1,16 @@
 """Results as Kafka records: which topic, which partition, which bytes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from schemas.alert import Alert, encode_alert
-from schemas.blocks import PartialLoadBlock
+from schemas.blocks import Beat, HeardBlock, PartialLoadBlock
 from schemas.codec import encode
 from schemas.partition import partition_of
 from schemas.topology_model import Stream, Topology
 from streams.contract import Result
+from streams.hearing import cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +24,28 @@ class Outgoing:
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-def outgoing(result: Result, stream: Stream, topology: Topology, partition: int) -> Outgoing:
+def outgoing(result: Result, stream: Stream, topology: Topology, partition: int) -> Iterator[Outgoing]:
     """What to send where.
 
     A result stays in the partition of its input, so that a meter's results keep their order. What is about a substation
-    goes by that: alerts, whose key is their id, so that subscribers and compaction can keep the newest version, and
-    parts of loads, on their way to the stream that puts them together.
+    goes by that: alerts, whose key is their id, so that subscribers and compaction can keep the newest version; and
+    what stream grid puts together, parts of loads and meters that were heard. Beats go everywhere.
     """
     topic = topology.topic_of(type(result).__name__, stream.outputs)
     if isinstance(result, Alert):
         value, headers = encode_alert(result)
-        to = partition_of(result.substation or "", topic.partitions)
-        return Outgoing(topic.name, to, value, result.id.encode(), tuple(headers))
-    if isinstance(result, PartialLoadBlock):
-        partition = partition_of(result.substation, topic.partitions)
-    return Outgoing(topic.name, partition, encode(result))
+        to = _partition_of(result.substation or "", topic.partitions)
+        yield Outgoing(topic.name, to, value, result.id.encode(), tuple(headers))
+    elif isinstance(result, HeardBlock):
+        places = [_partition_of(substation or "", topic.partitions) for substation in result.substations]
+        for to, block in cut(result, places):
+            yield Outgoing(topic.name, to, encode(block))
+    elif isinstance(result, Beat):
+        value = encode(result)
+        yield from (Outgoing(topic.name, to, value) for to in range(topic.partitions))
+    else:
+        to = _partition_of(result.substation, topic.partitions) if isinstance(result, PartialLoadBlock) else partition
+        yield Outgoing(topic.name, to, encode(result))
+
+
+_partition_of = lru_cache(maxsize=100_000)(partition_of)

@@ -21,14 +21,14 @@ from schemas.blocks import (
 )
 from schemas.catalogue import Catalogue, Profile
 from schemas.errors import Reason, Rejected
-from streams import gather, order, recompute
+from streams import gather, hearing, order, recompute
 from streams.beats import Beats
-from streams.contract import Contributions, Elapsed, Operator, Result
+from streams.contract import Contributions, Elapsed, HeardRows, Operator, Result
 from streams.meters import OWN, MeterTable
 from streams.order import Taken, Verdict
 from streams.partial_loads import QUARTER_MS, FeederLoads
 from streams.samples import MINUTE_MS
-from streams.turn import Arrival, Turn
+from streams.turn import Arrival, Block, Turn
 
 FORGOTTEN_AFTER_MS = 45 * 86_400_000
 """A meter that its source brought nothing from for this long was taken away."""
@@ -70,6 +70,8 @@ class Shard:
         self.loads = FeederLoads(partition, max(versions, default=0))
         part_dtypes = {name: op.part_dtype() for name, op in operators.items()}
         self.parts = MeterTable.empty("parts", (), {name: part for name, part in part_dtypes.items() if part.itemsize})
+        self.wholes = {name: whole for name, op in operators.items() if (whole := op.whole()) is not None}
+        self._is_heard = any("HeardBlock" in op.gives for op in operators.values())
         self.begin()
 
     def begin(self) -> None:
@@ -82,7 +84,7 @@ class Shard:
 
         Raises Rejected, with the shard as if nothing had come, for a record that no stream can work on: call `skip`.
         """
-        if not isinstance(record, ReadingBlock | EventBlock | PartialLoadBlock | Beat):
+        if not isinstance(record, Block | Beat):
             raise Rejected(Reason.SCHEMA, f"{type(record).__name__} on the input of stream {self.stream}")
         if isinstance(record, ReadingBlock):
             self._profile(record.profile)
@@ -97,7 +99,9 @@ class Shard:
 
     def describe(self, meter: str) -> list[dict[str, Any]]:
         """What is known of a meter, for people: one for each profile that it reported under, and one for its events."""
-        return [self._described(table, table.rows[meter]) for table in self.tables.values() if meter in table.rows]
+        found = [self._described(table, table.rows[meter]) for table in self.tables.values() if meter in table.rows]
+        wholes = {name: self.operators[name].describe_in(whole, meter) for name, whole in self.wholes.items()}
+        return found + [{name: known} for name, known in wholes.items() if known is not None]
 
     def table(self, profile: str) -> MeterTable:
         """The meters of a profile; EVENTS for those known by events only."""
@@ -136,12 +140,16 @@ class Shard:
             raise Rejected(Reason.UNKNOWN_PROFILE, f"profile {name!r} is not in the catalogue") from None
 
     def _close(self) -> list[Result]:
-        turn, results = self._turn, []
+        turn, before = self._turn, self.beats
+        results: list[Result] = []
         self.beats = turn.beats
         for profile in dict.fromkeys(a.block.profile for a in turn.arrivals if isinstance(a.block, ReadingBlock)):
             results += self._readings(profile, turn.arrivals)
         results += self._events(turn.arrivals)
         results += self._partial_loads([a.block for a in turn.arrivals if isinstance(a.block, PartialLoadBlock)])
+        results += self._wholes(turn)
+        if self._is_heard:
+            results += hearing.beats(self._hearer, before, self.beats)
         if turn.ended_by_beat:
             results += self._time_passed()
         self.next_offset = self.cursor
@@ -164,7 +172,8 @@ class Shard:
         results: list[Result] = [*recompute.late_rows(table, rows.take(taken.those(Verdict.LATE)))]
         new = rows.take(taken.new)
         for name, operator in self.operators.items():
-            results += operator.on_arrivals(table.column(name), table.view(), new)
+            for given in operator.on_arrivals(table.column(name), table.view(), new):
+                results += self._handed_on(table, given) if isinstance(given, HeardRows) else [given]
         return results + self._released(table, taken)
 
     def _events(self, arrivals: Sequence[Arrival]) -> list[Result]:
@@ -180,6 +189,22 @@ class Shard:
         results: list[Result] = []
         for name, operator in self.operators.items():
             results += operator.on_events(table.column(name), table.view(), events)
+        return results
+
+    @property
+    def _hearer(self) -> str:
+        return f"{self.stream}/{self.partition}"
+
+    def _handed_on(self, table: MeterTable, heard: HeardRows) -> list[Result]:
+        return [*hearing.blocks(table, heard, self._hearer, self.beats.names)]
+
+    def _wholes(self, turn: Turn) -> list[Result]:
+        beats = self.beats.newest_by_source if turn.ended_by_beat else None
+        results: list[Result] = []
+        for name, whole in self.wholes.items():
+            operator = self.operators[name]
+            records = [a.block for a in turn.arrivals if type(a.block).__name__ in operator.takes]
+            results += operator.on_turn(whole, records, beats)
         return results
 
     def _partial_loads(self, blocks: Sequence[PartialLoadBlock]) -> list[Result]:

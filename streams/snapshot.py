@@ -37,6 +37,7 @@ def freeze(shard: Shard) -> bytes:
         },
         "tables": {profile: _freeze_table(table, columns) for profile, table in shard.tables.items()},
         "places": {table.profile: _freeze_table(table, columns) for table in (shard.loads.table, shard.parts)},
+        "wholes": {name: _freeze_whole(whole.saved(), columns) for name, whole in shard.wholes.items()},
     }
     head = json.dumps(header).encode()
     return bytes(cramjam.zstd.compress(b"".join((len(head).to_bytes(4, "big"), head, *columns)), level=1))
@@ -65,6 +66,10 @@ def thaw(payload: bytes, shard: Shard) -> None:
     for table in (shard.loads.table, shard.parts):
         if table.profile in header["places"]:
             offset = _thaw_table(table, header["places"][table.profile], body, offset)
+    for name, saved in header.get("wholes", {}).items():
+        values, offset = _thaw_whole(saved, body, offset)
+        if name in shard.wholes and (whole := shard.operators[name].whole(values)) is not None:
+            shard.wholes[name] = whole
     shard.begin()
 
 
@@ -100,6 +105,26 @@ def _thaw_table(table: MeterTable, saved: dict[str, Any], body: memoryview, offs
     return offset
 
 
+def _freeze_whole(saved: dict[str, Any], columns: list[bytes]) -> dict[str, Any]:
+    """Arrays go to the columns; what is left is JSON."""
+    arrays = {name: value for name, value in saved.items() if isinstance(value, np.ndarray)}
+    columns += [array.tobytes() for array in arrays.values()]
+    return {
+        "arrays": {name: [_layout(array.dtype), list(array.shape)] for name, array in arrays.items()},
+        "values": {name: value for name, value in saved.items() if name not in arrays},
+    }
+
+
+def _thaw_whole(saved: dict[str, Any], body: memoryview, offset: int) -> tuple[dict[str, Any], int]:
+    found = dict(saved["values"])
+    for name, (layout, shape) in saved["arrays"].items():
+        dtype = _dtype(layout)
+        size = dtype.itemsize * int(np.prod(shape))
+        found[name] = np.frombuffer(body[offset : offset + size], dtype).reshape(shape).copy()
+        offset += size
+    return found, offset
+
+
 def _check_versions(header: dict[str, Any], shard: Shard) -> None:
     if header["format"] != FORMAT:
         raise Incompatible(f"the saved state has format {header['format']}, this program writes {FORMAT}")
@@ -118,6 +143,15 @@ def _layout(dtype: np.dtype[Any]) -> Any:
         base, shape = (dtype.base, dtype.shape) if dtype.subdtype else (dtype, ())
         return [_layout(base), list(shape)] if shape else dtype.str
     return [[name, _layout(dtype.fields[name][0])] for name in dtype.names or ()]
+
+
+def _dtype(layout: Any) -> np.dtype[Any]:
+    """The dtype of a layout."""
+    if isinstance(layout, str):
+        return np.dtype(layout)
+    if layout and isinstance(layout[-1], list) and all(isinstance(n, int) for n in layout[-1]):
+        return np.dtype((_dtype(layout[0]), tuple(layout[-1])))
+    return np.dtype([(name, _dtype(field)) for name, field in layout])
 
 
 def _itemsize(layout: Any) -> int:

@@ -7,17 +7,29 @@ are in the log, so a replay makes the same turns. Nothing of an unfinished turn 
 
 from dataclasses import dataclass, field
 
-from schemas.blocks import Beat, EventBlock, PartialLoadBlock, ReadingBlock
+from schemas.blocks import (
+    Beat,
+    EventBlock,
+    GridBlock,
+    HeardBlock,
+    PartialLoadBlock,
+    PlannedWorkBlock,
+    ReadingBlock,
+)
 from streams.beats import Beats
 
 MOST_ROWS = 2_048
 
+Sourced = ReadingBlock | EventBlock | HeardBlock
+"""Blocks of a source that beats."""
+Block = Sourced | PartialLoadBlock | GridBlock | PlannedWorkBlock
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A block and when it came, in its source's own time; -1 and 0 for one that another stream made."""
+    """A block and when it came, in its source's own time; -1 and 0 for one of nobody who beats."""
 
-    block: ReadingBlock | EventBlock | PartialLoadBlock
+    block: Block
     source: int = -1
     passed_ms: int = 0
 
@@ -37,7 +49,7 @@ class Turn:
         """An empty turn that goes on from these beats."""
         return cls(beats.copy(), turn_ms)
 
-    def take(self, record: ReadingBlock | EventBlock | PartialLoadBlock | Beat) -> bool:
+    def take(self, record: Block | Beat) -> bool:
         """Add a record; whether it ends the turn."""
         if isinstance(record, Beat):
             self.beats.beat(record.source, record.at)
@@ -45,9 +57,9 @@ class Turn:
             if self.ended_by_beat:
                 self.beats.begin_turn()
             return self.ended_by_beat
-        if isinstance(record, PartialLoadBlock):
+        if not isinstance(record, Sourced):
             self.arrivals.append(Arrival(record))
-            self.rows += len(record.start)
+            self.rows += len(record.node if isinstance(record, GridBlock) else record.start)
             return self.rows >= MOST_ROWS
         source = self.beats.index(record.source)
         self.arrivals.append(Arrival(record, source, self.beats.sources[source].passed_ms))

@@ -17,6 +17,7 @@ from tests.plausible import (
     presence_block,
     reading_block,
     recompute_block,
+    reliability_block,
 )
 
 HOMES = 6
@@ -57,9 +58,38 @@ def day_until(now: int, homes: int = HOMES) -> Iterator[Record | Alert]:
     yield presence_block(now - 120_000)
     yield recompute_block(hour)
     yield garbage(now - 1_000)
+    yield reliability_block(now)
+    yield from _outages(now)
     for number, (severity, state, subject, summary) in enumerate(_ALERTS):
         at = now - number * 97_000 - 1_000
         yield Alert(f"a{number}", 1, "last_gasp", severity, state, subject, "F1", "S1", at, at - 240_000, summary, {})
+
+
+def _outages(now: int) -> Iterator[Alert]:
+    """One that lasts, one that is over, one that was over at once."""
+    for device, began, ended, customers in (
+        ("F1-T2", now - 600_000, None, 12),
+        ("F2", now - 7_200_000, now - 3_600_000, 40),
+        ("F1-T1", now - 9_000_000, now - 8_980_000, 7),
+    ):
+        ending = None if ended is None else "restored" if ended - began > 180_000 else "momentary"
+        for number, at in enumerate([began + 400, ended or began + 200_000], 1):
+            closed = ended is not None and number == 2
+            evidence = {
+                "phase": "closed" if closed else "provisional" if number == 1 else "sustained",
+                "ending": ending if closed else None,
+                "start_ms": began,
+                "end_ms": ended if closed else None,
+                "confidence": 0.75 + 0.2 * (number - 1),
+                "customers": customers,
+                "customers_dark": 0 if closed else customers,
+            }
+            state = "raised" if number == 1 else "cleared" if closed else "updated"
+            severity = "info" if closed else "warning" if number == 1 else "critical"
+            yield Alert(
+                f"outage/S1/{began}", number, "outage", severity, state, device, device[:2], "S1", at, began + 400,
+                f"{device} dark", evidence,
+            )  # fmt: skip
 
 
 def _voltages(end: int, homes: int) -> AggregateBlock:

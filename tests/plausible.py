@@ -20,6 +20,7 @@ from schemas.blocks import (
     ReadingBlock,
     RecomputeRequestBlock,
     Record,
+    ReliabilityBlock,
 )
 from schemas.dead_letter import dead_letter
 from schemas.errors import Reason, Rejected
@@ -178,6 +179,24 @@ def load_block(end: int = NOON) -> LoadBlock:
     )
 
 
+def reliability_block(end: int = NOON) -> ReliabilityBlock:
+    """Two feeders of a substation and its own customers, today and yesterday."""
+    rows = np.arange(6, dtype=np.int64)
+    today = end // 86_400_000 * 86_400_000
+    return ReliabilityBlock(
+        operator_version=1,
+        substation="S1",
+        feeder=["F1", "F2", None] * 2,
+        start=today - rows // 3 * 86_400_000,
+        revision=np.ones(6, np.int32),
+        customers=20 + rows % 3,
+        sustained_interruptions=2 * rows,
+        sustained_ms=2 * rows * 900_000,
+        momentary_events=rows % 2,
+        interrupted_ms=2 * rows * 900_000 + rows % 2 * 20_000,
+    )
+
+
 def appliance_event_block(end: int = NOON) -> ApplianceEventBlock:
     return ApplianceEventBlock(
         operator_version=1,
@@ -251,6 +270,7 @@ def everything() -> Iterator[tuple[str, Record]]:
     yield "presence", presence_block()
     yield "recompute", recompute_block()
     yield "loads", load_block()
+    yield "reliability", reliability_block()
     yield "appliance_events", appliance_event_block()
     yield "appliance_energy", appliance_energy_block()
     yield "accounts", account(100, 800)

@@ -32,6 +32,7 @@ TOPICS = {
     "aggregates": "meter.aggregates",
     "presence": "meter.presence",
     "loads": "grid.loads",
+    "reliability": "grid.reliability",
     "recompute": "recompute.requests",
     "accounts": "accounts",
     "alerts": "alerts",

@@ -1,14 +1,24 @@
 """Logs of one input partition for tests of shards and operators, and what came out of them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 
 import numpy as np
 
 from schemas.alert import Alert
-from schemas.blocks import Account, Beat, EventBlock, PartialLoadBlock, ReadingBlock
+from schemas.blocks import (
+    Account,
+    Beat,
+    EventBlock,
+    GridBlock,
+    HeardBlock,
+    PartialLoadBlock,
+    PlannedWorkBlock,
+    ReadingBlock,
+)
 from schemas.catalogue import load_catalogue
 from streams.contract import Operator, Result
+from streams.outage.tree import Node
 from streams.shard import Shard
 
 PROFILE = "malmo_household"
@@ -16,7 +26,10 @@ INTERVAL_MS = 10_000
 BEGIN = 1_700_000_000_000 // 3_600_000 * 3_600_000
 SOURCE = "mqtt_malmo"
 
-Input = ReadingBlock | EventBlock | PartialLoadBlock | Beat
+WAY = "metering/0/mqtt_malmo"
+"""The name under which a metering shard hands on whom it heard."""
+
+Input = ReadingBlock | EventBlock | HeardBlock | GridBlock | PlannedWorkBlock | PartialLoadBlock | Beat
 
 
 @dataclass(frozen=True)
@@ -84,9 +97,31 @@ def events(rows: Sequence[tuple[str, int, str]]) -> EventBlock:
     )
 
 
-def beats(begin: int, count: int, every_ms: int = 1_000) -> list[Beat]:
+def heard(rows: Sequence[Row], source: str = WAY) -> HeardBlock:
+    """What metering hands on of these rows."""
+    meters = sorted({row.meter for row in rows})
+    return HeardBlock(
+        source=source,
+        meters=meters,
+        substations=["S1"] * len(meters),
+        row_meter=np.array([meters.index(row.meter) for row in rows], np.int32),
+        at=np.array([row.at for row in rows], np.int64),
+        received_at=np.array([row.received_at for row in rows], np.int64),
+        voltage_v=np.array([row.values[-1] for row in rows], np.float64),
+        active_power_w=np.full(len(rows), np.nan),
+    )
+
+
+def grid_blocks(nodes: Sequence[Node], cut: int = 1_000, at: int = BEGIN) -> list[GridBlock]:
+    """The nodes of substation S1 as published, in parts of `cut`."""
+    parts = [nodes[i : i + cut] for i in range(0, len(nodes), cut)]
+    rows = [[list(column) for column in zip(*map(astuple, part), strict=True)] for part in parts]
+    return [GridBlock("S1", at, number, len(parts), *columns) for number, columns in enumerate(rows)]
+
+
+def beats(begin: int, count: int, every_ms: int = 1_000, source: str = SOURCE) -> list[Beat]:
     """Beats after `begin`."""
-    return [Beat(SOURCE, begin + (i + 1) * every_ms) for i in range(count)]
+    return [Beat(source, begin + (i + 1) * every_ms) for i in range(count)]
 
 
 def shard(operators: dict[str, Operator]) -> Shard:
@@ -131,7 +166,7 @@ def facts(results: Iterator[Result]) -> dict[tuple[object, ...], tuple[object, .
 
 
 def _facts(result: Result) -> Iterator[tuple[tuple[object, ...], int, tuple[object, ...]]]:
-    if isinstance(result, Account):
+    if isinstance(result, Account | Beat):
         return
     if isinstance(result, Alert):
         yield ("Alert", result.id, result.number), 0, (repr(result),)
@@ -143,6 +178,7 @@ def _facts(result: Result) -> Iterator[tuple[tuple[object, ...], int, tuple[obje
         named = [columns[table][columns[index][row]] for index, table in _TABLES.items() if index in columns]
         own = {key: column[row] for key, column in columns.items() if _is_per_row(key, column)}
         key = [*common, *named, *(own.pop(part) for part in _KEYS if part in own)]
+        own.pop("received_at", None)
         version = int(own.pop("revision", own.get("counted", 0)))
         yield (name, *key), version, tuple(repr(value) for value in own.values())
 
@@ -152,5 +188,5 @@ def _is_per_row(name: str, column: object) -> bool:
 
 
 _TABLES = {"row_meter": "meters", "row_quantity": "quantities", "row_window": "windows", "row_appliance": "appliances"}
-_NOT_PER_ROW = {*_TABLES.values(), "feeders", "profiles"}
-_KEYS = ("feeder", "start", "number")
+_NOT_PER_ROW = {*_TABLES.values(), "feeders", "profiles", "substations"}
+_KEYS = ("feeder", "start", "number", "at")

@@ -24,3 +24,21 @@ SELECT * FROM flexmeter.alerts_raw FINAL;
 
 CREATE OR REPLACE VIEW flexmeter.alerts AS
 SELECT * FROM flexmeter.alerts_raw FINAL ORDER BY `id`, `number` DESC LIMIT 1 BY `id`;
+
+-- Outages out of their alerts: `outage_history` has each version, `outages` how each stands now. `ended_at` is NULL while it lasts.
+CREATE OR REPLACE VIEW flexmeter.outage_history AS
+SELECT
+    `id`, `number`, `subject` AS `device`, `feeder`, `substation`, `severity`, `state`, `at`, `raised_at`,
+    JSONExtractString(`evidence`, 'phase') AS `phase`,
+    JSONExtractString(`evidence`, 'ending') AS `ending`,
+    fromUnixTimestamp64Milli(JSONExtractInt(`evidence`, 'start_ms'), 'UTC') AS `started_at`,
+    if(`state` = 'cleared', fromUnixTimestamp64Milli(JSONExtractInt(`evidence`, 'end_ms'), 'UTC'), NULL) AS `ended_at`,
+    JSONExtractInt(`evidence`, 'customers') AS `customers`,
+    JSONExtractInt(`evidence`, 'customers_dark') AS `customers_dark`,
+    JSONExtractFloat(`evidence`, 'confidence') AS `confidence`,
+    `summary`
+FROM flexmeter.alerts_raw FINAL
+WHERE `kind` = 'outage';
+
+CREATE OR REPLACE VIEW flexmeter.outages AS
+SELECT * FROM flexmeter.outage_history ORDER BY `id`, `number` DESC LIMIT 1 BY `id`;

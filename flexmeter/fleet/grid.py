@@ -101,5 +101,6 @@ def write_register(devices: Iterable[Device], path: Path) -> None:
         out.writerow(COLUMNS)
         for d in devices:
             place = (d.substation, d.feeder, d.phase, d.building, d.usage_point)
-            out.writerow((d.meter_id, d.profile, *(p or "" for p in place), f"{d.interval_ms / 1000:g}"))
+            way = (d.transformer or "", d.comm_parent or "")
+            out.writerow((d.meter_id, d.profile, *(p or "" for p in place), f"{d.interval_ms / 1000:g}", *way))
     fresh.replace(path)

@@ -66,6 +66,9 @@ class Stack:
             ensure_topics(self.topology.kafka, self.topology.topics.values())
         with self._step("register of meters"):
             complete(self._part(replace(self.fleet, arguments=(*self.fleet.arguments, "--register-only")), env))
+        if any("GridBlock" in topic.records for topic in self.topology.topics.values()):
+            with self._step("grid"):
+                complete(self._part(Role("grid", "", 0), env))
         self.running = roles.roles(self.topology, free_port)
         self._start(", ".join(role.name for role in self.running), *(self._part(role, env) for role in self.running))
         self.began_ms = time.time_ns() // 1_000_000

@@ -45,6 +45,7 @@ def interruption_of(grid: Grid, state: State, outage: Outage, now_ms: int) -> In
     """Each customer's loss of supply; of an outage that lasts, as if it ended now."""
     rows = grid.meters(outage.branch)
     points, first = np.unique(grid.usage_point_of[rows], return_index=True)
+    points, first = points[points >= 0], first[points >= 0]
     ends = ends_of(grid, state, outage, now_ms)[first]
     if not outage.closed:
         dark = np.zeros(len(state.meters), np.bool_)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from schemas.blocks import Int64s
 from streams.outage.assumptions import Assumptions
 from streams.outage.evidence import heard_before_return
-from streams.outage.likelihood import JITTER, NEVER, due, gateway_silence, log_silence, slowest_ms
+from streams.outage.likelihood import JITTER, NEVER, due, gateway_silence, heard_until, log_silence, slowest_ms
 from streams.outage.state import State
 from streams.outage.tree import Grid
 
@@ -125,7 +125,7 @@ def _silences(
     """From when to when the supply of each silent meter and gateway can have been lost."""
     rows = grid.meters(int(grid.roots[root]))
     meters = state.meters[rows]
-    until = np.minimum(now_ms, state.alive_ms[grid.comms.of_meter[rows]]) - slowest_ms(state.reading_delays)
+    until = heard_until(grid, state, rows, now_ms)
     read = np.maximum(meters["counted_ms"], meters["excused_ms"])
     missed = due(read, until, meters["interval_ms"])
     silent = log_silence(missed, meters["reading_delivery"], assumed.mute) < np.log(OVERDUE)

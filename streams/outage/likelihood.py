@@ -124,7 +124,7 @@ def _known(grid: Grid, state: State, assumed: Assumptions, scene: Scene) -> _Kno
     return _Known(
         meters=meters,
         read=np.maximum(meters["counted_ms"], meters["excused_ms"]),
-        until=np.minimum(scene.now_ms, state.alive_ms[grid.comms.of_meter[rows]]) - slowest_ms(state.reading_delays),
+        until=heard_until(grid, state, rows, scene.now_ms),
         gasped=gasped,
         returned=returned,
         before=np.where(returned & ~gasped & (before > meters["excused_ms"]), before, NEVER),
@@ -163,6 +163,13 @@ def _back(known: _Known, state: State, burst_ms: int, now_ms: int, began_ms: Int
     excused = known.due_by(dark_until) - known.due_by(np.minimum(burst_ms, known.until))
     found: Float64s = restored + known.silence(np.maximum(known.due_by(known.until) - excused, 0))
     return found
+
+
+def heard_until(grid: Grid, state: State, rows: slice, now_ms: int) -> Int64s:
+    """Up to when the silence of meters counts: while their way is known to work, and who brings it goes on."""
+    way = np.minimum(state.alive_ms[grid.comms.of_meter[rows]], state.known_until_ms[rows])
+    until: Int64s = np.minimum(now_ms, way) - slowest_ms(state.reading_delays)
+    return until
 
 
 def log_silence(missed: Float64s, delivery: Float64s, mute: float) -> Float64s:
@@ -270,7 +277,8 @@ def messages_due(grid: Grid, state: State, until_ms: int) -> Float64s:
     meters, comms = state.meters, grid.comms
     read = np.maximum(meters["counted_ms"], meters["excused_ms"])
     lost_each = -np.log1p(-np.minimum(meters["reading_delivery"], 0.98))
-    due_all = due(read, np.full(len(read), until_ms), meters["interval_ms"])
+    known = state.known_until_ms - slowest_ms(state.reading_delays)
+    due_all = due(read, np.minimum(until_ms, known), meters["interval_ms"])
     found = np.zeros(len(comms.ids))
     over, some = comms.of_meter.copy(), np.arange(len(read))
     while len(some):

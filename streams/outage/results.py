@@ -43,7 +43,7 @@ def alert_of(grid: Grid, outage: Outage, now_ms: int) -> Alert:
         state="cleared" if outage.closed else "raised" if outage.version == 1 else "updated",
         subject=device,
         feeder=grid.feeder_of[outage.branch],
-        substation=grid.device(int(grid.roots[outage.root])),
+        substation=grid.node_ids[int(grid.roots[outage.root])][0],
         at=now_ms,
         raised_at=outage.raised_ms,
         summary=_summary(outage, device, customers),

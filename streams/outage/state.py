@@ -14,6 +14,8 @@ DELAY_EDGES_MS = np.array([0, 250, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 40_
 _EXPECTED_DELAYS = np.array([3.0, 2, 2, 2, 3, 3, 2, 2, 1, 0.5, 0.2])
 """Events between the edges, as if seen before: most within seconds, some after a minute."""
 LOADS_KEPT = 64
+ALWAYS_MS = np.iinfo(np.int64).max // 2
+"""Nothing is on its way but what the caller brings."""
 
 
 @dataclass
@@ -23,6 +25,8 @@ class State:
     meters: Meters
     alive_ms: Int64s
     """Event time of the newest that came through each relay and gateway, shape (comms,)."""
+    known_until_ms: Int64s
+    """Up to when all that each meter sent is known, shape (M,): silence beyond it is that of whoever brings it."""
     burst_ms: Int64s
     """When each burst began, 0 = none, shape (R, MOST_BURSTS)."""
     due_ms: Int64s
@@ -58,6 +62,7 @@ class State:
         return cls(
             meters=new_meters(len(grid.meter_ids)),
             alive_ms=np.zeros(len(grid.comms.ids), np.int64),
+            known_until_ms=np.full(len(grid.meter_ids), ALWAYS_MS),
             burst_ms=np.zeros((roots, MOST_BURSTS), np.int64),
             due_ms=np.zeros(roots, np.int64),
             quiet_due_ms=np.zeros(roots, np.int64),

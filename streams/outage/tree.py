@@ -19,11 +19,16 @@ from schemas.faults import Fault, Faults
 KINDS = ("substation", "feeder", "switch", "fuse", "transformer", "service", "meter")
 """Protective devices and what they end in, from the top down."""
 GATEWAY = "gateway"
+NOBODY = "-"
+"""The usage point of a meter that serves no customer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A line of the grid's file; an empty string where a column says nothing."""
+    """A line of the grid's file; an empty string where a column says nothing.
+
+    A meter's usage point is its own id where empty, and none where it is `NOBODY`: a substation's own meter.
+    """
 
     node_id: str
     parent_id: str
@@ -82,9 +87,12 @@ class Grid:
     meter_branch: Int64s
     usage_points: Sequence[str]
     usage_point_of: Int64s
+    """Of each meter; -1 where it serves nobody."""
     feeder_of: Sequence[str]
     """Of each branch: the node id of its feeder, else of its root."""
     comms: Comms
+    nodes: Sequence[Node] = ()
+    """What it was made of."""
     _spans: dict[int, Span] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -133,7 +141,8 @@ class Grid:
     def customers(self, branches: Iterable[int]) -> int:
         """Usage points under any of the branches."""
         rows = [self.usage_point_of[self.meters(branch)] for branch in branches]
-        return len(np.unique(np.concatenate(rows))) if rows else 0
+        found = np.unique(np.concatenate(rows)) if rows else np.zeros(0, np.int64)
+        return int((found >= 0).sum())
 
     def device(self, branch: int) -> str:
         """The device that stands for a branch: the likeliest to open, of those that no meter can tell apart."""
@@ -185,7 +194,7 @@ def _built(nodes: list[Node]) -> Grid:
     for branch in range(len(branches)):
         depth[branch] = depth[parent[branch]] + 1 if parent[branch] >= 0 else 0
     meters = [(node, branch) for branch, (members, _, _) in enumerate(branches) for node in members if node.meter_id]
-    usage_points = sorted({node.usage_point_id or node.meter_id for node, _ in meters})
+    usage_points = sorted({node.usage_point_id or node.meter_id for node, _ in meters} - {NOBODY})
     place = {usage_point: i for i, usage_point in enumerate(usage_points)}
     branch_of = {node.node_id: branch for branch, (members, _, _) in enumerate(branches) for node in members}
     return Grid(
@@ -197,9 +206,10 @@ def _built(nodes: list[Node]) -> Grid:
         meter_ids=[node.meter_id for node, _ in meters],
         meter_branch=np.array([branch for _, branch in meters], np.int64),
         usage_points=usage_points,
-        usage_point_of=np.array([place[node.usage_point_id or node.meter_id] for node, _ in meters], np.int64),
+        usage_point_of=np.array([place.get(node.usage_point_id or node.meter_id, -1) for node, _ in meters], np.int64),
         feeder_of=[feeder for _, _, feeder in branches],
         comms=_comms(nodes, meters, branch_of, parent),
+        nodes=nodes,
     )
 
 

@@ -6,8 +6,12 @@ log.jsonl is the input partition, a record a line:
     {"beat": "2024-01-01T00:00:01Z"}                                          a beat of the meters' source
     {"partition": 0, "feeder": "F1", "start": "...", "meters": 2, "energy_wh": 9} what one partition says of a load;
                                                                               feeder null: of the substation's infeed
-A reading may add "profile", "interval_s", "received_at", "feeder", and "times": n for n of them an interval apart, each
-with a beat. expected.jsonl has a result a line: its record type, its key, and those fields that matter; a last line
+    {"grid": [{"node_id": "T1", "parent_id": "F1", "kind": "transformer"}], "at": "..."}  the grid of S1 as published
+    {"planned": "T1", "start": "...", "end": "...", "at": "..."}              its calendar
+    {"heard": ["m1", "m2"], "at": "...", "source": "metering/0/x"}            metering heard these meters
+A beat may add "times": n for n of them a second apart, and "sources". A reading may add "profile", "interval_s",
+"received_at", "feeder", and "times": n for n of them an interval apart, each with a
+beat. expected.jsonl has a result a line: its record type, its key, and those fields that matter; a last line
 {"results": n} says how many facts there are in all.
 """
 
@@ -18,15 +22,30 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from schemas.alert import Alert
-from schemas.blocks import Account, Beat
+from schemas.blocks import Account, Beat, PlannedWorkBlock
 from schemas.catalogue import load_catalogue
 from streams.contract import Result
+from streams.outage.tree import Node
 from streams.registry import OPERATORS
 from streams.substation_balance import STEPS_PER_WATT_HOUR
-from tests.streams_log import SOURCE, Input, PartialLoad, Row, block, events, feed, partial_loads, shard
+from tests.streams_log import (
+    SOURCE,
+    WAY,
+    Input,
+    PartialLoad,
+    Row,
+    block,
+    events,
+    feed,
+    grid_blocks,
+    heard,
+    partial_loads,
+    shard,
+)
 
 CASES = Path(__file__).parent.parent / "cases" / "operators"
 NOT_MEASURED = float("nan")
@@ -42,7 +61,18 @@ def iso(at: int) -> str:
 
 def records(line: dict[str, Any]) -> Iterator[Input]:
     if "beat" in line:
-        yield Beat(SOURCE, ms(line["beat"]))
+        for i in range(line.get("times", 1)):
+            yield from (Beat(source, ms(line["beat"]) + i * 1_000) for source in line.get("sources", [SOURCE]))
+    elif "grid" in line:
+        yield from grid_blocks([Node(**node) for node in line["grid"]], at=ms(line["at"]))
+    elif "planned" in line:
+        start, end = (np.array([ms(line[key])]) for key in ("start", "end"))
+        yield PlannedWorkBlock("S1", ms(line["at"]), [line["planned"]], start, end)
+    elif "heard" in line:
+        rows = [
+            Row(meter, ms(line["at"]), ms(line.get("received_at", line["at"])), (230.0,)) for meter in line["heard"]
+        ]
+        yield heard(rows, line.get("source", WAY))
     elif "partition" in line:
         energy_steps = round(line["energy_wh"] * STEPS_PER_WATT_HOUR)
         part = PartialLoad(line["partition"], "S1", line["feeder"], ms(line["start"]), line["meters"], energy_steps)
@@ -65,13 +95,13 @@ def records(line: dict[str, Any]) -> Iterator[Input]:
 def told(result: Result) -> Iterator[dict[str, Any]]:
     """A result's facts as expected.jsonl writes them."""
     name = type(result).__name__
+    if isinstance(result, Account | Beat):
+        return
     if isinstance(result, Alert):
         yield {"record": name} | {f.name: getattr(result, f.name) for f in fields(result)} | _times(result, None)
         return
     columns = {f.name: getattr(result, f.name) for f in fields(result)}
-    for row in range(
-        0 if isinstance(result, Account) else len(columns["row_meter" if "row_meter" in columns else "start"])
-    ):
+    for row in range(len(columns["row_meter" if "row_meter" in columns else "start"])):
         fact = {"record": name}
         for key, table in (
             ("meter", "meters"),
@@ -87,7 +117,7 @@ def told(result: Result) -> Iterator[dict[str, Any]]:
 
 
 def _is_by_row(name: str, column: Any) -> bool:
-    tables = {"meters", "feeders", "quantities", "windows", "appliances", "profiles"}
+    tables = {"meters", "feeders", "substations", "quantities", "windows", "appliances", "profiles"}
     return hasattr(column, "__len__") and not isinstance(column, str) and name not in tables
 
 

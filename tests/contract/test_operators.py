@@ -8,14 +8,24 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from schemas.blocks import Beat, EventBlock, PartialLoadBlock, ReadingBlock
+from schemas.blocks import (
+    Beat,
+    EventBlock,
+    GridBlock,
+    HeardBlock,
+    PartialLoadBlock,
+    PlannedWorkBlock,
+    ReadingBlock,
+)
 from schemas.quality import Quality
 from streams import turn
 from streams.contract import Operator
+from streams.outage.tree import Node
 from streams.registry import OPERATORS
 from streams.snapshot import freeze, thaw
 from tests.streams_log import (
     BEGIN,
+    WAY,
     Input,
     PartialLoad,
     Row,
@@ -24,6 +34,8 @@ from tests.streams_log import (
     events,
     facts,
     feed,
+    grid_blocks,
+    heard,
     partial_loads,
     shard,
 )
@@ -73,6 +85,46 @@ def gasps(count: int) -> dict[int, list[tuple[str, int, str]]]:
     return {step: found for step, found in by_step.items() if step < count}
 
 
+GRID = [
+    Node("S1", "", "substation"),
+    Node("F1", "S1", "feeder"),
+    Node("T1", "F1", "transformer"),
+    Node("T2", "F1", "transformer"),
+    Node("F2", "S1", "feeder"),
+    *(Node(f"n{i}", up, "meter", "", METERS[i]) for i, up in enumerate(("T1", "T1", "T2", "T2", "F2"))),
+]
+DARK = (
+    (METERS[0], 12, 30),
+    (METERS[1], 12, 30),
+    (METERS[2], 40, 41),
+    (METERS[3], 40, 41),
+    (METERS[4], 50, 51),
+)
+"""Meters without supply, from one step to another: a lasting outage, a momentary one, and planned work."""
+WORK_STEPS = (46, 55)
+
+
+def outages(step: int) -> list[tuple[str, int, str]]:
+    """What the meters say of their supply at a step."""
+    at = BEGIN + step * INTERVAL_MS
+    gone = [(meter, at + 100 * i, "last_gasp") for i, (meter, gone, _) in enumerate(DARK) if gone == step]
+    return gone + [(meter, at + 50 * i, "power_restored") for i, (meter, _, back) in enumerate(DARK) if back == step]
+
+
+def evidence(operator: Operator, step: int, rows: Sequence[Row], cut: int) -> list[Input]:
+    """A step on the evidence of outages: the grid, the calendar, events, and who was heard."""
+    records: list[Input] = []
+    if step == 0:
+        records += grid_blocks(GRID, cut)
+    if step == WORK_STEPS[0]:
+        start, end = (np.array([BEGIN + step * INTERVAL_MS]) for step in WORK_STEPS)
+        records.append(PlannedWorkBlock("S1", BEGIN, ["F2"], start, end))
+    happened = outages(step)
+    records += [events(happened[i : i + cut]) for i in range(0, len(happened), cut)]
+    lit = [row for row in rows if not any(row.meter == meter and a <= step < b for meter, a, b in DARK)]
+    return records + [heard(lit[i : i + cut]) for i in range(0, len(lit), cut)]
+
+
 def loads(count: int) -> dict[int, list[PartialLoad]]:
     """Parts of loads by step: three partitions' sums of two feeders and an infeed, some of them growing."""
     by_step: dict[int, list[PartialLoad]] = {}
@@ -102,7 +154,10 @@ def log(operator: Operator, rows: Sequence[Sequence[Row]], cut: int = 10_000) ->
     rows = [[paced(operator, row) for row in found] for found in rows]
     lost_power, grown = gasps(len(rows)), loads(len(rows))
     for step, found in enumerate(rows):
-        if "EventBlock" in operator.takes:
+        if "HeardBlock" in operator.takes:
+            records += evidence(operator, step, found, cut)
+            records += beats(BEGIN + step * INTERVAL_MS, 10, INTERVAL_MS // 10, WAY)
+        elif "EventBlock" in operator.takes:
             happened = lost_power.get(step, [])
             records += [events(happened[i : i + cut]) for i in range(0, len(happened), cut)]
         elif "PartialLoadBlock" in operator.takes:
@@ -164,24 +219,27 @@ def test_repeated_rows_change_nothing(operator: Operator) -> None:
     once = run(operator, log(operator, rows))
     repeated = [list(now) + [row for row in before if row.meter != METERS[0]] for before, now in pairwise([[], *rows])]
     records = log(operator, repeated)
-    twice = [
-        again
-        for record in records
-        for again in ([record, record] if isinstance(record, EventBlock | PartialLoadBlock) else [record])
-    ]
+    news = EventBlock | PartialLoadBlock | GridBlock | PlannedWorkBlock
+    twice = [again for record in records for again in ([record, record] if isinstance(record, news) else [record])]
     assert run(operator, twice) == once
 
 
 @every_operator
 @pytest.mark.parametrize("seed", range(5))
 def test_shuffled_within_the_lateness_is_as_ordered(operator: Operator, seed: int) -> None:
+    """Who was heard later is known later: for operators that take that, the order within a turn is shuffled."""
     rows = steps(6)
     ordered = run(operator, log(operator, rows))
     rng = random.Random(seed)
     shuffled: list[list[Row]] = [[] for _ in rows]
     for step, found in enumerate(rows):
         for row in found:
-            delayed = row.meter not in (METERS[0], METERS[-1]) and step < len(rows) - 4 and rng.random() < 0.2
+            delayed = (
+                "HeardBlock" not in operator.takes
+                and row.meter not in (METERS[0], METERS[-1])
+                and step < len(rows) - 4
+                and rng.random() < 0.2
+            )
             arrives = step + rng.randint(1, 4) * delayed
             late = replace(row, received_at=BEGIN + arrives * INTERVAL_MS)
             shuffled[arrives].insert(rng.randint(0, len(shuffled[arrives])), late)
@@ -205,7 +263,9 @@ def test_state_is_bounded_on_a_tenfold_stream(operator: Operator) -> None:
         now = shard({operator.name: operator})
         assert list(feed(now, log(operator, steps(8, count)))) is not None
         tables = (*now.tables.values(), now.loads.table, now.parts)
-        return sum(table.column(name).nbytes for table in tables for name in table.columns)
+        columns = [table.column(name) for table in tables for name in table.columns]
+        wholes = [value for whole in now.wholes.values() for value in whole.saved().values()]
+        return sum(column.nbytes for column in (*columns, *wholes) if isinstance(column, np.ndarray))
 
     assert size(600) == size(60) > 0
 
@@ -234,6 +294,8 @@ def test_absurd_values_stay_with_their_meter(operator: Operator) -> None:
         polluted.append(record)
         if isinstance(record, ReadingBlock) and odd:
             polluted += [block([odd.pop(0)]), block(future)]
+        if isinstance(record, HeardBlock) and odd:
+            polluted += [heard([odd.pop(0)]), heard(future)]
     got = run(operator, polluted)
     assert {key: value for key, value in got.items() if not any("odd" in str(part) for part in key)} == expected
 

@@ -25,6 +25,7 @@ VIEWS = {
     "events": "* EXCEPT inserted_at",
     "presence": "* EXCEPT inserted_at",
     "loads": "* EXCEPT inserted_at",
+    "reliability": "* EXCEPT inserted_at",
     "recompute_requests": "* EXCEPT inserted_at",
     "accounts": "* EXCEPT inserted_at",
     "alerts": "* EXCEPT inserted_at",
@@ -61,7 +62,7 @@ def test_repeats_change_no_view_and_the_highest_version_stands(kafka: str, tmp_p
         first = contents(place)
         assert {view: len(rows) for view, rows in first.items()} == {
             "readings": 800, "meters": 20, "aggregates": 600, "events": 2, "presence": 2, "loads": 2,
-            "recompute_requests": 2, "accounts": 1, "alerts": 1, "alert_marks": 2, "dead_letters": 1,
+            "reliability": 6, "recompute_requests": 2, "accounts": 1, "alerts": 1, "alert_marks": 2, "dead_letters": 1,
         }  # fmt: skip
 
         place.send(once)

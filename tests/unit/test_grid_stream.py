@@ -1,15 +1,16 @@
-"""Operators of meters and operators of parts in one stream, as topology.yaml has them in `grid`."""
+"""Operators of meters, of parts of loads and of the whole partition in one stream."""
 
 import numpy as np
 
-from schemas.blocks import Beat, PartialLoadBlock, Record
+from schemas.blocks import Beat, EventBlock, PartialLoadBlock, Record
 from schemas.catalogue import load_catalogue
+from streams.outage.tree import Node
 from streams.registry import OPERATORS
 from streams.shard import Shard
 from streams.snapshot import freeze, thaw
-from tests.streams_log import BEGIN, SOURCE, events
+from tests.streams_log import BEGIN, SOURCE, events, grid_blocks
 
-NAMES = ("last_gasp", "substation_balance")
+NAMES = ("last_gasp", "outage", "substation_balance")
 
 
 def grid() -> Shard:
@@ -24,6 +25,11 @@ def part(quarter: int) -> PartialLoadBlock:
 def log() -> list[Record]:
     gasps = [events([(f"m{i}", BEGIN + i, "last_gasp")]) for i in range(20)]
     beats = [Beat(SOURCE, BEGIN + i * 1_000) for i in range(20)]
+    nodes = [Node("S1", "", "substation"), *(Node(f"n{i}", "S1", "meter", "", f"m{i}") for i in range(20))]
+    return [*grid_blocks(nodes), *told_one_by_one(gasps, beats)]
+
+
+def told_one_by_one(gasps: list[EventBlock], beats: list[Beat]) -> list[Record]:
     return [record for i in range(20) for record in (gasps[i], part(i), beats[i])]
 
 
@@ -33,7 +39,9 @@ def told(shard: Shard, records: list[Record]) -> list[str]:
 
 def test_saved_and_loaded_between_any_two_records_of_both_kinds() -> None:
     whole = told(grid(), log())
-    assert sum("Alert" in result for result in whole) == sum("LoadBlock" in result for result in whole) > 10
+    kinds = [sum(word in result for result in whole) for word in ("kind='last_gasp'", "kind='outage'", "LoadBlock")]
+    assert kinds[0] == kinds[2] > 10
+    assert kinds[1] > 1
     shard, found = grid(), []
     for record in log():
         found += told(shard, [record])

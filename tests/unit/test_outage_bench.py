@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from bench import outage
-from bench.outage_files import Event, Fact, read_events, read_grid, read_truth, write_scenario
+from bench.outage_files import Event, Fact, read_events, read_truth, write_scenario
 from bench.outage_rule import UsualRule
 from bench.outage_run import run
 from bench.outage_scenarios import GRIDS, Plan, scenario
 from bench.outage_score import Said, by_id, calibration, score, what_happened
+from flexmeter.grid_file import read_grid
 from schemas.alert import Alert
 from streams.outage.tree import Grid, Node
 

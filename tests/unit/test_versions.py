@@ -37,6 +37,10 @@ PUBLISHED = {
     14: ("ApplianceEventBlock", "c0eebc4223da8dec"),
     15: ("ApplianceEnergyBlock", "16cc7ed0519c1d78"),
     16: ("TelegramCounter", "d5c0cc82754447c6"),
+    18: ("HeardBlock", "c9264cd9d55deee9"),
+    19: ("GridBlock", "179e4c8f890da61b"),
+    20: ("PlannedWorkBlock", "8f83a6e5921f2be5"),
+    21: ("ReliabilityBlock", "399b518f3bea3de9"),
     25: ("AlertMark", "f40cb8468c3ab778"),
     26: ("AlertDelivery", "849da2614aa2a0f7"),
 }

@@ -1,0 +1,87 @@
+"""`flexmeter grid`: publish the grid, and its calendar, to the stream that looks for outages."""
+
+import logging
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+
+from connectors.kafka import Outlet, ensure_topics
+from flexmeter.grid_file import Work, nodes_of, read_calendar, read_grid, works_at
+from flexmeter.role import start_role, topology_option, topology_or_exit
+from schemas.blocks import GridBlock, PlannedWorkBlock
+from schemas.catalogue import load_catalogue
+from schemas.codec import encode
+from schemas.errors import Unavailable
+from schemas.faults import Faults
+from schemas.partition import partition_of
+from schemas.register import load_register
+from schemas.topology import Topic, Topology
+from streams.outage.tree import Grid, Node
+from streams.outage.trees import blocks_of, by_substation
+
+log = logging.getLogger("flexmeter.grid")
+PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
+PATIENCE_S = 30.0
+
+
+@click.command()
+@topology_option
+@click.option("--grid", "grid_path", type=PATH, envvar="FLEXMETER_GRID", help="Its nodes; the register's unless told.")
+@click.option("--planned", "planned_path", type=PATH, help="The calendar: it replaces the one before.")
+def command(topology_path: Path, grid_path: Path | None, planned_path: Path | None) -> None:
+    """Publish the grid as it is now: the tree from each substation to its meters, and gateways.
+
+    Run it once, and whenever the grid, the register or the calendar has changed: it replaces what was published before,
+    substation by substation; what is the same changes nothing.
+    """
+    topology = topology_or_exit(topology_path)
+    start_role(metrics_port=0)
+    try:
+        nodes = read_grid(grid_path) if grid_path else nodes_of(load_register(topology.register), load_catalogue())
+        Grid.of(nodes)
+        works = read_calendar(planned_path) if planned_path else None
+    except Faults as faults:
+        raise click.ClickException(str(faults)) from None
+    try:
+        publish(topology, nodes, works, time.time_ns() // 1_000_000)
+    except Unavailable as unavailable:
+        raise click.ClickException(str(unavailable)) from None
+
+
+def publish(topology: Topology, nodes: list[Node], works: list[Work] | None, at_ms: int) -> None:
+    """Put the grid, and the calendar where one is given, on every topic that carries them.
+
+    Raises:
+        Unavailable: Kafka did not take all of it in time.
+
+    """
+    topics = [topic for topic in topology.topics.values() if "GridBlock" in topic.records]
+    ensure_topics(topology.kafka, topics)
+    outlet = Outlet(topology.kafka, "flexmeter-grid")
+    substations = by_substation(nodes)
+    for substation, own in substations.items():
+        blocks: list[GridBlock | PlannedWorkBlock] = list(blocks_of(substation, own, at_ms))
+        if works is not None:
+            blocks.append(_calendar(substation, works_at(own, works), at_ms))
+        for topic in topics:
+            _produce(outlet, topic, substation, blocks)
+    if not outlet.close(PATIENCE_S):
+        raise Unavailable("kafka", f"it did not take everything within {PATIENCE_S:.0f} s")
+    log.info("published %d substations with %d nodes", len(substations), len(nodes))
+
+
+def _produce(outlet: Outlet, topic: Topic, substation: str, blocks: list[GridBlock | PlannedWorkBlock]) -> None:
+    for block in blocks:
+        outlet.produce(topic.name, partition_of(substation, topic.partitions), encode(block))
+
+
+def _calendar(substation: str, works: list[Work], at_ms: int) -> PlannedWorkBlock:
+    return PlannedWorkBlock(
+        substation=substation,
+        at=at_ms,
+        node=[work.node_id for work in works],
+        start=np.array([work.start_ms for work in works], np.int64),
+        end=np.array([work.end_ms for work in works], np.int64),
+    )

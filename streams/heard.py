@@ -1,0 +1,59 @@
+"""Which electricity meters were heard, for stream grid: silence tells of an outage only where somebody listens."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from schemas.blocks import Float64s
+from schemas.catalogue import Catalogue, Quantity, load_catalogue
+from streams.contract import HeardRows, Meters, Operator, Rows, State
+from streams.feeder_load import active_power_signs
+
+
+class Heard(Operator):
+    """Every new reading of a meter whose substation is known: when, and how high its voltage was.
+
+    Of substations' own meters also what they feed in; their power-outage flags, set on all phases, are a voltage of 0.
+    Stateless. Cost: a few numpy passes over a turn's rows.
+    """
+
+    name = "heard"
+    version = 1
+    takes = frozenset({"ReadingBlock"})
+    gives = frozenset({"HeardBlock"})
+
+    def __init__(self, catalogue: Catalogue | None = None) -> None:
+        profiles = (catalogue or load_catalogue()).profiles.values()
+        self._infeed = {profile.name: profile.infeed for profile in profiles if profile.medium == "electricity"}
+
+    def on_arrivals(self, state: State, meters: Meters, rows: Rows) -> list[HeardRows]:
+        """All rows, late ones too: the meter speaks."""
+        if meters.profile not in self._infeed or not len(rows.meter):
+            return []
+        placed = np.array([substation is not None for substation in meters.substations], np.bool_)
+        rows = rows.take(placed[rows.meter])
+        volts = _voltage_v(rows.values, meters.quantities)
+        power = np.full(len(rows.meter), np.nan)
+        if self._infeed[meters.profile]:
+            power = _active_power_w(rows.values, meters.quantities)
+        return [HeardRows(rows.meter, rows.at, rows.received_at, volts, power)]
+
+
+def _voltage_v(values: Float64s, quantities: Sequence[Quantity]) -> Float64s:
+    """The highest phase of each row; 0 where all flags tell an outage."""
+    volts = values[:, [quantity.unit == "V" for quantity in quantities]]
+    flags = values[:, [quantity.name.startswith("power_outage") for quantity in quantities]]
+    highest = np.fmax.reduce(volts, axis=1) if volts.shape[1] else np.full(len(values), np.nan)
+    highest = np.where(np.isfinite(highest) & (highest >= 0), highest, np.nan)
+    out = (flags >= 0.5).all(axis=1) if flags.shape[1] else np.zeros(len(values), np.bool_)
+    found: Float64s = np.where(out, 0.0, highest)
+    return found
+
+
+def _active_power_w(values: Float64s, quantities: tuple[Quantity, ...]) -> Float64s:
+    """Of all phases together; a phase that was not measured counts as nothing where another was."""
+    signs = active_power_signs(quantities)
+    parts = values[:, signs != 0] * signs[signs != 0]
+    measured = np.isfinite(parts)
+    found: Float64s = np.where(measured.any(axis=1), np.where(measured, parts, 0.0).sum(axis=1), np.nan)
+    return found

@@ -1,0 +1,141 @@
+"""The grid as the register publishes it: blocks of nodes by substation, put together to one grid of the partition."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass, field
+from typing import Any
+
+from schemas.blocks import GridBlock
+from schemas.faults import Faults
+from streams.outage.tree import GATEWAY, Grid, Node
+
+MOST_NODES = 2_000
+"""Nodes of one block."""
+
+
+def blocks_of(substation: str, nodes: Sequence[Node], at_ms: int) -> Iterator[GridBlock]:
+    """The nodes under a substation as what is published, in parts that Kafka takes."""
+    cuts = [nodes[i : i + MOST_NODES] for i in range(0, len(nodes), MOST_NODES)]
+    for part, some in enumerate(cuts):
+        columns = [list(column) for column in zip(*(astuple(node) for node in some), strict=True)]
+        yield GridBlock(substation, at_ms, part, len(cuts), *columns)
+
+
+def by_substation(nodes: Sequence[Node]) -> dict[str, list[Node]]:
+    """The nodes under each node that nothing supplies, and the gateways that its meters are heard through."""
+    by_id = {node.meter_id: node for node in nodes if node.meter_id} | {node.node_id: node for node in nodes}
+    supply = [node for node in nodes if node.kind != GATEWAY]
+    found: dict[str, list[Node]] = {node.node_id: [] for node in supply if not node.parent_id}
+    top: dict[str, str] = {}
+    ways: dict[str, dict[str, None]] = {root: {} for root in found}
+    for node in supply:
+        root = _top(node, by_id, top)
+        found[root].append(node)
+        above = node.comm_parent_id
+        while above in by_id and above not in ways[root]:
+            ways[root][above] = None
+            above = by_id[above].comm_parent_id
+    for root, names in ways.items():
+        found[root] += [by_id[name] for name in names if by_id[name].kind == GATEWAY]
+    return found
+
+
+def _top(node: Node, by_id: dict[str, Node], known: dict[str, str]) -> str:
+    path = []
+    while node.node_id not in known and node.parent_id:
+        path.append(node.node_id)
+        node = by_id[node.parent_id]
+    root = known.setdefault(node.node_id, node.node_id)
+    known.update(dict.fromkeys(path, root))
+    return root
+
+
+@dataclass
+class Tree:
+    """What is known of one substation, and what has come of a newer publication that is not whole yet."""
+
+    at_ms: int = 0
+    nodes: list[Node] = field(default_factory=list)
+    coming_ms: int = 0
+    parts: dict[int, list[Node]] = field(default_factory=dict)
+
+
+@dataclass
+class Trees:
+    """The substations of a partition."""
+
+    known: dict[str, Tree] = field(default_factory=dict)
+
+    def take(self, blocks: Sequence[GridBlock]) -> Grid | None:
+        """Keep blocks; the whole grid, if it is another now. What does not fit together is not taken over."""
+        before = {name: tree.nodes for name, tree in self.known.items()}
+        changed = [self.put(block) for block in sorted(blocks, key=lambda one: (one.at, one.substation, one.part))]
+        grid = self.grid() if any(changed) else None
+        if any(changed) and grid is None:
+            for name, tree in self.known.items():
+                tree.nodes = before.get(name, [])
+        return grid
+
+    def put(self, block: GridBlock) -> bool:
+        """Keep a block; whether the substation's nodes are others now. A grid with faults is not taken over."""
+        tree = self.known.setdefault(block.substation, Tree())
+        if block.at <= tree.at_ms or block.at < tree.coming_ms:
+            return False
+        if block.at > tree.coming_ms:
+            tree.coming_ms, tree.parts = block.at, {}
+        columns = (block.node, block.parent, block.kind, block.phase, block.meter, block.usage_point, block.comm_parent)
+        tree.parts[block.part] = [Node(*row) for row in zip(*columns, strict=True)]
+        if len(tree.parts) < block.parts:
+            return False
+        before = tree.nodes
+        nodes = [node for part in sorted(tree.parts) for node in tree.parts[part]]
+        tree.at_ms, tree.parts = block.at, {}
+        if _built(nodes) is not None:
+            tree.nodes = nodes
+        return tree.nodes != before
+
+    def grid(self) -> Grid | None:
+        """All substations together; None without any, or where they do not fit together.
+
+        A node or meter that stands under two is where the newer publication has it: it has moved.
+        """
+        seen: set[str] = set()
+        kept: dict[str, list[Node]] = {}
+        for name, tree in sorted(self.known.items(), key=lambda one: (-one[1].at_ms, one[0])):
+            own = [node for node in tree.nodes if not _names(node) & seen]
+            kept[name] = own
+            seen.update(*map(_names, own))
+        return _built([node for name in sorted(kept) for node in kept[name]])
+
+    def saved(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            name: [tree.at_ms, _rows(tree.nodes), tree.coming_ms, [[n, _rows(part)] for n, part in tree.parts.items()]]
+            for name, tree in self.known.items()
+        }
+
+    @classmethod
+    def loaded(cls, saved: dict[str, Any]) -> "Trees":
+        """What `saved` gave."""
+        found = cls()
+        for name, (at_ms, nodes, coming_ms, parts) in saved.items():
+            found.known[name] = Tree(at_ms, _nodes(nodes), coming_ms, {n: _nodes(part) for n, part in parts})
+        return found
+
+
+def _names(node: Node) -> set[str]:
+    return {f"node {node.node_id}", f"meter {node.meter_id}"} if node.meter_id else {f"node {node.node_id}"}
+
+
+def _rows(nodes: Sequence[Node]) -> list[list[str]]:
+    return [list(astuple(node)) for node in nodes]
+
+
+def _nodes(rows: Sequence[Sequence[str]]) -> list[Node]:
+    return [Node(*row) for row in rows]
+
+
+def _built(nodes: Sequence[Node]) -> Grid | None:
+    try:
+        return Grid.of(nodes) if any(node.meter_id for node in nodes) else None
+    except Faults:
+        return None
