@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import os
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -177,6 +178,28 @@ def test_a_body_that_is_too_large_is_refused_before_or_while_it_is_read(bench: B
     assert connection.getresponse().status == 413
     connection.close()
     assert bench.post(b"{}").status == 202, "the room is free again"
+
+
+HEAD = b"POST /v1/nilm_meter/m1/reading HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"\xff\xfe\x00\r\n\r\n", b"400"),
+        (HEAD + b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", b"400"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n", b"400"),
+        (HEAD + b"Authorization: Bearer \xff\xc3\r\nContent-Length: 2\r\n\r\n{}", b"401"),
+        (HEAD.replace(b"/m1/", b"/%ff%00/") + b"Content-Length: 2\r\n\r\n{}", b"202"),
+    ],
+)
+def test_bytes_that_are_no_request_hurt_nobody(bench: Bench, sent: bytes, status: bytes) -> None:
+    with socket.create_connection((HOST, bench.port), 30) as line:
+        line.sendall(sent)
+        assert line.recv(1_000)[9:12] == status
+    with socket.create_connection((HOST, bench.port), 30) as gone:
+        gone.sendall(HEAD + b"Content-Length: 9\r\n\r\n{}")
+    assert bench.post(b"{}").status == 202
 
 
 def test_what_kafka_does_not_have_in_time_is_to_be_sent_again(bench: Bench) -> None:
