@@ -26,7 +26,7 @@ from paho.mqtt.properties import Properties
 
 from bench.report import report
 from connectors.kafka import ensure_topics
-from connectors.mqtt import RECEIVE_MAXIMUM
+from connectors.mqtt_session import RECEIVE_MAXIMUM
 from flexmeter.fleet.payloads import household, iso_time
 from flexmeter.local import roles
 from flexmeter.local.kafka import kafka

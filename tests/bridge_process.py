@@ -16,7 +16,7 @@ import yaml
 from confluent_kafka import Consumer, TopicPartition
 from paho.mqtt.enums import CallbackAPIVersion
 
-from connectors.mqtt import MqttAddress
+from connectors.mqtt_session import MqttAddress
 from flexmeter.local.part import Part, spawn, stop
 from schemas.blocks import Record
 from schemas.codec import decode

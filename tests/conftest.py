@@ -13,6 +13,7 @@ from flexmeter.local import rabbitmq as local_rabbitmq
 from flexmeter.local.part import running
 from flexmeter.local.ports import HOST, free_port
 from tests.doors import USERS, guard
+from tests.fragile_kafka import FragileKafka
 
 # No test asserts a time: the machine may be busy.
 settings.register_profile("flexmeter", deadline=None)
@@ -25,6 +26,22 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder, port = tmp_path_factory.mktemp("kafka"), free_port()
     with running(local_kafka.kafka(folder, port, folder / "kafka.log")):
         yield f"{HOST}:{port}"
+
+
+@pytest.fixture(scope="session")
+def one_fragile_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FragileKafka]:
+    """For the fixture below."""
+    folder, port = tmp_path_factory.mktemp("fragile"), free_port()
+    broker = FragileKafka(local_kafka.kafka(folder, port, folder / "kafka.log"), f"{HOST}:{port}")
+    yield broker
+    broker.end()
+
+
+@pytest.fixture(scope="module")
+def fragile_kafka(one_fragile_kafka: FragileKafka) -> Iterator[FragileKafka]:
+    """A broker that is there to be mistreated, one for all tests that do so; it runs."""
+    one_fragile_kafka.start()
+    yield one_fragile_kafka
 
 
 @pytest.fixture(scope="session")
