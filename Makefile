@@ -40,6 +40,8 @@ bench: install-tests ## how fast the parts that must be fast are
 	$(VENV) -m bench.amqp
 	$(VENV) -m bench.http
 	$(VENV) -m bench.coap
+	$(VENV) -m bench.last_gasp
+	$(VENV) -m bench.overload
 	$(VENV) -m bench.sink
 	$(VENV) -m bench.router
 	$(VENV) -m bench.sink_away --minutes $(or $(MINUTES),1)

@@ -2,8 +2,8 @@
 
 Each protocol has a process of its own and an equal share of the time (bench/fuzz_worker.py), as many at once as there
 are cores. First its seeds are fed as they are, those with a checksum also cut short at every length and with every bit
-flipped, for a third of the time at most; then some blown up to 900 kB at most; then whatever leads to new code, or chance
-alone where there is no atheris.
+flipped, for a third of the time at most; then some blown up to 900 kB at most; then whatever leads to new code, or
+chance alone where there is no atheris.
 
 Findings: anything raised but Rejected; an input over 100 ms of CPU; a damaged telegram that is taken and says something
 else; memory that keeps growing; a process that dies or hangs. Exit code 1 for any.

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
@@ -17,7 +18,9 @@ from flexmeter.local.ports import HOST, free_port
 from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.topology import Bridge
+from tests.certificates import Authority
 from tests.doors import BRIDGE, HUB, USERS
+from tests.rabbit import Rabbit
 
 pytestmark = pytest.mark.integration
 
@@ -113,6 +116,22 @@ def test_nobody_can_be_another(rabbitmq: str) -> None:
 def test_a_wrong_password_is_told_in_words(rabbitmq: str) -> None:
     with pytest.raises(Unavailable, match=r"403|ACCESS_REFUSED"):
         AmqpSource(bridge(rabbitmq, "wrong", secret="wrong")).receive(0, 1)
+
+
+def test_tls_with_certificates_on_both_sides(rabbit: Rabbit, rabbitmq: str, tmp_path: Path) -> None:
+    files, theirs = rabbit.authority.sign("bridge"), Authority(tmp_path, "another CA")
+    own = {"cert_file": str(files.certificate), "key_file": str(files.key)}
+    plain = bridge(rabbitmq, "tls", ca_file=str(rabbit.authority.file), **own)
+    entry = replace(plain, url=plain.url.replace("amqp://", "amqps://").replace(rabbitmq, rabbit.secured))
+    with source_of(entry) as source:
+        publish(rabbitmq, "tls.p.m1.reading", b"sealed", user_id=HUB)
+        assert [delivery.payload for delivery in received(source, 1)] == [b"sealed"]
+    stranger = replace(entry, options={**own, "ca_file": str(theirs.file)})
+    with pytest.raises(Unavailable, match="certificate verify failed"):
+        AmqpSource(stranger).receive(0, 1)
+    nobody = replace(entry, options={"ca_file": str(rabbit.authority.file)})
+    with pytest.raises(Unavailable, match="amqp at"):
+        AmqpSource(nobody).receive(0, 1)
 
 
 def test_a_queue_that_is_another_kind_is_told_in_words(rabbitmq: str) -> None:
