@@ -116,7 +116,7 @@ def bridge(result: Mapping[str, Any]) -> Iterator[str]:
 def last_gasp(result: Mapping[str, Any]) -> Iterator[str]:
     """Alerts behind a backlog."""
     yield (
-        f"From when a bridge goes on (or, where the readings wait in Kafka, from the last gasps) to the first alert, with "
+        "From when a bridge goes on (where the readings wait in Kafka: from the last gasps) to the first alert, with "
         f"{result['queued']:,} readings in front; goal {result['goal_s']} s."
     )
     yield ""
