@@ -42,7 +42,7 @@ class Door(Protocol):
     retry: str
     """What it hears while Kafka is away, where `answers`."""
     batch: int
-    """How many payloads it sends in about a second."""
+    """How many payloads it sends at once: each may wait for its answer."""
 
     def entry(self, prefix: str, folder: Path) -> dict[str, object]:
         """The bridge's entry."""
@@ -124,7 +124,7 @@ class HttpDoor:
     answers = True
     stranger = "401"
     retry = "503 retry-after=5"
-    batch = 25
+    batch = 8
 
     def __init__(self) -> None:
         self._port = free_port()

@@ -31,11 +31,12 @@ def bridge(broker: str, prefix: str, user: str = BRIDGE, secret: str = USERS[BRI
     return Bridge(prefix, "amqp", url, keys, "json", "r", "e", "d", 500, options)
 
 
-def publish(broker: str, key: str, *bodies: bytes, user_id: str | None = None) -> None:
+def publish(broker: str, key: str, *bodies: bytes, user_id: str | None = None, confirmed: bool = True) -> None:
     properties = pika.BasicProperties(delivery_mode=2, user_id=user_id)
     with pika.BlockingConnection(pika.URLParameters(f"amqp://{HUB}:{USERS[HUB]}@{broker}/%2F")) as connection:
         channel = connection.channel()
-        channel.confirm_delivery()
+        if confirmed:
+            channel.confirm_delivery()
         for body in bodies:
             channel.basic_publish("amq.topic", key, body, properties, mandatory=True)
 
@@ -85,7 +86,7 @@ def test_an_event_waits_behind_no_backlog_of_readings(rabbitmq: str) -> None:
     entry = bridge(rabbitmq, "urgent")
     with source_of(entry):
         pass
-    publish(rabbitmq, "urgent.p.m1.reading", *[b"r"] * 6_000)
+    publish(rabbitmq, "urgent.p.m1.reading", *[b"r"] * 6_000, confirmed=False)
     publish(rabbitmq, "urgent.p.m1.event", b"e")
     with source_of(entry) as source:
         payloads: list[bytes] = []
