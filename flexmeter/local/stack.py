@@ -19,7 +19,7 @@ from flexmeter.local import account, roles, screen, status
 from flexmeter.local.kafka import kafka
 from flexmeter.local.lag import ends
 from flexmeter.local.mosquitto import mosquitto
-from flexmeter.local.part import Part, complete
+from flexmeter.local.part import Part, finish, spawn
 from flexmeter.local.ports import free_port
 from flexmeter.local.rabbitmq import rabbitmq
 from flexmeter.local.roles import Place, Role
@@ -56,12 +56,14 @@ class Stack:
             Faults: Kafka has a topic with another number of partitions.
         """
         keep_last_logs(self.place.folder / "logs")
+        register = self._part(replace(self.fleet, arguments=(*self.fleet.arguments, "--register-only")), env)
+        registering = spawn(register)
         brokers = self._brokers()
         self._start(", ".join(part.name for part in brokers), *brokers)
         with self._step(f"{len(self.topology.topics)} topics"):
             ensure_topics(self.topology.kafka, self.topology.topics.values())
         with self._step("register of meters"):
-            complete(self._part(replace(self.fleet, arguments=(*self.fleet.arguments, "--register-only")), env))
+            finish(register, registering)
         self.running = roles.roles(self.topology, free_port)
         self._start(", ".join(role.name for role in self.running), *(self._part(role, env) for role in self.running))
         self.began_ms = time.time_ns() // 1_000_000
