@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
@@ -93,7 +94,7 @@ class HttpSource:
         if self._server is not None:
             self._queue.abandon()
             self._work(_LAST_WORDS_S)
-            self._loop.run_until_complete(self._server.cleanup())
+            self._loop.run_until_complete(self._leave(self._server))
             self._server = None
             self._loop.close()
 
@@ -114,7 +115,7 @@ class HttpSource:
         quiet = logging.getLogger("connectors.http.aiohttp")
         quiet.setLevel(logging.CRITICAL)  # it tells of every request that it cannot read, in twenty lines
         server = web.Server(self._desk.handle, request_factory=self._request, access_log=None, logger=quiet)
-        runner = web.ServerRunner(server, shutdown_timeout=_CLOSE_S)
+        runner = web.ServerRunner(server, shutdown_timeout=_CLOSE_S / 2)
         await runner.setup()
         context = self._tls.context if self._tls else None
         try:
@@ -127,6 +128,12 @@ class HttpSource:
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
         most = LARGEST_BODY_BYTES
         return web.BaseRequest(message, payload, protocol, writer, task, self._loop, client_max_size=most)
+
+    async def _leave(self, server: web.ServerRunner) -> None:
+        """Close all connections; those whose other side does not take part in it are dropped."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                await server.cleanup()
 
     def _work(self, timeout_s: float) -> None:
         """Let the server work for so long, or until something has come, and a moment more for what comes with it."""

@@ -20,7 +20,7 @@ _GUEST = {"guest": "guest"}
 
 
 def configuration(folder: Path, port: int, more: str = "") -> str:
-    """rabbitmq.conf, `more` at its end. A bridge holds its prefetch of messages at most, so they are bounded in size."""
+    """rabbitmq.conf, `more` at its end. Bridges hold so many messages at most: these are bounded in size."""
     return f"""\
 listeners.tcp.1 = {HOST}:{port}
 max_message_size = 1048576

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from flexmeter.fleet.speak.obis import code
 
-_ARRAY, _STRUCTURE, _UINT32, _OCTETS, _INT8, _INT32, _INT64, _UINT16, _ENUM = 1, 2, 6, 9, 15, 5, 20, 18, 22
+_ARRAY, _STRUCTURE, _OCTETS, _INT8, _UINT16, _INT64, _ENUM = 1, 2, 9, 15, 18, 20, 22
 _W, _WH, _NO_UNIT = 27, 30, 255
 _CLOCK, _REGISTER = 8, 3
 _SECURED = 0x30
