@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from connectors.kafka import ensure_topics
 from flexmeter.local import roles
+from flexmeter.local.access import only
 from flexmeter.local.kafka import kafka
 from flexmeter.local.lag import committed, ends, lag_of
 from flexmeter.local.metrics import Series, scrape
@@ -61,8 +62,8 @@ class ProofStack:
 
     @property
     def topology(self) -> Topology:
-        """What runs."""
-        return load_topology(self.topology_path, self.place.settings(os.environ))
+        """What runs; of the bridges those of MQTT, which is all that the fleet speaks here."""
+        return only(load_topology(self.topology_path, self.place.settings(os.environ)), ("mqtt",))
 
     def set_up(self) -> None:
         """Start it all but the fleet.

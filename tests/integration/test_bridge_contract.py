@@ -236,6 +236,7 @@ def _put_off(words: set[str]) -> set[str]:
     return {text for text in words if text.startswith("503")}
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_killed_kafka_loses_nothing_acknowledged(outage: Mapping[str, Survived], protocol: str) -> None:
     survived = outage[protocol]
