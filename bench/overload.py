@@ -20,7 +20,7 @@ from os import environ
 from pathlib import Path
 
 import click
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from bench.bridge import METERS, meter
 from bench.overload_load import LOADS, Heard, tokens
@@ -81,17 +81,14 @@ def set_quota(bootstrap: str, bytes_per_s: int | None) -> None:
 
 
 class Reader:
-    """Counts the readings of one bridge on Kafka from now on, each once."""
+    """Counts the readings of one bridge on Kafka, each once."""
 
     def __init__(self, bootstrap: str, topology: Topology, source: str) -> None:
         self.numbers: set[int] = set()
         self._source = source
         self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench-overload"})
         topic = topology.topics["meter.readings"]
-        places = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
-        for place in places:
-            place.offset = self._consumer.get_watermark_offsets(place, timeout=10)[1]
-        self._consumer.assign(places)
+        self._consumer.assign([TopicPartition(topic.name, n, OFFSET_BEGINNING) for n in range(topic.partitions)])
 
     def read(self, timeout_s: float) -> None:
         """Take in what has come."""
