@@ -2,7 +2,7 @@
 PYTHON ?= python3
 FLEXMETER_RUN ?= .run
 VENV := .venv/bin/python
-export PYTHON FLEXMETER_RUN FOR KILLS KAFKA_PORT MQTT_PORT PAGE_PORT NAME
+export PYTHON FLEXMETER_RUN FOR KILLS SOURCES KAFKA_PORT MQTT_PORT PAGE_PORT AMQP_PORT HTTP_PORT COAP_PORT NAME
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint proof faults dashboards screenshots conformance fuzz bench bench-engine soak accuracy doctor clean install install-tests
@@ -10,7 +10,7 @@ export PYTHON FLEXMETER_RUN FOR KILLS KAFKA_PORT MQTT_PORT PAGE_PORT NAME
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-run: install ## everything on this machine, shown live; Ctrl-C ends it (FOR=60: ends by itself after 60 s)
+run: install ## everything on this machine, shown live; Ctrl-C ends it (FOR=60: ends by itself; SOURCES=mqtt: less of it)
 	@exec setpriv --pdeathsig TERM $(VENV) -m flexmeter run
 
 test: install-tests lint ## all tests, on real Kafka, mosquitto, chdb and clickhouse-server
@@ -47,6 +47,8 @@ bench: install-tests ## how fast the parts that must be fast are
 	$(VENV) -m bench.amqp
 	$(VENV) -m bench.http
 	$(VENV) -m bench.coap
+	$(VENV) -m bench.last_gasp
+	$(VENV) -m bench.overload
 	$(VENV) -m bench.sink
 	$(VENV) -m bench.router
 	$(VENV) -m bench.sink_away --minutes $(or $(MINUTES),1)
