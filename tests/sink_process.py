@@ -15,7 +15,7 @@ from time import monotonic, sleep
 from typing import Any
 
 import yaml
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from connectors.kafka import Outlet, ensure_topics
 from flexmeter.local.part import Part, running
@@ -109,7 +109,10 @@ class Place:
 
     def _behind(self, kafka: Consumer) -> list[str]:
         places = [TopicPartition(self.topic(role), number) for role in TOPICS for number in range(PARTITIONS)]
-        committed = {(place.topic, place.partition): place.offset for place in kafka.committed(places, timeout=10)}
+        try:
+            committed = {(place.topic, place.partition): place.offset for place in kafka.committed(places, timeout=10)}
+        except KafkaException as error:
+            return [str(error)]  # the group is being made
         ends = {(place.topic, place.partition): kafka.get_watermark_offsets(place)[1] for place in places}
         return [str(place) for place, end in ends.items() if max(committed[place], 0) < end]
 
