@@ -19,21 +19,18 @@ from flexmeter.local.part import Part, running
 from schemas.alert import Alert, encode_alert
 from schemas.catalogue import load_catalogue
 from schemas.topology_model import Kafka
-from tests.plausible import NOON, appliance_energy_block, appliance_event_block, everything, garbage
+from tests.plausible import NOON, everything
 from tests.sink_process import TOPICS, Place, make_place
 
 pytestmark = pytest.mark.integration
 
-APPLIANCES = [appliance_event_block(), appliance_energy_block()]
 SINCE = ("inserted_at", "version")
 """Columns that tell how a row came to be there, not what it says."""
 
 
 def write(place: Place) -> None:
-    """All topics once. The appliances' results take the way of the aggregates: the default topology has no nilm."""
-    place.send([(role, record) for role, record in everything() if role in TOPICS and role != "dead"])
-    place.send([("aggregates", record) for record in APPLIANCES])
-    place.send([("dead", garbage())])
+    """All topics once. What the default topology has no topic for takes the way of the aggregates."""
+    place.send([(role if role in TOPICS else "aggregates", record) for role, record in everything()])
     outlet = Outlet(Kafka(place.bootstrap, "PLAINTEXT", {}), "test")
     for number, state in ((1, "raised"), (2, "cleared")):
         alert = Alert(
