@@ -20,6 +20,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from connectors.kafka import Outlet, ensure_topics
 from flexmeter.local.part import Part, running
 from flexmeter.local.ports import HOST, free_port
+from schemas.blocks import AlertMark
 from schemas.codec import encode
 from schemas.topology import load_topology
 from schemas.topology_model import Kafka
@@ -66,7 +67,8 @@ class Place:
         outlet = Outlet(Kafka(self.bootstrap, "PLAINTEXT", {}), "test")
         for role, record in records:
             payload = record if isinstance(record, bytes) else encode(record)
-            outlet.produce(self.topic(role), partition, payload)
+            key = record.id.encode() if isinstance(record, AlertMark) else None  # its topic is compacted
+            outlet.produce(self.topic(role), partition, payload, key=key)
         assert outlet.close(30)
 
     @property
