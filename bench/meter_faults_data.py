@@ -39,6 +39,8 @@ class Home:
     received_at: Int64s
     values: Float64s
     """By the profile's quantities, shape (r, q)."""
+    group: str | None = None
+    """Those of the same group are neighbours."""
 
     def between(self, begin: int, end: int) -> "Home":
         """The rows of [begin, end), ms UTC."""
@@ -51,7 +53,21 @@ class Home:
         return float(self.at[-1] - self.at[0]) / DAY_MS
 
 
-Injection = Callable[[Home, int, np.random.Generator], Home]
+@dataclass(frozen=True, slots=True)
+class Magnitudes:
+    """How large the faults are that are put in."""
+
+    clock_intervals: tuple[int, int] = (8, 96)
+    """By so many reporting intervals a clock falls back."""
+    multipliers: tuple[float, ...] = (10, 5, 0.2, 0.1)
+    kept: tuple[float, float] = (0.1, 0.5)
+    """What a tampered meter still sees, as a share."""
+
+
+MILD = Magnitudes(clock_intervals=(3, 8), multipliers=(3, 2, 0.5, 0.33), kept=(0.5, 0.8))
+"""Smaller than what the limits were thought out for."""
+
+Injection = Callable[[Home, int, np.random.Generator, Magnitudes], Home]
 """A home with a fault from a time on."""
 
 
@@ -82,14 +98,14 @@ def registers(home: Home) -> list[int]:
     return column(home, "active_energy_import_wh", "heat_energy_wh", "volume_m3", "water_volume_m3")
 
 
-def stuck_register(home: Home, start: int, rng: np.random.Generator) -> Home:
+def stuck_register(home: Home, start: int, rng: np.random.Generator, size: Magnitudes) -> Home:
     """All registers stand still."""
     from_, values = _from(home, start), home.values.copy()
     values[from_:, registers(home)] = values[from_, registers(home)]
     return replace(home, values=values)
 
 
-def reversed_phase(home: Home, start: int, rng: np.random.Generator) -> Home:
+def reversed_phase(home: Home, start: int, rng: np.random.Generator, size: Magnitudes) -> Home:
     """Power changes its sign; what was drawn is counted as fed in."""
     from_, values = _from(home, start), home.values.copy()
     power, imported, exported = 0, 1, 2
@@ -99,7 +115,7 @@ def reversed_phase(home: Home, start: int, rng: np.random.Generator) -> Home:
     return replace(home, values=values)
 
 
-def dead_sensor(home: Home, start: int, rng: np.random.Generator) -> Home:
+def dead_sensor(home: Home, start: int, rng: np.random.Generator, size: Magnitudes) -> Home:
     """A gauge (power, forward temperature) keeps its last value."""
     from_, values = _from(home, start), home.values.copy()
     gauges = column(home, "active_power_w", "forward_temperature_c")
@@ -107,23 +123,23 @@ def dead_sensor(home: Home, start: int, rng: np.random.Generator) -> Home:
     return replace(home, values=values)
 
 
-def clock(home: Home, start: int, rng: np.random.Generator) -> Home:
-    """The meter's clock falls back by 8 to 96 reporting intervals; rows of the repeated time are late, and lost."""
+def clock(home: Home, start: int, rng: np.random.Generator, size: Magnitudes) -> Home:
+    """The meter's clock falls back by some reporting intervals; rows of the repeated time are late, and lost."""
     from_ = _from(home, start)
     at = home.at.copy()
-    at[from_:] -= home.interval_ms * int(rng.integers(8, 97))
+    at[from_:] -= home.interval_ms * int(rng.integers(size.clock_intervals[0], size.clock_intervals[1] + 1))
     new = at > np.maximum.accumulate(np.append(0, at))[:-1]
     return replace(home, at=at[new], received_at=home.received_at[new], values=home.values[new])
 
 
-def scale_change(home: Home, start: int, rng: np.random.Generator) -> Home:
-    """A wrong multiplier: everything counted is 10, 5, 1/5 or 1/10 of what it was."""
-    return _scaled(home, start, float(rng.choice([10, 5, 0.2, 0.1])))
+def scale_change(home: Home, start: int, rng: np.random.Generator, size: Magnitudes) -> Home:
+    """A wrong multiplier of everything counted."""
+    return _scaled(home, start, float(rng.choice(size.multipliers)))
 
 
-def sudden_drop(home: Home, start: int, rng: np.random.Generator) -> Home:
-    """Tampering: 50 to 90 % of the load passes the meter by."""
-    return _scaled(home, start, float(rng.uniform(0.1, 0.5)))
+def sudden_drop(home: Home, start: int, rng: np.random.Generator, size: Magnitudes) -> Home:
+    """Tampering: part of the load passes the meter by."""
+    return _scaled(home, start, float(rng.uniform(*size.kept)))
 
 
 INJECTIONS: dict[str, tuple[Injection, tuple[str, ...]]] = {

@@ -1,6 +1,7 @@
 """The product's anomaly detector on the Numenta Anomaly Benchmark: `python -m bench.nab --corpus DIR`.
 
-DIR is any corpus in NAB's layout: data/, labels/combined_windows.json, config/profiles.json. Where it holds NAB's
+DIR is any corpus in NAB's layout: data/, labels/combined_windows.json, config/profiles.json (nab_rules.py says what may
+be missing). Where it holds NAB's
 published results too, two detectors that can be rebuilt exactly show that the rules are NAB's: exit code 1 if their
 scores are not the published ones. Two scores are told for each profile: the usual one, its threshold chosen on what it
 is applied to, and one with each folder's threshold chosen on the other folders. The method was chosen on the folders of
@@ -9,6 +10,7 @@ TUNED_ON alone (docs/anomaly.md); the others are told apart, at the threshold th
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -46,10 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = Path(os.environ.get("FLEXMETER_DATA", "../shared/data"))
     parser.add_argument("--corpus", type=Path, default=data / "nab", help="folder with data/, labels/, config/")
     folder = parser.parse_args(argv).corpus
-    if not (folder / "labels").is_dir():
+    try:
+        corpus, published = load_corpus(folder), _published(folder)
+    except (ValueError, FileNotFoundError) as error:
+        print(f"not a corpus in NAB's layout: {error}", file=sys.stderr)
+        return 2
+    if not any(len(series.at) for series in corpus):
         print(f"no corpus in {folder}: nothing to score; name one with --corpus", file=sys.stderr)
         return 2
-    corpus, published = load_corpus(folder), _published(folder)
     measured = {
         name: _measure(folder, corpus, detector(corpus)) for name, detector in DETECTORS.items() if name != "flexmeter"
     }
@@ -62,7 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     apart = _apart(folder, corpus, scores)
     for line in apart.items():
         print("  {}: {:.1f}".format(*line))
-    print(f"{rows:,} rows in {len(corpus)} files, {seconds:.1f} s of CPU time, {seconds / rows * 1e6:.1f} us a row")
+    windows = sum(len(series.windows) for series in corpus)
+    print(f"{rows:,} rows and {windows} windows in {len(corpus)} files, ", end="")
+    print(f"{seconds:.1f} s of CPU time, {seconds / rows * 1e6:.1f} us a row")
     result = {
         "files": len(corpus),
         "rows": rows,
@@ -71,7 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "tuned_on_and_apart": _rounded(apart),
         "published": published,
     }
-    report("nab", result, packages=["numpy"])
+    name = "nab" if folder.resolve() == (data / "nab").resolve() else f"nab-{folder.resolve().name}"
+    report(name, result, packages=["numpy"])
     return int(bool(wrong))
 
 
@@ -135,7 +144,7 @@ def _print_table(measured: Mapping[str, Row], published: Mapping[str, Mapping[st
 def _rounded(found: Any) -> Any:
     if isinstance(found, Mapping):
         return {key: _rounded(value) for key, value in found.items()}
-    return round(found, 4)
+    return round(found, 4) if math.isfinite(found) else None
 
 
 if __name__ == "__main__":

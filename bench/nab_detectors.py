@@ -28,14 +28,17 @@ def windowed_gaussian(corpus: Sequence[Series], window: int = 6400, step: int = 
     The window grows by each value until it is full, then moves on by `step`. Scores have 12 decimals, as in the result
     files of NAB's that its published figures were computed from; the highest scores differ only beyond.
     """
-    return [_gaussian(series.value, window, step) for series in corpus]
+    return [_where_measured(series.value, lambda value: _gaussian(value, window, step)) for series in corpus]
 
 
 def product(corpus: Sequence[Series]) -> list[Float64s]:
-    """The detector of streams/anomaly: decades of rarity as a share of the most there are, 0 while it rests."""
+    """The detector of streams/anomaly: decades of rarity as a share of the most there are, 0 while it rests.
+
+    A value that is missing is no data: it scores 0 and teaches nothing.
+    """
     order = sorted(range(len(corpus)), key=lambda i: -len(corpus[i].at))
-    lengths = np.array([len(corpus[i].at) for i in order])
-    at = np.zeros((lengths.max(), len(order)), np.int64)
+    lengths = np.array([len(corpus[i].at) for i in order], np.int64)
+    at = np.zeros((lengths.max(initial=0), len(order)), np.int64)
     value = np.zeros(at.shape)
     for column, i in enumerate(order):
         at[: lengths[column], column] = corpus[i].at
@@ -43,15 +46,24 @@ def product(corpus: Sequence[Series]) -> list[Float64s]:
     state = np.zeros(len(order), detector.DTYPE)
     score = np.zeros(at.shape)
     for row in range(len(at)):
-        running = int((lengths > row).sum())
-        judged = detector.judge(state[:running], at[row, :running], value[row, :running])
-        score[row, :running] = np.where(judged.resting, 0.0, judged.decades / MOST_DECADES)
+        running = np.flatnonzero((lengths > row) & ~np.isnan(value[row]))
+        learned = state[running]
+        judged = detector.judge(learned, at[row, running], value[row, running])
+        state[running] = learned
+        score[row, running] = np.where(judged.resting, 0.0, judged.decades / MOST_DECADES)
     found = {i: score[: lengths[column], column] for column, i in enumerate(order)}
     return [found[i] for i in range(len(corpus))]
 
 
 DETECTORS: dict[str, Detector] = {"null": null, "windowedGaussian": windowed_gaussian, "flexmeter": product}
 """By the names of NAB's published table."""
+
+
+def _where_measured(value: Float64s, scored: Callable[[Float64s], Float64s]) -> Float64s:
+    """The scores of the values that there are, 0 where one is missing."""
+    score, measured = np.zeros(len(value)), ~np.isnan(value)
+    score[measured] = scored(value[measured])
+    return score
 
 
 def _gaussian(value: Float64s, window: int, step: int) -> Float64s:

@@ -8,12 +8,16 @@ of the windows costs a sigmoid that grows with the distance from the window befo
 750 rows, are probation: nothing there counts. The sum is scaled so that a detector that finds nothing has 0 and one
 that finds each window at its first row, and nothing else, has 100.
 
+A corpus of others may be less tidy than NAB's, so: files that no label names have no windows; windows without rows are
+left out; a value that is empty or no number is no data; without config/profiles.json NAB's own three hold.
+
 A file's sum changes only where the threshold passes the score of some row, so it is kept as `Steps`: every threshold
 of interest comes from one sorting, and thresholds chosen on other files can be applied exactly.
 """
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,7 +48,7 @@ class Series:
     @property
     def folder(self) -> str:
         """The part of the corpus it belongs to."""
-        return self.name.partition("/")[0]
+        return self.name.rpartition("/")[0].partition("/")[0]
 
     @property
     def probation(self) -> int:
@@ -59,6 +63,14 @@ class Weights:
     found: float
     missed: float
     false_alarm: float
+
+
+PROFILES = {
+    "standard": Weights(1.0, 1.0, 0.11),
+    "reward_low_FP_rate": Weights(1.0, 1.0, 0.22),
+    "reward_low_FN_rate": Weights(1.0, 2.0, 0.11),
+}
+"""NAB's (Lavin and Ahmad 2015, table 1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +96,26 @@ class Steps:
 
 
 def load_corpus(folder: Path) -> list[Series]:
-    """The files that labels/combined_windows.json names, in its order."""
-    labels = json.loads((folder / "labels" / "combined_windows.json").read_text("utf-8"))
-    return [_load(folder / "data" / name, name, windows) for name, windows in labels.items()]
+    """The files below data/: those that labels/combined_windows.json names, in its order, then the others.
+
+    Raises:
+        ValueError: a file cannot be read as times and values; the message names it.
+        FileNotFoundError: a file that the labels name is not there.
+
+    """
+    path = folder / "labels" / "combined_windows.json"
+    labels: dict[str, list[list[str]]] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    there = sorted(str(file.relative_to(folder / "data")) for file in (folder / "data").rglob("*.csv"))
+    names = [*labels, *(name for name in there if name not in labels)]
+    return [_load(folder / "data" / name, name, labels.get(name, [])) for name in names]
 
 
 def load_profiles(folder: Path) -> dict[str, Weights]:
-    """The application profiles of config/profiles.json."""
-    profiles = json.loads((folder / "config" / "profiles.json").read_text("utf-8"))
+    """The application profiles of config/profiles.json; NAB's own where there is none."""
+    path = folder / "config" / "profiles.json"
+    if not path.exists():
+        return dict(PROFILES)
+    profiles = json.loads(path.read_text("utf-8"))
     costs = {name: profile["CostMatrix"] for name, profile in profiles.items()}
     return {name: Weights(cost["tpWeight"], cost["fnWeight"], cost["fpWeight"]) for name, cost in costs.items()}
 
@@ -150,7 +174,9 @@ def joined(parts: Iterable[Steps]) -> Steps:
 
 
 def normalised(total: float, over: Steps) -> float:
-    """0 = finds nothing, 100 = finds all at once and nothing else."""
+    """0 = finds nothing, 100 = finds all at once and nothing else; NaN where there is nothing to find."""
+    if over.perfect == over.missed:
+        return math.nan
     return 100 * (total - over.missed) / (over.perfect - over.missed)
 
 
@@ -162,7 +188,9 @@ def in_sample(by_folder: Mapping[str, Steps]) -> tuple[float, float]:
 
 
 def left_out(by_folder: Mapping[str, Steps]) -> float:
-    """Score with each folder's threshold chosen on the other folders (leave one folder out)."""
+    """Score with each folder's threshold chosen on the other folders (leave one folder out); NaN if there is one."""
+    if len(by_folder) < 2:
+        return math.nan
     total = 0.0
     for name, steps_here in by_folder.items():
         others = joined(other for folder, other in by_folder.items() if folder != name)
@@ -179,12 +207,43 @@ def by_folder(corpus: Sequence[Series], scores: Sequence[Float64s], weights: Wei
 
 
 def _load(path: Path, name: str, windows: Sequence[Sequence[str]]) -> Series:
-    with path.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.reader(lines))[1:]
-    at = np.array([_ms(row[0]) for row in rows], np.int64)
-    limits = [(int(np.searchsorted(at, _ms(a))), int(np.searchsorted(at, _ms(b), "right")) - 1) for a, b in windows]
-    return Series(name, at, np.array([float(row[1]) for row in rows]), tuple(limits))
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        header, *rows = [row for row in csv.reader(lines) if row] or [[]]
+    try:
+        time, value = (
+            header.index(column) if column in header else i for i, column in enumerate(("timestamp", "value"))
+        )
+        at = np.array([_ms(row[time]) for row in rows], np.int64)
+        values = np.array([_number(row[value]) for row in rows], np.float64)
+        limits = [np.flatnonzero((_ms(first) <= at) & (at <= _ms(last))) for first, last in windows]
+    except (ValueError, IndexError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    return Series(
+        name, at, values, tuple(sorted((int(inside[0]), int(inside[-1])) for inside in limits if len(inside)))
+    )
+
+
+def _number(text: str) -> float:
+    """NaN for what is none.
+
+    >>> _number("1.5"), _number(""), _number("n/a")
+    (1.5, nan, nan)
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) else math.nan
 
 
 def _ms(text: str) -> int:
-    return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1_000)
+    """A time as ms UTC: ISO 8601, with an offset or without (then UTC), or seconds since 1970.
+
+    >>> _ms("2014-04-01 00:00:00.000000") == _ms("2014-04-01T02:00:00+02:00") == _ms("1396310400")
+    True
+    """
+    try:
+        time = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return round(float(text) * 1_000)
+    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1_000)

@@ -17,6 +17,7 @@ from schemas.blocks import (
     AggregateBlock,
     AlertDelivery,
     AlertMark,
+    AnomalyScoreBlock,
     ApplianceEnergyBlock,
     ApplianceEventBlock,
     Beat,
@@ -24,6 +25,7 @@ from schemas.blocks import (
     EventBlock,
     GridBlock,
     HeardBlock,
+    HourlyLoadBlock,
     Int32s,
     LoadBlock,
     PartialLoadBlock,
@@ -196,6 +198,25 @@ def reliability(block: ReliabilityBlock, origin: Origin) -> list[Rows]:
     return [Rows("reliability_raw", columns)]
 
 
+def anomaly_scores(block: AnomalyScoreBlock, origin: Origin) -> list[Rows]:
+    """A row a quarter of an hour of a meter."""
+    rows = len(block.row_meter)
+    columns: dict[str, Any] = {
+        "meter": words(block.row_meter, block.meters),
+        "start": times(block.start),
+        "end": times(block.end),
+        "unit": same(block.unit, rows),
+        "load": block.load,
+        "expected": block.expected,
+        "low": block.low,
+        "high": block.high,
+        "rarity_decades": block.rarity_decades,
+        "state": list(block.state),
+        "version": np.full(rows, block.operator_version, np.uint64),
+    }
+    return [Rows("anomaly_scores_raw", columns)]
+
+
 def recompute_requests(block: RecomputeRequestBlock, origin: Origin) -> list[Rows]:
     """A row an hour to compute again."""
     columns: dict[str, Any] = {
@@ -285,7 +306,9 @@ def alert_delivery(record: AlertDelivery, origin: Origin) -> list[Rows]:
     return [Rows("alert_deliveries_raw", columns)]
 
 
-def nothing(record: Beat | PartialLoadBlock | HeardBlock | GridBlock | PlannedWorkBlock, origin: Origin) -> list[Rows]:
+def nothing(
+    record: Beat | PartialLoadBlock | HourlyLoadBlock | HeardBlock | GridBlock | PlannedWorkBlock, origin: Origin
+) -> list[Rows]:
     """No row: a beat is a clock; the others are on their way to a stream: what they tell is in tables of its own, or in
     the register.
     """
@@ -306,12 +329,14 @@ ROWS: Mapping[type[Any], Callable[[Any, Origin], list[Rows]]] = {
     LoadBlock: loads,
     ApplianceEventBlock: appliance_events,
     ApplianceEnergyBlock: appliance_energy,
+    AnomalyScoreBlock: anomaly_scores,
     Beat: nothing,
     PartialLoadBlock: nothing,
     HeardBlock: nothing,
     GridBlock: nothing,
     PlannedWorkBlock: nothing,
     ReliabilityBlock: reliability,
+    HourlyLoadBlock: nothing,
 }
 """Record type -> its rows. A record that is not here belongs in no table."""
 

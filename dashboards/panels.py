@@ -95,11 +95,31 @@ def lines(
     overrides = [
         _override(name, color=FieldColor(FieldColorModeId.FIXED, colour)) for name, colour in (colours or {}).items()
     ]
-    legend = VizLegendOptions(LegendDisplayMode.TABLE, LegendPlacement.BOTTOM, True, calcs=["lastNotNull", "max"])
-    tooltip = VizTooltipOptions(TooltipDisplayMode.MULTI, SortOrder.DESCENDING)
-    panel = _panel("timeseries", title, says, query, FieldConfigSource(defaults, overrides))
-    panel.options, panel.interval = timeseries.Options(legend=legend, tooltip=tooltip), interval
-    return panel
+    return _over_time(title, says, query, FieldConfigSource(defaults, overrides), interval)
+
+
+def band(
+    title: str,
+    says: str,
+    unit: str,
+    query: Dataquery,
+    colours: Mapping[str, str],
+    marked: str,
+    interval: str | None = None,
+) -> Panel:
+    """Lines over time in the band between the columns `low` and `high`; dots where the column `marked` has a value."""
+    custom = GraphFieldConfig(draw_style=GraphDrawStyle.LINE, fill_opacity=0, show_points=VisibilityMode.NEVER)
+    special: dict[str, dict[str, object]] = {
+        "low": {"custom.lineWidth": 0},
+        "high": {"custom.lineWidth": 0, "custom.fillBelowTo": "low", "custom.fillOpacity": 30},
+        "expected": {"custom.lineStyle": {"fill": "dash", "dash": [6, 4]}},
+        marked: {"custom.drawStyle": "points", "custom.showPoints": "always", "custom.pointSize": 10},
+    }
+    overrides = [
+        _override(name, color=FieldColor(FieldColorModeId.FIXED, colour), **special.get(name, {}))
+        for name, colour in colours.items()
+    ]
+    return _over_time(title, says, query, FieldConfigSource(FieldConfig(unit=unit, custom=custom), overrides), interval)
 
 
 def number(title: str, says: str, unit: str, query: Dataquery, limits: Limits = (), fields: str | None = None) -> Panel:
@@ -120,6 +140,14 @@ def table(title: str, says: str, query: Dataquery, columns: Mapping[str, Column]
     overrides = [_override(name, **_shown(column)) for name, column in columns.items()]
     panel = _panel("table", title, says, query, FieldConfigSource(FieldConfig(), overrides))
     panel.options = tables.Options()
+    return panel
+
+
+def _over_time(title: str, says: str, query: Dataquery, config: FieldConfigSource, interval: str | None) -> Panel:
+    legend = VizLegendOptions(LegendDisplayMode.TABLE, LegendPlacement.BOTTOM, True, calcs=["lastNotNull", "max"])
+    tooltip = VizTooltipOptions(TooltipDisplayMode.MULTI, SortOrder.DESCENDING)
+    panel = _panel("timeseries", title, says, query, config)
+    panel.options, panel.interval = timeseries.Options(legend=legend, tooltip=tooltip), interval
     return panel
 
 

@@ -11,6 +11,7 @@ from flexmeter.answers import quality_names
 from schemas.alert import Alert
 from schemas.blocks import (
     AggregateBlock,
+    AnomalyScoreBlock,
     DeadLetter,
     EventBlock,
     PresenceBlock,
@@ -55,6 +56,8 @@ def facts_about(meter: str, record: Record | Alert) -> Iterator[Fact]:
             yield from _aggregates(meter, record)
         case PresenceBlock():
             yield from _presences(meter, record)
+        case AnomalyScoreBlock():
+            yield from _scores(meter, record)
         case RecomputeRequestBlock():
             yield from _recomputations(meter, record)
         case DeadLetter() if meter in record.address.split("/"):
@@ -176,6 +179,17 @@ def _presences(meter: str, block: PresenceBlock) -> Iterator[Fact]:
         content = {"meter": meter, "state": block.state[row], "number": number, "last_at": last_at}
         text = f"{block.state[row]} (change {number}); newest reading is of {clock(last_at)}"
         yield Fact("presence", since, text, content)
+
+
+def _scores(meter: str, block: AnomalyScoreBlock) -> Iterator[Fact]:
+    figures = ("end", "load", "expected", "low", "high", "rarity_decades")
+    for row in _rows(meter, block):
+        numbers = {name: getattr(block, name)[row].item() for name in figures}
+        text = (
+            "{load:.4g} {unit}, expected {expected:.4g} ({low:.4g} to {high:.4g}), rarity {rarity_decades:.1f} decades"
+        )
+        content = {"meter": meter, "state": block.state[row], "unit": block.unit, **numbers}
+        yield Fact("score", int(block.start[row]), f"{block.state[row]}: {text.format(**content)}", content)
 
 
 def _recomputations(meter: str, block: RecomputeRequestBlock) -> Iterator[Fact]:

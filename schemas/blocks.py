@@ -232,6 +232,38 @@ class ReliabilityBlock:
     interrupted_ms: Int64s
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class AnomalyScoreBlock:
+    """Results of anomaly: how unusual a meter's load was."""
+
+    operator_version: int
+    unit: str
+    meters: list[str]
+    row_meter: Int32s
+    start: Int64s
+    end: Int64s
+    load: Float64s
+    expected: Float64s
+    low: Float64s
+    high: Float64s
+    rarity_decades: Float64s
+    state: list[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HourlyLoadBlock:
+    """Mean loads of meters of one substation by the hour."""
+
+    operator_version: int
+    substation: str
+    profile: str
+    meters: list[str]
+    feeders: list[str | None]
+    row_meter: Int32s
+    start: Int64s
+    load: Float64s
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """What became of every row of one input partition."""
@@ -345,6 +377,8 @@ Record = (
     | GridBlock
     | PlannedWorkBlock
     | ReliabilityBlock
+    | AnomalyScoreBlock
+    | HourlyLoadBlock
     | AlertMark
     | AlertDelivery
 )

@@ -9,11 +9,13 @@ from typing import get_args, get_origin
 
 from schemas.blocks import (
     AggregateBlock,
+    AnomalyScoreBlock,
     ApplianceEnergyBlock,
     ApplianceEventBlock,
     EventBlock,
     GridBlock,
     HeardBlock,
+    HourlyLoadBlock,
     LoadBlock,
     PartialLoadBlock,
     PlannedWorkBlock,
@@ -37,6 +39,8 @@ ColumnarRecord = (
     | GridBlock
     | PlannedWorkBlock
     | ReliabilityBlock
+    | AnomalyScoreBlock
+    | HourlyLoadBlock
 )
 """The records that have rows."""
 

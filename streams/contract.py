@@ -158,6 +158,31 @@ class PartialLoads:
     covered_ms: Int64s
 
 
+@dataclass(frozen=True, slots=True)
+class HourlyLoads:
+    """Mean loads of meters by the hour, in order of arrival; h rows. The n meters are all that ever told one."""
+
+    ids: Sequence[str]
+    """Profile and meter, see `id` and `group`."""
+    feeders: Sequence[str | None]
+    substations: Sequence[str | None]
+    meter: Int64s
+    """Position of the row's meter in `ids`, shape (h,)."""
+    hour: Int64s
+    """Hours since 1970, shape (h,)."""
+    load: Float64s
+    """W or m3/h, negative when fed in, shape (h,)."""
+
+    def id(self, row: int) -> str:
+        """The meter's own id."""
+        return self.ids[row].partition("\x1f")[2]
+
+    def group(self, row: int) -> str:
+        """The meter's neighbours have the same: profile and substation."""
+        profile = self.ids[row].partition("\x1f")[0]
+        return f"{profile}\x1f{self.substations[row]}"
+
+
 class Operator:
     """An operator overrides the hooks it needs; each is called at most once a turn and profile, with all rows of it.
 
@@ -186,6 +211,10 @@ class Operator:
     def whole(self, saved: Mapping[str, Any] | None = None) -> Whole | None:
         """What is known of the partition as a whole: nothing yet, or what `Whole.saved` gave; None = nothing ever."""
         return None
+
+    def hourly_dtype(self) -> np.dtype[Any]:
+        """The state of one meter whose hourly loads come. A new one starts as zeros."""
+        return np.dtype([])
 
     def describe(self, state: Any, quantities: Sequence[Quantity]) -> dict[str, Any]:
         """One meter's state for people, as JSON values."""
@@ -222,3 +251,7 @@ class Operator:
     def describe_in(self, whole: Any, meter: str) -> dict[str, Any] | None:
         """What `whole` has of one meter, for people, as JSON values; None = nothing."""
         return None
+
+    def on_hourly_loads(self, state: State, loads: HourlyLoads) -> Sequence[Result]:
+        """Hourly loads of meters came. `state` is that of those meters, shape (n,)."""
+        return []

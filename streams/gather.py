@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from schemas.blocks import EventBlock, Float64s, Int64s, PartialLoadBlock, ReadingBlock
-from streams.contract import Events, PartialLoads, Rows
+from schemas.blocks import EventBlock, Float64s, HourlyLoadBlock, Int64s, PartialLoadBlock, ReadingBlock
+from streams import recompute
+from streams.contract import Events, HourlyLoads, PartialLoads, Rows
 from streams.meters import MeterTable
 from streams.partial_loads import QUARTER_MS
 from streams.turn import Arrival
@@ -72,4 +73,20 @@ def partial_loads(table: MeterTable, blocks: Sequence[PartialLoadBlock]) -> Part
         counted=np.concatenate([block.counted for block in blocks]),
         energy_steps=np.concatenate([block.energy_steps for block in blocks]),
         covered_ms=np.concatenate([block.covered_ms for block in blocks]),
+    )
+
+
+def hourly_loads(table: MeterTable, blocks: Sequence[HourlyLoadBlock]) -> HourlyLoads:
+    """All rows of the blocks in order. `table` is that of the meters whose hourly loads come."""
+    found = []
+    for block in blocks:
+        ids = ["\x1f".join((block.profile, meter)) for meter in block.meters]
+        found.append(table.find(ids, block.feeders, [block.substation] * len(ids))[block.row_meter])
+    return HourlyLoads(
+        ids=table.ids,
+        feeders=table.feeders,
+        substations=table.substations,
+        meter=np.concatenate(found),
+        hour=np.concatenate([block.start for block in blocks]) // recompute.HOUR_MS,
+        load=np.concatenate([block.load for block in blocks]),
     )

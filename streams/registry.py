@@ -7,6 +7,7 @@ from streams.feeder_load import FeederLoad
 from streams.heard import Heard
 from streams.last_gasp import LastGasp
 from streams.meter_fault import MeterFault
+from streams.neighbours import Neighbours
 from streams.nilm.operator import Nilm
 from streams.outage.operator import Outage
 from streams.presence import Presence
@@ -20,6 +21,7 @@ _ALL: tuple[Operator, ...] = (
     LastGasp(),
     Anomaly(),
     MeterFault(),
+    Neighbours(),
     SubstationBalance(),
     Nilm(),
     Heard(),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from schemas.alert import Alert, encode_alert
-from schemas.blocks import Beat, HeardBlock, PartialLoadBlock
+from schemas.blocks import Beat, HeardBlock, HourlyLoadBlock, PartialLoadBlock
 from schemas.codec import encode
 from schemas.partition import partition_of
 from schemas.topology_model import Stream, Topology
@@ -29,7 +29,8 @@ def outgoing(result: Result, stream: Stream, topology: Topology, partition: int)
 
     A result stays in the partition of its input, so that a meter's results keep their order. What is about a substation
     goes by that: alerts, whose key is their id, so that subscribers and compaction can keep the newest version; and
-    what stream grid puts together, parts of loads and meters that were heard. Beats go everywhere.
+    what stream grid puts together or compares: parts of loads, hourly loads and meters that were heard. Beats go
+    everywhere.
     """
     topic = topology.topic_of(type(result).__name__, stream.outputs)
     if isinstance(result, Alert):
@@ -43,9 +44,10 @@ def outgoing(result: Result, stream: Stream, topology: Topology, partition: int)
     elif isinstance(result, Beat):
         value = encode(result)
         yield from (Outgoing(topic.name, to, value) for to in range(topic.partitions))
+    elif isinstance(result, PartialLoadBlock | HourlyLoadBlock):
+        yield Outgoing(topic.name, _partition_of(result.substation, topic.partitions), encode(result))
     else:
-        to = _partition_of(result.substation, topic.partitions) if isinstance(result, PartialLoadBlock) else partition
-        yield Outgoing(topic.name, to, encode(result))
+        yield Outgoing(topic.name, partition, encode(result))
 
 
 _partition_of = lru_cache(maxsize=100_000)(partition_of)

@@ -14,6 +14,7 @@ from schemas.blocks import (
     Account,
     Beat,
     EventBlock,
+    HourlyLoadBlock,
     Int64s,
     PartialLoadBlock,
     ReadingBlock,
@@ -72,6 +73,10 @@ class Shard:
         self.parts = MeterTable.empty("parts", (), {name: part for name, part in part_dtypes.items() if part.itemsize})
         self.wholes = {name: whole for name, op in operators.items() if (whole := op.whole()) is not None}
         self._is_heard = any("HeardBlock" in op.gives for op in operators.values())
+        hourly_dtypes = {name: op.hourly_dtype() for name, op in operators.items()}
+        self.hourly = MeterTable.empty(
+            "hourly", (), {name: hourly for name, hourly in hourly_dtypes.items() if hourly.itemsize}
+        )
         self.begin()
 
     def begin(self) -> None:
@@ -98,8 +103,13 @@ class Shard:
         self.cursor += 1
 
     def describe(self, meter: str) -> list[dict[str, Any]]:
-        """What is known of a meter, for people: one for each profile that it reported under, and one for its events."""
+        """What is known of a meter, for people: one for each profile that it reported under, and one for its events.
+
+        And one for each profile under which its hourly loads are compared, and what operators know of it in the whole.
+        """
         found = [self._described(table, table.rows[meter]) for table in self.tables.values() if meter in table.rows]
+        profiles = [profile for profile in self.catalogue.profiles if f"{profile}\x1f{meter}" in self.hourly.rows]
+        found += [self._compared(profile, self.hourly.rows[f"{profile}\x1f{meter}"]) for profile in profiles]
         wholes = {name: self.operators[name].describe_in(whole, meter) for name, whole in self.wholes.items()}
         return found + [{name: known} for name, known in wholes.items() if known is not None]
 
@@ -133,6 +143,11 @@ class Shard:
         }
         return {**known, **states}
 
+    def _compared(self, profile: str, row: int) -> dict[str, Any]:
+        table = self.hourly
+        known = {"profile": profile, "feeder": table.feeders[row], "substation": table.substations[row]}
+        return known | {name: self.operators[name].describe(table.column(name)[row], ()) for name in table.columns}
+
     def _profile(self, name: str) -> Profile:
         try:
             return self.catalogue.profiles[name]
@@ -147,6 +162,7 @@ class Shard:
             results += self._readings(profile, turn.arrivals)
         results += self._events(turn.arrivals)
         results += self._partial_loads([a.block for a in turn.arrivals if isinstance(a.block, PartialLoadBlock)])
+        results += self._hourly_loads([a.block for a in turn.arrivals if isinstance(a.block, HourlyLoadBlock)])
         results += self._wholes(turn)
         if self._is_heard:
             results += hearing.beats(self._hearer, before, self.beats)
@@ -214,6 +230,15 @@ class Shard:
             loads = gather.partial_loads(table, blocks)
             for name in table.columns:
                 results += self.operators[name].on_partial_loads(table.column(name), loads)
+        return results
+
+    def _hourly_loads(self, blocks: Sequence[HourlyLoadBlock]) -> list[Result]:
+        table = self.hourly
+        results: list[Result] = []
+        if blocks and table.columns:
+            loads = gather.hourly_loads(table, blocks)
+            for name in table.columns:
+                results += self.operators[name].on_hourly_loads(table.column(name), loads)
         return results
 
     def _released(self, table: MeterTable, taken: Taken) -> list[Result]:

@@ -36,7 +36,7 @@ def freeze(shard: Shard) -> bytes:
             for name, source in zip(shard.beats.names, shard.beats.sources, strict=True)
         },
         "tables": {profile: _freeze_table(table, columns) for profile, table in shard.tables.items()},
-        "places": {table.profile: _freeze_table(table, columns) for table in (shard.loads.table, shard.parts)},
+        "places": {table.profile: _freeze_table(table, columns) for table in _places(shard)},
         "wholes": {name: _freeze_whole(whole.saved(), columns) for name, whole in shard.wholes.items()},
     }
     head = json.dumps(header).encode()
@@ -63,7 +63,7 @@ def thaw(payload: bytes, shard: Shard) -> None:
     offset = 4 + length
     for profile, saved in header["tables"].items():
         offset = _thaw_table(shard.table(profile), saved, body, offset)
-    for table in (shard.loads.table, shard.parts):
+    for table in _places(shard):
         if table.profile in header["places"]:
             offset = _thaw_table(table, header["places"][table.profile], body, offset)
     for name, saved in header.get("wholes", {}).items():
@@ -71,6 +71,10 @@ def thaw(payload: bytes, shard: Shard) -> None:
         if name in shard.wholes and (whole := shard.operators[name].whole(values)) is not None:
             shard.wholes[name] = whole
     shard.begin()
+
+
+def _places(shard: Shard) -> tuple[MeterTable, ...]:
+    return shard.loads.table, shard.parts, shard.hourly
 
 
 def _freeze_table(table: MeterTable, columns: list[bytes]) -> dict[str, Any]:

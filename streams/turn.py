@@ -12,6 +12,7 @@ from schemas.blocks import (
     EventBlock,
     GridBlock,
     HeardBlock,
+    HourlyLoadBlock,
     PartialLoadBlock,
     PlannedWorkBlock,
     ReadingBlock,
@@ -22,7 +23,7 @@ MOST_ROWS = 2_048
 
 Sourced = ReadingBlock | EventBlock | HeardBlock
 """Blocks of a source that beats."""
-Block = Sourced | PartialLoadBlock | GridBlock | PlannedWorkBlock
+Block = Sourced | PartialLoadBlock | HourlyLoadBlock | GridBlock | PlannedWorkBlock
 
 
 @dataclass(frozen=True, slots=True)

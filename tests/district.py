@@ -18,6 +18,7 @@ from tests.plausible import (
     reading_block,
     recompute_block,
     reliability_block,
+    score_block,
 )
 
 HOMES = 6
@@ -60,6 +61,8 @@ def day_until(now: int, homes: int = HOMES) -> Iterator[Record | Alert]:
     yield garbage(now - 1_000)
     yield reliability_block(now)
     yield from _outages(now)
+    yield score_block(96, now // QUARTER * QUARTER)
+    yield from _alarms(now)
     for number, (severity, state, subject, summary) in enumerate(_ALERTS):
         at = now - number * 97_000 - 1_000
         yield Alert(f"a{number}", 1, "last_gasp", severity, state, subject, "F1", "S1", at, at - 240_000, summary, {})
@@ -90,6 +93,21 @@ def _outages(now: int) -> Iterator[Alert]:
                 f"outage/S1/{began}", number, "outage", severity, state, device, device[:2], "S1", at, began + 400,
                 f"{device} dark", evidence,
             )  # fmt: skip
+
+
+def _alarms(now: int) -> Iterator[Alert]:
+    """A fault that is over, one that is open, and an unusual load."""
+    began, came = now - 8 * HOUR, {"came": 4_200.0, "expected": 305.0, "rarity_decades": 12.5}
+    turned, less = {"measured": -812.0, "since": began}, {"measured": 120.0, "expected": 480.0}
+    for kind, state, at, summary, evidence in (
+        ("reversed_phase", "raised", began, "a phase that never fed in shows -812 W", turned),
+        ("sudden_drop", "cleared", now - HOUR, "a day's mean load of 120 instead of 480", less),
+        ("anomaly", "raised", now - HOUR, "4200 W came where 305 (220 to 650) was expected", came),
+    ):
+        operator = "anomaly" if kind == "anomaly" else f"meter_fault/{kind}"
+        number, subject = 2 if state == "cleared" else 1, meters(1)[0]
+        alert_id, text = f"{operator}/{subject}/{began}", f"{subject}: {summary}"
+        yield Alert(alert_id, number, kind, "warning", state, subject, "F1", "S1", at, began, text, evidence)
 
 
 def _voltages(end: int, homes: int) -> AggregateBlock:

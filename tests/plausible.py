@@ -9,6 +9,7 @@ from schemas.blocks import (
     AggregateBlock,
     AlertDelivery,
     AlertMark,
+    AnomalyScoreBlock,
     ApplianceEnergyBlock,
     ApplianceEventBlock,
     DeadLetter,
@@ -233,6 +234,27 @@ def appliance_energy_block(end: int = NOON) -> ApplianceEnergyBlock:
     )
 
 
+def score_block(quarters: int, end: int = NOON) -> AnomalyScoreBlock:
+    """The last quarters of a meter, the newest one unusual and told."""
+    start = end - 900_000 * np.arange(quarters, 0, -1)
+    load = 300 + 60 * np.sin(start / 14_400_000)
+    newest = start == end - 900_000
+    return AnomalyScoreBlock(
+        operator_version=2,
+        unit="W",
+        meters=meters(1),
+        row_meter=np.zeros(quarters, np.int32),
+        start=start,
+        end=start + 900_000,
+        load=np.where(newest, 4_200.0, load),
+        expected=load + 5,
+        low=load - 80,
+        high=load + 350,
+        rarity_decades=np.where(newest, 12.5, 0.5),
+        state=["alerted" if is_newest else "usual" for is_newest in newest.tolist()],
+    )
+
+
 def recompute_block(end: int = NOON) -> RecomputeRequestBlock:
     hours = np.array([end - 7_200_000, end - 3_600_000], np.int64)
     profiles = ["malmo_household", "malmo_household"]
@@ -273,6 +295,7 @@ def everything() -> Iterator[tuple[str, Record]]:
     yield "reliability", reliability_block()
     yield "appliance_events", appliance_event_block()
     yield "appliance_energy", appliance_energy_block()
+    yield "scores", score_block(2)
     yield "accounts", account(100, 800)
     yield "accounts", account(200, 1_000)
     yield "dead", garbage()

@@ -12,6 +12,7 @@ from schemas.blocks import (
     EventBlock,
     GridBlock,
     HeardBlock,
+    HourlyLoadBlock,
     PartialLoadBlock,
     PlannedWorkBlock,
     ReadingBlock,
@@ -29,7 +30,9 @@ SOURCE = "mqtt_malmo"
 WAY = "metering/0/mqtt_malmo"
 """The name under which a metering shard hands on whom it heard."""
 
-Input = ReadingBlock | EventBlock | HeardBlock | GridBlock | PlannedWorkBlock | PartialLoadBlock | Beat
+Input = (
+    ReadingBlock | EventBlock | HeardBlock | GridBlock | PlannedWorkBlock | PartialLoadBlock | HourlyLoadBlock | Beat
+)
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,21 @@ def _partial_load_block(rows: Sequence[PartialLoad]) -> PartialLoadBlock:
         counted=np.array([row.counted for row in rows], np.int64),
         energy_steps=np.array([row.energy_steps for row in rows], np.int64),
         covered_ms=np.array([900_000 * row.counted for row in rows], np.int64),
+    )
+
+
+def hourly_loads(rows: Sequence[tuple[str, int, float]], profile: str = PROFILE) -> HourlyLoadBlock:
+    """One block of (meter, start, load), all under one substation."""
+    meters = sorted({meter for meter, _, _ in rows})
+    return HourlyLoadBlock(
+        operator_version=1,
+        substation="S1",
+        profile=profile,
+        meters=meters,
+        feeders=["F1"] * len(meters),
+        row_meter=np.array([meters.index(meter) for meter, _, _ in rows], np.int32),
+        start=np.array([start for _, start, _ in rows], np.int64),
+        load=np.array([load for _, _, load in rows], np.float64),
     )
 
 

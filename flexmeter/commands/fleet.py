@@ -1,5 +1,6 @@
 """`flexmeter fleet`: many meters that speak the real protocols."""
 
+import json
 import logging
 import math
 import signal
@@ -14,7 +15,9 @@ import click
 
 from flexmeter.fleet.coap_client import CoapClient
 from flexmeter.fleet.direct_uplink import DirectUplink
+from flexmeter.fleet.faulty import FAULTS, FaultyMeter
 from flexmeter.fleet.grid import write_register
+from flexmeter.fleet.homes import DAY_MS
 from flexmeter.fleet.live import SLOTS, District
 from flexmeter.fleet.messages import messages, write_truth
 from flexmeter.fleet.outages import Schedule
@@ -65,6 +68,8 @@ class Options:
     garbage: float
     clock_error: float
     outages: int
+    fault: str | None
+    history_days: int
     register_only: bool
     metrics_port: int
 
@@ -96,6 +101,15 @@ class Options:
         folder = self.folder / "recording"
         write_own_recording(folder, max(30, self.days + 3), self.seed, log.info)
         return folder
+
+    def history_to_send(self) -> int:
+        """Days that the faulty meter is still to deliver: those asked for, but once for each folder."""
+        sent = self.folder / "history.json"
+        if not self.fault or not self.history_days or sent.exists():
+            return 0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        sent.write_text(json.dumps({"fault": self.fault, "days": self.history_days}))
+        return self.history_days
 
     def times_real_time(self) -> float:
         """The speed of a replay."""
@@ -142,6 +156,14 @@ class Options:
 @click.option("--garbage", default=0.0, help="Payloads that nobody can read, as a share of the readings.")
 @click.option("--clock-error", default=0.0, help="Share of the meters whose clock is up to an hour off (replay).")
 @click.option("--outage", "outages", default=0, help="How many outages of feeders (replay).")
+@click.option(
+    "--fault", type=click.Choice(sorted(FAULTS)), default=None, help="One home's meter has this fault (live)."
+)
+@click.option(
+    "--history-days",
+    default=0,
+    help="That meter first delivers its last days, once, and was in order but for the last of them (live).",
+)
 @click.option("--register-only", is_flag=True, help="Write the register (and a replay's truth) and end.")
 @click.option("--metrics-port", default=0, envvar="FLEXMETER_METRICS_PORT", hidden=True)
 def command(**given: Any) -> None:
@@ -176,22 +198,29 @@ def _live(options: Options, topology: Topology, stopping: threading.Event) -> bo
     uplink = _uplink(options, topology, stopping)
     begun = time.time_ns() // 1_000_000
     schedule = Schedule(options.first_outage, options.outage_every, options.outage_lasts)
-    district = District(world, list(options.areas), begun, interval_ms, schedule, faults)
+    faulty = FaultyMeter.somewhere(world, options.fault, begun) if options.fault else None
+    district = District(world, list(options.areas), begun, interval_ms, schedule, faults, faulty)
     senders: list[Sender] = [district]
     if town is not None:
-        trust, direct = kept_trust(options.folder / "fleet.secret"), direct_homes(world.households, bridges)
+        trust, at_fault = kept_trust(options.folder / "fleet.secret"), None if faulty is None else faulty.home
+        direct = [home for home in direct_homes(world.households, bridges) if world.households.index(home) != at_fault]
         let_in(topology, bridges, town, direct, trust)
         uplink = links(bridges, uplink.gateways, direct, trust, stopping.is_set)
         district.direct = frozenset(map(world.households.index, direct))
         senders.append(Turin(town, begun, interval_ms // SLOTS, trust.key, amqp_user(bridges), frozenset(bridges)))
     if options.register_only:
         return True
+    history_days = options.history_to_send()
+    if faulty is not None:
+        faulty.since = begun - min(history_days, 1) * DAY_MS
     uplink.connect()
     ledger = Ledger(options.folder / "fleet.json", uplink, len(devices))
-    return run_live(senders, uplink, ledger, stopping.is_set)
+    return run_live(senders, uplink, ledger, stopping.is_set, district.history(history_days))
 
 
 def _replay(options: Options, topology: Topology, stopping: threading.Event) -> bool:
+    if options.fault:
+        raise click.UsageError("--fault is for live mode, without --replay")
     recording = load_recording(options.recording_folder())
     replay = plan(recording, options.homes, options.days, options.seed, options.faults, options.start)
     write_register(replay.devices, options.register_file(topology))

@@ -18,6 +18,9 @@ from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.topology import load_topology
 
+FAULTY = ("--fault", "reversed_phase", "--history-days", "9")
+"""One meter is faulty, and has been in order long enough to be known: so an alert is raised within seconds."""
+
 
 @click.command()
 @click.option("--topology", "path", default="topology.yaml", envvar="FLEXMETER_TOPOLOGY", show_default=True)
@@ -59,7 +62,7 @@ def _run(path: Path, folder: Path, for_s: float | None, meters: int, protocols: 
         topology = only(load_topology(path, place.settings(env), known()), protocols)
         spoken = {bridge.protocol for bridge in topology.bridges.values()}
         also = [option for protocol in more if protocol in spoken for option in ("--also", protocol)]
-        fleet = ("--meters", str(meters), "--duplicates", "0.01", "--garbage", "0.001", *also)
+        fleet = ("--meters", str(meters), "--duplicates", "0.01", "--garbage", "0.001", *FAULTY, *also)
         stack = Stack(place, topology, path, Role("fleet", "", 0, fleet), Console(file=sys.stdout))
         return _live(stack, for_s, env)
 

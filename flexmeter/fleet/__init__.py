@@ -6,6 +6,7 @@
     turin     the same of Turin: ST-I meters, heat, water, adapters, NILM meters, hubs
     payloads, speak/   a reading or an event as the bytes a device sends
     live, turin_live   who sends what when
+    faulty    a home's meter with a fault, on request
     recording, replay, garbage   recorded data as any number of meters, with faults on request
     uplink, direct_uplink, uplinks   gateways at the MQTT broker; devices that speak for themselves; both
     coap_client, http_client, amqp_client   how those speak

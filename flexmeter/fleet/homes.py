@@ -85,8 +85,11 @@ def draw_homes(phases: list[str], seed: int) -> Homes:
     )
 
 
-def power_w(homes: Homes, at: int) -> Floats:
-    """Net active power of each home and phase, (n, 3) W; negative where the roof gives more than the home takes."""
+def power_w(homes: Homes, at: int, sun: bool = True) -> Floats:
+    """Net active power of each home and phase, (n, 3) W; negative where the roof gives more than the home takes.
+
+    Without `sun`, what the homes take alone.
+    """
     day, second = at // DAY_MS, at / 1000
     fridge = ((second + homes.fridge_shift_s) % homes.fridge_period_s) < homes.fridge_period_s / 3
     one = homes.base_w + homes.fridge_w * fridge
@@ -95,8 +98,8 @@ def power_w(homes: Homes, at: int) -> Floats:
         load = _running(homes, index, day, at) + _running(homes, index, day - 1, at)
         one, three = (one, three + load) if appliance.three_phase else (one + load, three)
     noise = np.random.default_rng((homes.seed, 3, at)).normal(1.0, 0.01, (len(homes), 3))
-    sun = homes.sun_w * sunshine(at) * _cloud(homes.seed, at)
-    return (one[:, None] * homes.share + three[:, None] * homes.spread) * noise - sun[:, None] * homes.spread
+    given = homes.sun_w * sunshine(at) * _cloud(homes.seed, at) * sun
+    return (one[:, None] * homes.share + three[:, None] * homes.spread) * noise - given[:, None] * homes.spread
 
 
 def _running(homes: Homes, index: int, day: int, at: int) -> Floats:

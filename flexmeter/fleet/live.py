@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from flexmeter.fleet import payloads
+from flexmeter.fleet.faulty import FaultyMeter
 from flexmeter.fleet.garbage import make_garbage
 from flexmeter.fleet.grid import HEAT, HOME
+from flexmeter.fleet.homes import DAY_MS
 from flexmeter.fleet.messages import EVENT, GARBAGE, READING, REPEAT, Message, area_of, direct_topic, topic_of
 from flexmeter.fleet.outages import Schedule, says, struck_feeder
 from flexmeter.fleet.replay import Faults
@@ -18,13 +20,16 @@ SLOTS = 20
 """Parts of the interval; device i reports in slot i modulo this."""
 DIRECT_EVERY = 20
 """One home in so many speaks CoAP itself, where there is a bridge for that."""
+HISTORY_MS = 900_000
+"""From one reading of a history to the next."""
 
 
 @dataclass(slots=True)
 class District:
     """A world and where it stands. `begun` is the start, ms UTC; `slot` counts from there.
 
-    The homes in `direct`, by their numbers, speak CoAP themselves: readings in SenML, nothing repeated or spoilt.
+    The homes in `direct`, by their numbers, speak CoAP themselves: readings in SenML, nothing repeated or spoilt. One
+    meter, of another home, may be faulty.
     """
 
     world: World
@@ -33,6 +38,7 @@ class District:
     interval_ms: int
     outages: Schedule
     faults: Faults
+    faulty: FaultyMeter | None = None
     direct: Collection[int] = ()
     moment: Moment | None = None
     slot: int = 0
@@ -52,6 +58,16 @@ class District:
         due = sorted((m for m in self.waiting if m.due < end), key=lambda m: m.due)
         self.waiting = [m for m in self.waiting if m.due >= end]
         return due
+
+    def history(self, days: int) -> Iterator[Message]:
+        """What the faulty meter measured in the days before the start, as a gateway delivers it that was away."""
+        if self.faulty is None:
+            return
+        index, device = self.faulty.home, self.world.households[self.faulty.home]
+        for seq, at in enumerate(range(self.begun - days * DAY_MS, self.begun, HISTORY_MS)):
+            self.moment = step(self.world, self.moment, at)
+            payload = self._payload(index, self.moment, seq)
+            yield Message(self.begun, index, topic_of(device, self.areas), payload, READING)
 
     def _change_power(self, at: int) -> Iterator[Message]:
         """Events of an outage that begins or ends now."""
@@ -80,7 +96,7 @@ class District:
             if index in self.direct:
                 yield self._direct(index, moment)
                 continue
-            payload = self._payload(index, moment)
+            payload = self._payload(index, moment, self.slot // SLOTS)
             message = Message(moment.at, index, topic_of(device, self.areas), payload, READING)
             yield message
             repeated, spoilt = rng.random(2) < (self.faults.duplicates, self.faults.garbage)
@@ -97,9 +113,10 @@ class District:
         content = "application/senml+cbor"
         return Message(moment.at, index, direct_topic(meter), payload, READING, "coap", content, meter.meter_id)
 
-    def _payload(self, index: int, moment: Moment) -> bytes:
-        world, seq = self.world, self.slot // SLOTS
-        profile = world.devices[index].profile
+    def _payload(self, index: int, moment: Moment, seq: int) -> bytes:
+        world, profile = self.world, self.world.devices[index].profile
+        if self.faulty is not None and self.faulty.home == index:
+            moment = self.faulty.show(world, moment)
         if profile == HOME:
             return payloads.household_of(world, moment, index, seq)
         if profile == HEAT:

@@ -3,9 +3,9 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -74,8 +74,19 @@ class Sender(Protocol):
         """What they send in the next slot of time, in order of `due`; all senders of a run have the same slots."""
 
 
-def run_live(senders: Sequence[Sender], uplink: Uplinks, ledger: Ledger, stopping: Callable[[], bool]) -> bool:
-    """Send in real time until told to stop, then finish what is under way; False if some of it could not be."""
+def run_live(
+    senders: Sequence[Sender],
+    uplink: Uplinks,
+    ledger: Ledger,
+    stopping: Callable[[], bool],
+    history: Iterable[Message] = (),
+) -> bool:
+    """Send the history, then in real time until told to stop; then finish what is under way. False if some of it could
+    not be.
+    """
+    for message in takewhile(lambda _: not stopping(), history):
+        uplink.send(message)
+        ledger.keep()
     while not stopping():
         for message in sorted(chain.from_iterable(one.next_slot() for one in senders), key=lambda message: message.due):
             _wait_until(message.due, uplink, ledger, stopping)

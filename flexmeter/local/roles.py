@@ -9,6 +9,7 @@ from flexmeter.local.metrics import Series, scrape
 from flexmeter.local.part import Part
 from flexmeter.local.ports import HOST, listens
 from schemas.topology_model import Topology
+from streams.registry import OPERATORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,12 @@ def roles(topology: Topology, new_port: Callable[[], int]) -> list[Role]:
 
 
 def _that_ask(topology: Topology) -> list[str]:
-    """Streams whose late rows ask for hours to be computed again, where a sink keeps the readings for it."""
+    """Streams whose late rows ask for hours that can be computed again, where a sink keeps the readings for it."""
     carry = {name for name, topic in topology.topics.items() if "RecomputeRequestBlock" in topic.records}
-    asking = [name for name, stream in topology.streams.items() if carry & set(stream.outputs)]
+    can = {name for name, operator in OPERATORS.items() if operator.reach_ms is not None}
+    asking = [
+        name for name, stream in topology.streams.items() if carry & set(stream.outputs) and can & set(stream.operators)
+    ]
     return asking if "clickhouse" in topology.sinks else []
 
 

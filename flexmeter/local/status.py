@@ -32,7 +32,8 @@ ROWS: dict[str, Series] = {
 _LATENCY = """\
 SELECT count() AS n, quantile(0.5)(ms) AS p50, quantile(0.99)(ms) AS p99 FROM
 (SELECT toUnixTimestamp64Milli(inserted_at) - toUnixTimestamp64Milli(at) AS ms FROM flexmeter.readings_raw
- WHERE inserted_at > now64(3) - 10 AND profile NOT LIKE 'turin_electricity_%')"""
+ WHERE inserted_at > now64(3) - 10 AND profile NOT LIKE 'turin_electricity_%'
+   AND abs(dateDiff('second', at, received_at)) < 3600)"""
 _KINDS = """\
 SELECT source, profile, uniqExact(meter) AS meters, count() AS readings FROM flexmeter.readings_raw
 WHERE inserted_at > now64(3) - 60 GROUP BY source, profile ORDER BY source, profile"""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.blocks import Float64s, Int64s
-from streams.anomaly import normal, rarity
+from streams.anomaly import band, normal, rarity
 from streams.anomaly.normal import VIEWS, State
 
 ALARM_DECADES = 7.6
@@ -19,7 +19,15 @@ REST_MS = 120_000_000
 RARER_DECADES = 2.0
 """... unless something comes that is a hundred times rarer."""
 
-DTYPE = np.dtype([("normal", normal.DTYPE), ("rarity", rarity.DTYPE), ("told_at", "i8"), ("told_decades", "f8")])
+DTYPE = np.dtype(
+    [
+        ("normal", normal.DTYPE),
+        ("rarity", rarity.DTYPE),
+        ("band", band.DTYPE),
+        ("told_at", "i8"),
+        ("told_decades", "f8"),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,9 @@ class Judgement:
     expected: Float64s
     spread: Float64s
     """Root mean square of the errors of earlier expectations."""
+    low: Float64s
+    high: Float64s
+    """The ends of the band that about 98 of 100 values lie in."""
     decades: Float64s
     """Rarity of the rarest view; 0 while the series is still learning."""
     view: Int64s
@@ -57,4 +68,6 @@ def judge(state: State, at: Int64s, value: Float64s, alarm_decades: float = ALAR
     state["told_decades"] = np.where(told, decades, state["told_decades"])
     learning = count <= rarity.LEARNING
     view = rare.argmax(axis=1) // 2
-    return Judgement(deviations.expected, deviations.spread, decades, view, learning, resting, told)
+    expected, spread = deviations.expected, deviations.spread
+    below, above = band.track(state["band"], count, value - expected, spread)
+    return Judgement(expected, spread, expected + below, expected + above, decades, view, learning, resting, told)

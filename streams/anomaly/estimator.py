@@ -38,6 +38,18 @@ class UnusualLoad(AnomalyDetector):
     >>> model.score_one({"at": 400 * 900_000, "value": 2_000}) > 7.6
     True
 
+    In a pipeline, behind a transformer and under river's filter, which turns scores to alarms:
+
+    >>> from river.anomaly import ThresholdFilter
+    >>> from river.compose import FuncTransformer
+    >>> in_watts = FuncTransformer(lambda x: {"at": x["at"], "value": 1_000 * x["kw"]})
+    >>> pipeline = in_watts | ThresholdFilter(UnusualLoad(), threshold=7.6)
+    >>> for quarter in range(400):
+    ...     pipeline.learn_one({"at": quarter * 900_000, "kw": 0.2 + quarter % 7 / 1_000})
+    >>> came = pipeline.score_one({"at": 400 * 900_000, "kw": 2.0})
+    >>> pipeline["ThresholdFilter"].classify(came)
+    True
+
     """
 
     def __init__(self, time: str = "at", value: str = "value") -> None:

@@ -1,4 +1,5 @@
-"""Unusual load, as an alert that says what was expected, what came, since when, and how rare that is.
+"""Unusual load: a score for each quarter of an hour, and an alert that says what was expected, what came, since when,
+and how rare that is.
 
 Each meter's load is judged in quarters of an hour by what the meter itself did before (detector.py). An alert is raised
 when something is worth telling, told again if it gets a hundred times rarer, and cleared once the load has been usual
@@ -13,32 +14,33 @@ from typing import Any
 import numpy as np
 
 from schemas.alert import Alert
-from schemas.blocks import Float64s, Int64s
+from schemas.blocks import AnomalyScoreBlock, Float64s, Int64s
 from schemas.catalogue import Quantity
 from streams import loads, periods
 from streams.anomaly import detector
 from streams.anomaly.detector import Judgement
 from streams.anomaly.normal import VIEWS
-from streams.contract import Meters, Operator, Released, Result, State
+from streams.contract import MOST_ROWS, Meters, Operator, Released, Result, State
 from streams.loads import Load
 from streams.samples import Scale
 
 QUARTER_MS = 900_000
 ALERT_DECADES = 10.0
 """Rarity from which an alert is raised: in recorded homes less than one a meter and half-year (docs/anomaly.md)."""
-UNUSUAL_DECADES = 4.0
-"""From this rarity on a quarter is part of what is going on."""
+UNUSUAL_DECADES = 6.0
+"""From this rarity on a quarter is part of what is going on: in recorded homes about one in a hundred is."""
 CALM_QUARTERS = 4
 """So many usual ones end it."""
+_STATES = np.array(["usual", "unusual", "alerted", "learning"])
 
 
 class Anomaly(Operator):
-    """One alert a meter and episode: raised, updated when it gets much rarer, cleared."""
+    """A score a meter and quarter; an alert a meter and episode: raised, updated when it gets much rarer, cleared."""
 
     name = "anomaly"
-    version = 1
+    version = 2
     takes = frozenset({"ReadingBlock"})
-    gives = frozenset({"Alert"})
+    gives = frozenset({"Alert", "AnomalyScoreBlock"})
 
     def dtype(self, quantities: Sequence[Quantity]) -> np.dtype[Any]:
         """The open quarter, what the detector has learned, and the alert that is open."""
@@ -67,15 +69,24 @@ class Anomaly(Operator):
             value = loads.mean_load(state["load"], quarters, load, scale, QUARTER_MS)
             known = ~np.isnan(value)
             start = quarters.id[known] * QUARTER_MS
-            results += _judge(state, meters, load, quarters.meter[known], start, value[known])
+            results += self._judge(state, meters, load, quarters.meter[known], start, value[known])
         return results
 
+    def _judge(
+        self, state: State, meters: Meters, load: Load, meter: Int64s, start: Int64s, value: Float64s
+    ) -> list[Result]:
+        """At most one quarter a meter."""
+        learned = state["detector"][meter]
+        judgement = detector.judge(learned, start, value, ALERT_DECADES)
+        state["detector"][meter] = learned
+        alerts = _alerts(state, meters, load, meter, start, value, judgement)
+        return [*alerts, *_scores(meters, load, meter, start, value, judgement, self.version)]
 
-def _judge(state: State, meters: Meters, load: Load, meter: Int64s, start: Int64s, value: Float64s) -> list[Result]:
-    """At most one quarter a meter."""
-    learned = state["detector"][meter]
-    judgement = detector.judge(learned, start, value, ALERT_DECADES)
-    state["detector"][meter] = learned
+
+def _alerts(
+    state: State, meters: Meters, load: Load, meter: Int64s, start: Int64s, value: Float64s, judgement: Judgement
+) -> list[Alert]:
+    """Follow each meter's episode; the versions of alerts that this makes."""
     unusual = judgement.decades >= UNUSUAL_DECADES
     since = state["unusual_since"][meter]
     state["unusual_since"][meter] = since = np.where(unusual & (since == 0), start, since)
@@ -84,6 +95,31 @@ def _judge(state: State, meters: Meters, load: Load, meter: Int64s, start: Int64
     state["unusual_since"][meter[over]] = 0
     telling = np.flatnonzero(judgement.told | (over & (state["number"][meter] > 0))).tolist()
     return [_alert(state, meters, load, int(meter[i]), i, start, value, judgement, int(since[i])) for i in telling]
+
+
+def _scores(
+    meters: Meters, load: Load, meter: Int64s, start: Int64s, value: Float64s, judgement: Judgement, version: int
+) -> list[AnomalyScoreBlock]:
+    """Each quarter as a row, in blocks."""
+    place = np.where(judgement.told, 2, judgement.decades >= UNUSUAL_DECADES)
+    state = _STATES[np.where(judgement.learning, 3, place)]
+    return [
+        AnomalyScoreBlock(
+            operator_version=version,
+            unit=load.unit,
+            meters=[meters.ids[row] for row in meter[some].tolist()],
+            row_meter=np.arange(len(meter[some]), dtype=np.int32),
+            start=start[some],
+            end=start[some] + QUARTER_MS,
+            load=value[some],
+            expected=judgement.expected[some],
+            low=judgement.low[some],
+            high=judgement.high[some],
+            rarity_decades=judgement.decades[some],
+            state=state[some].tolist(),
+        )
+        for some in (slice(i, i + MOST_ROWS) for i in range(0, len(meter), MOST_ROWS))
+    ]
 
 
 def _alert(
@@ -101,9 +137,10 @@ def _alert(
     at = int(start[i]) + QUARTER_MS
     number, raised_at = int(state["number"][meter]) + 1, int(state["raised_at"][meter]) or at
     state["number"][meter], state["raised_at"][meter] = (0, 0) if cleared else (number, raised_at)
-    came, expected, spread = (float(column[i]) for column in (value, judgement.expected, judgement.spread))
+    names = ("expected", "low", "high", "spread")
+    figures = {"came": float(value[i])} | {name: float(getattr(judgement, name)[i]) for name in names}
     rarity, subject = float(judgement.decades[i]), meters.ids[meter]
-    told = f"{came:.4g} {load.unit} came where {expected:.4g} +/- {spread:.2g} was expected"
+    told = "{came:.4g} {unit} came where {expected:.4g} ({low:.4g} to {high:.4g}) was expected"
     return Alert(
         id=f"anomaly/{subject}/{raised_at}",
         number=number,
@@ -115,11 +152,10 @@ def _alert(
         substation=meters.substations[meter],
         at=at,
         raised_at=raised_at,
-        summary=f"Load of {subject} {'is usual again: ' if cleared else 'is unusual: '}{told}",
+        summary=f"Load of {subject} {'is usual again: ' if cleared else 'is unusual: '}"
+        + told.format(unit=load.unit, **figures),
         evidence={
-            "came": round(came, 3),
-            "expected": round(expected, 3),
-            "spread": round(spread, 3),
+            **{name: round(figure, 3) for name, figure in figures.items()},
             "unit": load.unit,
             "unusual_since": datetime.fromtimestamp(since / 1000, UTC).isoformat(timespec="seconds"),
             "rarity_decades": round(rarity, 2),

@@ -15,9 +15,9 @@ from schemas.catalogue import Kind, Quantity
 from streams.contract import Mask, State
 from streams.meter_fault import days
 from streams.meter_fault.days import Day
+from streams.meter_fault.life import HOUR_MS, Finding
 from streams.periods import NONE_HIGH
 
-HOUR_MS = 3_600_000
 DAY_HOURS = 24
 LEARNING_HOURS = 168
 NOMINAL_V = 230.0
@@ -96,17 +96,8 @@ class Hour:
     """Mean load, NaN if unknown, shape (n,)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Of one check: which meters are suspicious, what was measured and what was expected."""
-
-    suspicious: Mask
-    measured: Float64s
-    expected: Float64s
-
-
-def dtype(q: int) -> np.dtype[Any]:
-    """What the checks know of a meter of q quantities."""
+def dtype(q: int, phases: int) -> np.dtype[Any]:
+    """What the checks know of a meter of q quantities, some of them powers by phase."""
     return np.dtype(
         [
             ("hours", "i8"),
@@ -116,8 +107,11 @@ def dtype(q: int) -> np.dtype[Any]:
             ("last", "i8", (q,)),
             ("still", "i4", (q,)),
             ("longest_still", "f8", (q,)),
-            ("fed_in", "f8", (q,)),
+            ("fed_in", "f4", (DAY_HOURS, phases)),
+            ("lit", "?", (q,)),
             ("delay_ms", "f8"),
+            ("arrived", "i8"),
+            ("live_hours", "i4"),
             ("days", days.DTYPE),
         ]
     )
@@ -145,28 +139,36 @@ def stuck_register(state: State, hour: Hour, layout: Layout, limits: Limits) -> 
 
 
 def phase_loss(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
-    """A phase has lost its voltage while another has it."""
+    """A phase has lost the voltage that it had, while another has it; what is not connected may show 0 V."""
     nothing = np.zeros(len(state))
     if len(layout.voltages) < 2:
         return Finding(nothing > 0, nothing, nothing)
     volts = hour.means[:, list(layout.voltages)]
-    lowest, highest = np.fmin.reduce(volts, axis=1), np.fmax.reduce(volts, axis=1)
+    lit = state["lit"][:, list(layout.voltages)] | (volts > 0.8 * NOMINAL_V)
+    state["lit"][:, list(layout.voltages)] = lit
+    lowest, highest = np.fmin.reduce(np.where(lit, volts, np.nan), axis=1), np.fmax.reduce(volts, axis=1)
     lost: Mask = np.asarray((lowest < 0.5 * NOMINAL_V) & (highest > 0.8 * NOMINAL_V))
     return Finding(lost, lowest, np.full(len(state), NOMINAL_V))
 
 
 def reversed_phase(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
-    """A phase feeds in that never did: its current transformer is reversed, or phases are swapped."""
+    """A phase feeds in that never did at this time of day: its current transformer is reversed, or two are exchanged.
+
+    By the hour, so that a roof's sun does not hide it; the hours beside it count too, for days grow longer.
+    """
     nothing = np.zeros(len(state))
     if not layout.phases:
         return Finding(nothing > 0, nothing, nothing)
     phases = list(layout.phases)
     watts = hour.means[:, phases]
     feeds_in = np.where(np.isnan(watts), False, watts < -1.0)
-    share = state["fed_in"][:, phases]
-    strange = feeds_in & (share <= limits.reversed_share)
-    rate = np.maximum(1 / np.maximum(state["hours"], 1), 1 / (DAYS_REMEMBERED * DAY_HOURS))[:, None]
-    state["fed_in"][:, phases] = share + np.where(strange & _learned(state)[:, None], 0, rate * (feeds_in - share))
+    rows, of_day = np.arange(len(state)), hour.id % DAY_HOURS
+    by_hour = state["fed_in"]
+    about = [by_hour[rows, (of_day + beside) % DAY_HOURS] for beside in (-1, 0, 1)]
+    strange = feeds_in & (np.maximum.reduce(about) <= limits.reversed_share)
+    days_known = np.clip(state["hours"] // DAY_HOURS + 1, 1, DAYS_REMEMBERED)[:, None]
+    learned = np.where(strange & _learned(state)[:, None], 0, (feeds_in - about[1]) / days_known)
+    by_hour[rows, of_day] += learned
     suspicious: Mask = strange.any(axis=1) & _learned(state)
     return Finding(suspicious, np.fmin.reduce(watts, axis=1), nothing)
 
@@ -186,13 +188,20 @@ def dead_sensor(state: State, hour: Hour, layout: Layout, limits: Limits) -> Fin
 
 
 def clock(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
-    """The meter's time is off: rows come later, or earlier, after their event time than on its first day."""
-    first = state["hours"] <= DAY_HOURS
-    rate = 1 / np.clip(state["hours"], 1, DAY_HOURS)
-    state["delay_ms"] += np.where(first, rate * (hour.delay_ms - state["delay_ms"]), 0)
+    """The meter's time is off: rows come later, or earlier, after their event time than on its first day.
+
+    Hours that came faster than time goes are a backlog that a gateway delivers: late, but not by the meter's clock.
+    """
+    arrived = hour.id * HOUR_MS + hour.delay_ms
+    live = (arrived - state["arrived"] > HOUR_MS // 2) & (state["hours"] > 1)
+    state["arrived"] = arrived
+    first = state["live_hours"] < DAY_HOURS
+    state["live_hours"] += live & first
+    rate = 1 / np.maximum(state["live_hours"], 1)
+    state["delay_ms"] += np.where(live & first, rate * (hour.delay_ms - state["delay_ms"]), 0)
     off = hour.delay_ms - state["delay_ms"]
     limit = np.maximum(limits.clock_intervals * hour.interval_ms, 120_000)
-    return Finding((np.abs(off) > limit) & ~first, off / 1000, state["delay_ms"] / 1000)
+    return Finding((np.abs(off) > limit) & live & ~first, off / 1000, state["delay_ms"] / 1000)
 
 
 def scale_change(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:

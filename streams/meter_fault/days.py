@@ -15,7 +15,7 @@ from streams.contract import Mask, State
 DAY_HOURS, QUIET_HOURS, ENOUGH_HOURS = 24, 6, 20
 LEARNING_DAYS, DAYS_REMEMBERED = 7, 28
 ABSENT = 0.05
-"""Below this share of the usual mean nobody is there: such a day says nothing about the meter."""
+"""Below this share of the usual mean nobody is there, if the load rests at times: such a day says nothing."""
 BASE = 0.05
 """A load whose quiet hours have at least this share of the mean never rests."""
 LEAST_SIGMA = 0.1
@@ -76,11 +76,11 @@ def look(state: State, hour: Int64s, load: Float64s) -> Day:
     mean = np.where(inside, loads, 0).sum(axis=1) / np.maximum(count, 1)
     quiet = np.sort(loads, axis=1)[:, :QUIET_HOURS].mean(axis=1)
     usual, learned = state["log_mean"].copy(), state["count"] >= LEARNING_DAYS
-    here = (mean > 0) & (~learned | (mean > ABSENT * np.exp(usual[:, 0])))
+    has_base = usual[:, 1] > usual[:, 0] + np.log(BASE)
+    here = (mean > 0) & (~learned | has_base | (mean > ABSENT * np.exp(usual[:, 0])))
     usable = (count >= ENOUGH_HOURS) & here
     floor = np.where(mean > 0, BASE / 5 * mean, 1)
     both = np.where(usable[:, None], np.maximum(np.stack([mean, quiet], axis=1), floor[:, None]), np.nan)
-    has_base = usual[:, 1] > usual[:, 0] + np.log(BASE)
     return Day(np.log(both), usual, np.sqrt(state["log_variance"]), has_base, learned)
 
 

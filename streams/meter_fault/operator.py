@@ -1,64 +1,83 @@
-"""Faults as alerts: raised once a check has been suspicious for some hours on end, cleared when it no longer is."""
+"""Faults as alerts, hour by hour, and each hour's load for the comparison with the neighbours (streams/neighbours)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from schemas.alert import Alert
-from schemas.blocks import Int64s
+from schemas.blocks import HourlyLoadBlock, Int64s
 from schemas.catalogue import Quantity
+from schemas.quality import Quality
 from streams import loads, periods
-from streams.contract import Meters, Operator, Released, Result, State
+from streams.contract import MOST_ROWS, Meters, Operator, Released, Result, Rows, State
 from streams.loads import Load
-from streams.meter_fault import checks
-from streams.meter_fault.checks import Check, Finding, Hour, Layout, Limits
+from streams.meter_fault import checks, life
+from streams.meter_fault.checks import Check, Hour, Layout, Limits
+from streams.meter_fault.life import HOUR_MS, Fault, Finding, Place
 from streams.periods import Periods
 from streams.samples import Scale
 
-HOUR_MS = 3_600_000
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A kind of fault: who finds it, after how many hours it is told and taken back, and in which words."""
-
-    kind: str
-    check: Check
-    hours: int
-    calm_hours: int
-    words: str
-
-
+_LESS_LOAD = ("stuck_register", "phase_loss", "reversed_phase")
+_OFF = "a day's mean load of {measured:.4g} instead of {expected:.4g}"
 FAULTS = (
-    Fault("stuck_register", checks.stuck_register, 2, 1, "register has rested for {measured:.0f} h"),
-    Fault("phase_loss", checks.phase_loss, 1, 1, "a phase has {measured:.0f} V instead of {expected:.0f} V"),
-    Fault("reversed_phase", checks.reversed_phase, 3, 6, "a phase that never fed in shows {measured:.0f} W"),
-    Fault("dead_sensor", checks.dead_sensor, 1, 1, "a gauge has shown the same value for {measured:.0f} h"),
-    Fault("clock", checks.clock, 3, 3, "rows come {measured:.0f} s after their time instead of {expected:.0f} s"),
-    Fault("scale_change", checks.scale_change, 6, 12, "a day's mean load of {measured:.4g} instead of {expected:.4g}"),
-    Fault("sudden_drop", checks.sudden_drop, 12, 12, "a day's mean load of {measured:.4g} instead of {expected:.4g}"),
+    Fault("stuck_register", 2, 1, "register has rested for {measured:.0f} h"),
+    Fault("phase_loss", 1, 1, "a phase has {measured:.0f} V instead of {expected:.0f} V"),
+    Fault("reversed_phase", 3, 6, "a phase that never fed in shows {measured:.0f} W"),
+    Fault("dead_sensor", 1, 1, "a gauge has shown the same value for {measured:.0f} h", ("phase_loss",)),
+    Fault("clock", 3, 3, "rows come {measured:.0f} s after their time instead of {expected:.0f} s"),
+    Fault("scale_change", 6, 12, _OFF, (*_LESS_LOAD, "sudden_drop")),
+    Fault("sudden_drop", 12, 12, _OFF, (*_LESS_LOAD, "scale_change")),
 )
+_CLOCK = next(place for place, fault in enumerate(FAULTS) if fault.kind == "clock")
+CHECKS: dict[str, Check] = {
+    "stuck_register": checks.stuck_register,
+    "phase_loss": checks.phase_loss,
+    "reversed_phase": checks.reversed_phase,
+    "dead_sensor": checks.dead_sensor,
+    "clock": checks.clock,
+    "scale_change": checks.scale_change,
+    "sudden_drop": checks.sudden_drop,
+}
 
 
 class MeterFault(Operator):
     """One alert a meter, kind of fault and occurrence: raised and cleared. A new meter is learning for a week."""
 
     name = "meter_fault"
-    version = 1
+    version = 2
     takes = frozenset({"ReadingBlock"})
-    gives = frozenset({"Alert"})
+    gives = frozenset({"Alert", "HourlyLoadBlock"})
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
 
     def dtype(self, quantities: Sequence[Quantity]) -> np.dtype[Any]:
         """The open hour, what the checks have learned, and for each fault how long it has been suspicious."""
-        q, kinds = len(quantities), len(FAULTS)
-        life = [(name, "i4", (kinds,)) for name in ("suspicious_hours", "calm_hours")]
-        times = [(name, "i8", (kinds,)) for name in ("since", "raised_at")]
-        return np.dtype([("hour", periods.dtype(q)), ("load", loads.DTYPE), ("checks", checks.dtype(q)), *life, *times])
+        q, layout = len(quantities), Layout.of(tuple(quantities), None, np.zeros(len(quantities)))
+        known: list[tuple[Any, ...]] = [
+            ("ahead_since", "i8"),
+            ("hour", periods.dtype(q)),
+            ("load", loads.DTYPE),
+            ("checks", checks.dtype(q, len(layout.phases))),
+        ]
+        return np.dtype([*known, *life.fields(len(FAULTS))])
+
+    def on_arrivals(self, state: State, meters: Meters, rows: Rows) -> list[Result]:
+        """A clock that is so far ahead that its rows count for nothing (Quality.FUTURE), for an hour on end."""
+        future = (rows.quality & Quality.FUTURE) != 0
+        concerned = np.isin(rows.meter, rows.meter[future]) | (state["ahead_since"][rows.meter] > 0)
+        results: list[Result] = []
+        for i in np.flatnonzero(concerned).tolist():
+            meter, now = int(rows.meter[i]), int(rows.received_at[i])
+            since = int(state["ahead_since"][meter]) or now
+            state["ahead_since"][meter] = since if future[i] else 0
+            if future[i] and now - since >= HOUR_MS and not state["raised_at"][meter, _CLOCK]:
+                state["raised_at"][meter, _CLOCK], state["calm_hours"][meter, _CLOCK] = now, 0
+                delays = (now - int(rows.at[i])) / 1000, float(state["checks"]["delay_ms"][meter]) / 1000
+                figures, evidence = dict(zip(("measured", "expected"), delays, strict=True)), {"since": since}
+                results.append(life.alert(self.name, FAULTS[_CLOCK], _place(meters, meter), 0, now, figures, evidence))
+        return results
 
     def on_released(self, state: State, meters: Meters, released: Released) -> list[Result]:
         """Check the hours that close, a meter's one after the other."""
@@ -69,18 +88,20 @@ class MeterFault(Operator):
         results: list[Result] = []
         for nth in range(int(rank.max(initial=-1)) + 1):
             hours = closed.take(rank == nth)
-            results += self._check(state, meters, _hour(state, meters, hours, load, scale), hours.meter, layout)
+            hour = _hour(state, meters, hours, load, scale)
+            results += self._check(state, meters, hour, hours.meter, layout)
+            results += _loads(meters, hours.meter, hour, self.version)
         return results
 
-    def _check(self, state: State, meters: Meters, hour: Hour, meter: Int64s, layout: Layout) -> list[Result]:
+    def _check(self, state: State, meters: Meters, hour: Hour, meter: Int64s, layout: Layout) -> list[Alert]:
         """One hour of each of these meters."""
         known = state[meter]
         known["checks"]["hours"] += 1
-        results: list[Result] = []
+        results: list[Alert] = []
         for place, fault in enumerate(FAULTS):
-            finding = fault.check(known["checks"], hour, layout, self.limits)
-            told = _live(known, place, fault, hour, finding)
-            results += [_alert(known, meters, fault, place, finding, i, int(meter[i]), int(hour.id[i])) for i in told]
+            finding = CHECKS[fault.kind](known["checks"], hour, layout, self.limits)
+            told = life.follow(known, FAULTS, place, finding.suspicious, hour.id)
+            results += [_alert(known, meters, place, finding, i, int(meter[i]), int(hour.id[i])) for i in told]
         state[meter] = known
         return results
 
@@ -93,41 +114,43 @@ def _hour(state: State, meters: Meters, hours: Periods, load: Load | None, scale
     return Hour(hours.id, hours.delay_ms, interval_ms, hours.means(scale), hours.low, hours.high, mean)
 
 
-def _live(known: State, place: int, fault: Fault, hour: Hour, finding: Finding) -> list[int]:
-    """Count suspicious and calm hours; which meters' fault is to be raised or cleared."""
-    suspicious = finding.suspicious
-    run = np.where(suspicious, known["suspicious_hours"][:, place] + 1, 0)
-    calm = np.where(suspicious, 0, known["calm_hours"][:, place] + 1)
-    known["since"][:, place] = np.where(run == 1, hour.id * HOUR_MS, known["since"][:, place])
-    known["suspicious_hours"][:, place], known["calm_hours"][:, place] = run, calm
-    is_open = known["raised_at"][:, place] > 0
-    told: list[int] = np.flatnonzero(np.where(is_open, calm >= fault.calm_hours, run >= fault.hours)).tolist()
-    return told
-
-
-def _alert(
-    known: State, meters: Meters, fault: Fault, place: int, finding: Finding, i: int, meter: int, hour: int
-) -> Alert:
-    at, subject = (hour + 1) * HOUR_MS, meters.ids[meter]
-    raised_at = int(known["raised_at"][i, place])
+def _alert(known: State, meters: Meters, place: int, finding: Finding, i: int, meter: int, hour: int) -> Alert:
+    at, raised_at = (hour + 1) * HOUR_MS, int(known["raised_at"][i, place])
     known["raised_at"][i, place] = 0 if raised_at else at
     figures = {"measured": float(finding.measured[i]), "expected": float(finding.expected[i])}
-    name = fault.kind.replace("_", " ") + (" is over" if raised_at else "")
-    return Alert(
-        id=f"meter_fault/{subject}/{fault.kind}/{raised_at or at}",
-        number=2 if raised_at else 1,
-        kind=fault.kind,
-        severity="info" if raised_at else "warning",
-        state="cleared" if raised_at else "raised",
-        subject=subject,
-        feeder=meters.feeders[meter],
-        substation=meters.substations[meter],
-        at=at,
-        raised_at=raised_at or at,
-        summary=f"{subject}: {name}: {fault.words.format(**figures)}",
-        evidence={
-            **{name: round(value, 3) for name, value in figures.items() if np.isfinite(value)},
-            "since": int(known["since"][i, place]),
-            "hours_learned": int(known["checks"]["hours"][i]),
-        },
+    evidence = {"since": int(known["since"][i, place]), "hours_learned": int(known["checks"]["hours"][i])}
+    return life.alert(MeterFault.name, FAULTS[place], _place(meters, meter), raised_at, at, figures, evidence)
+
+
+def _place(meters: Meters, meter: int) -> Place:
+    return Place(meters.ids[meter], meters.feeders[meter], meters.substations[meter])
+
+
+def _loads(meters: Meters, meter: Int64s, hour: Hour, version: int) -> list[HourlyLoadBlock]:
+    """The known loads of meters whose substation is known, a block a substation."""
+    by_substation: dict[str, list[int]] = {}
+    for i in np.flatnonzero(~np.isnan(hour.load)).tolist():
+        substation = meters.substations[meter[i]]
+        if substation is not None:
+            by_substation.setdefault(substation, []).append(i)
+    return [
+        _block(meters, meter, hour, substation, which[i : i + MOST_ROWS], version)
+        for substation, which in by_substation.items()
+        for i in range(0, len(which), MOST_ROWS)
+    ]
+
+
+def _block(
+    meters: Meters, meter: Int64s, hour: Hour, substation: str, which: list[int], version: int
+) -> HourlyLoadBlock:
+    rows = meter[which].tolist()
+    return HourlyLoadBlock(
+        operator_version=version,
+        substation=substation,
+        profile=meters.profile,
+        meters=[meters.ids[row] for row in rows],
+        feeders=[meters.feeders[row] for row in rows],
+        row_meter=np.arange(len(rows), dtype=np.int32),
+        start=hour.id[which] * HOUR_MS,
+        load=hour.load[which],
     )

@@ -6,6 +6,7 @@ log.jsonl is the input partition, a record a line:
     {"beat": "2024-01-01T00:00:01Z"}                                          a beat of the meters' source
     {"partition": 0, "feeder": "F1", "start": "...", "meters": 2, "energy_wh": 9} what one partition says of a load;
                                                                               feeder null: of the substation's infeed
+    {"hour": "...", "loads": {"m1": 300, "m2": -50}}                          the mean loads of meters in that hour
     {"grid": [{"node_id": "T1", "parent_id": "F1", "kind": "transformer"}], "at": "..."}  the grid of S1 as published
     {"planned": "T1", "start": "...", "end": "...", "at": "..."}              its calendar
     {"heard": ["m1", "m2"], "at": "...", "source": "metering/0/x"}            metering heard these meters
@@ -43,6 +44,7 @@ from tests.streams_log import (
     feed,
     grid_blocks,
     heard,
+    hourly_loads,
     partial_loads,
     shard,
 )
@@ -77,6 +79,8 @@ def records(line: dict[str, Any]) -> Iterator[Input]:
         energy_steps = round(line["energy_wh"] * STEPS_PER_WATT_HOUR)
         part = PartialLoad(line["partition"], "S1", line["feeder"], ms(line["start"]), line["meters"], energy_steps)
         yield from partial_loads([part])
+    elif "hour" in line:
+        yield hourly_loads([(meter, ms(line["hour"]), float(load)) for meter, load in line["loads"].items()])
     elif "event" in line:
         yield events([(line["meter"], ms(line["at"]), line["event"])])
     else:

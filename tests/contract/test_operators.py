@@ -13,6 +13,7 @@ from schemas.blocks import (
     EventBlock,
     GridBlock,
     HeardBlock,
+    HourlyLoadBlock,
     PartialLoadBlock,
     PlannedWorkBlock,
     ReadingBlock,
@@ -36,6 +37,7 @@ from tests.streams_log import (
     feed,
     grid_blocks,
     heard,
+    hourly_loads,
     partial_loads,
     shard,
 )
@@ -141,6 +143,18 @@ def loads(count: int) -> dict[int, list[PartialLoad]]:
     return by_step
 
 
+def hours(step: int) -> list[tuple[str, int, float]]:
+    """An hour of six homes with roofs under one sun; the roof of one falls silent on the fifth day, another is late."""
+    rng = random.Random(step)
+    sun = max(0.0, 1 - abs(step % 24 - 12) / 5)
+    found = []
+    for i in range(6):
+        given = 0.0 if i == 1 and step >= 96 else 3_000 * sun
+        start = BEGIN + (step - (i == 2 and step % 5 == 0)) * 3_600_000
+        found.append((f"roof-{i}", start, rng.randint(300, 600) - given))
+    return found
+
+
 def paced(operator: Operator, row: Row) -> Row:
     """The row as slow as the operator needs it."""
     pace = PACE.get(operator.name, 1)
@@ -163,6 +177,9 @@ def log(operator: Operator, rows: Sequence[Sequence[Row]], cut: int = 10_000) ->
         elif "PartialLoadBlock" in operator.takes:
             parts = grown.get(step, [])
             records += [piece for i in range(0, len(parts), cut) for piece in partial_loads(parts[i : i + cut])]
+        elif "HourlyLoadBlock" in operator.takes:
+            told = hours(step)
+            records += [hourly_loads(told[i : i + cut]) for i in range(0, len(told), cut)]
         else:
             records += [block(found[i : i + cut]) for i in range(0, len(found), cut)]
         records += beats(BEGIN + step * INTERVAL_MS, 10, INTERVAL_MS // 10)
@@ -219,7 +236,7 @@ def test_repeated_rows_change_nothing(operator: Operator) -> None:
     once = run(operator, log(operator, rows))
     repeated = [list(now) + [row for row in before if row.meter != METERS[0]] for before, now in pairwise([[], *rows])]
     records = log(operator, repeated)
-    news = EventBlock | PartialLoadBlock | GridBlock | PlannedWorkBlock
+    news = EventBlock | PartialLoadBlock | HourlyLoadBlock | GridBlock | PlannedWorkBlock
     twice = [again for record in records for again in ([record, record] if isinstance(record, news) else [record])]
     assert run(operator, twice) == once
 
@@ -262,7 +279,7 @@ def test_state_is_bounded_on_a_tenfold_stream(operator: Operator) -> None:
     def size(count: int) -> int:
         now = shard({operator.name: operator})
         assert list(feed(now, log(operator, steps(8, count)))) is not None
-        tables = (*now.tables.values(), now.loads.table, now.parts)
+        tables = (*now.tables.values(), now.loads.table, now.parts, now.hourly)
         columns = [table.column(name) for table in tables for name in table.columns]
         wholes = [value for whole in now.wholes.values() for value in whole.saved().values()]
         return sum(column.nbytes for column in (*columns, *wholes) if isinstance(column, np.ndarray))

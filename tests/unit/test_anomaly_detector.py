@@ -1,5 +1,6 @@
 """Properties of the anomaly detector, and that river's interface gives what the operator's gives."""
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,7 @@ def test_river_scores_as_the_operator_does() -> None:
     values = households(300, 1, 7)
     model, scores = UnusualLoad(), []
     for t, row in enumerate(values[:, 0]):
-        x = {"at": BEGIN + t * QUARTER_MS, "value": row}
+        x: dict[Hashable, Any] = {"at": BEGIN + t * QUARTER_MS, "value": row}
         scores.append(model.score_one(x))
         model.learn_one(x)
         model.learn_one({"at": BEGIN + t * QUARTER_MS + 1, "value": float("nan")})
@@ -119,3 +120,17 @@ def test_river_clones_it_untaught() -> None:
 @pytest.mark.parametrize("value", [0.0, 1e-300, 1e150, -1e150])
 def test_extreme_levels_do_not_break_it(value: float) -> None:
     assert np.isfinite(run(np.full((150, 1), value))).all()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_band_holds_98_of_100_values_whatever_their_law(seed: int) -> None:
+    values = households(96 * 40, 8, seed)
+    values[:, 4:] = np.random.default_rng(seed).gamma(0.3, 400, (96 * 40, 4))
+    state, inside = np.zeros(8, DTYPE), []
+    for t, row in enumerate(values):
+        judged = detector.judge(state, np.full(8, BEGIN + t * QUARTER_MS), row)
+        assert (judged.low <= judged.expected).all() and (judged.expected <= judged.high).all()
+        inside.append((judged.low <= row) & (row <= judged.high))
+    share = np.mean(inside[LEARNING:], axis=0)
+    assert share.mean() == pytest.approx(0.98, abs=0.01)
+    assert ((share > 0.965) & (share < 0.995)).all()

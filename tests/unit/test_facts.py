@@ -12,6 +12,7 @@ from flexmeter.facts import alert_fact, facts_about
 from schemas.alert import Alert
 from schemas.blocks import (
     AggregateBlock,
+    AnomalyScoreBlock,
     Beat,
     DeadLetter,
     EventBlock,
@@ -125,6 +126,25 @@ SAID: list[tuple[Record | Alert, list[str]]] = [
         ],
     ),
     (
+        AnomalyScoreBlock(
+            operator_version=2,
+            unit="W",
+            meters=["m2"],
+            row_meter=np.zeros(1, np.int32),
+            start=np.array([T]),
+            end=np.array([T + 900_000]),
+            load=np.array([5_000.0]),
+            expected=np.array([512.25]),
+            low=np.array([420.0]),
+            high=np.array([700.0]),
+            rarity_decades=np.array([12.34]),
+            state=["alerted"],
+        ),
+        [
+            "2026-11-24 08:00:00.000Z  score        alerted: 5000 W, expected 512.2 (420 to 700), rarity 12.3 decades",
+        ],
+    ),
+    (
         RecomputeRequestBlock(["m2"], ["water"], np.zeros(1, np.int32), np.array([T]), np.array([T + 3_600_000])),
         [
             "2026-11-24 08:00:00.000Z  recompute    late readings: the time to 2026-11-24 09:00:00.000Z "
@@ -169,7 +189,7 @@ def test_a_meter_is_sought_in_its_own_partition_and_wherever_others_cut() -> Non
     topology = load_topology("topology.yaml", {})
     places = {(topic.name, partition) for topic, partition in places_of("m1", topology)}
     own = partition_of("m1", 4)
-    by_meter = ("meter.readings", "meter.aggregates", "meter.presence", "recompute.requests")
+    by_meter = ("meter.readings", "meter.aggregates", "meter.presence", "meter.scores", "recompute.requests")
     assert {place for place in places if place[0] in by_meter} == {(name, own) for name in by_meter}
     elsewhere = {(name, number) for name in ("grid.evidence", "alerts", "dead.letters") for number in range(4)}
     assert {place for place in places if place[0] not in by_meter} == elsewhere

@@ -1,5 +1,7 @@
 """Operators of meters, of parts of loads and of the whole partition in one stream."""
 
+import json
+
 import numpy as np
 
 from schemas.blocks import Beat, EventBlock, PartialLoadBlock, Record
@@ -8,9 +10,9 @@ from streams.outage.tree import Node
 from streams.registry import OPERATORS
 from streams.shard import Shard
 from streams.snapshot import freeze, thaw
-from tests.streams_log import BEGIN, SOURCE, events, grid_blocks
+from tests.streams_log import BEGIN, PROFILE, SOURCE, events, feed, grid_blocks, hourly_loads, shard
 
-NAMES = ("last_gasp", "outage", "substation_balance")
+NAMES = ("last_gasp", "outage", "substation_balance", "neighbours")
 
 
 def grid() -> Shard:
@@ -30,7 +32,8 @@ def log() -> list[Record]:
 
 
 def told_one_by_one(gasps: list[EventBlock], beats: list[Beat]) -> list[Record]:
-    return [record for i in range(20) for record in (gasps[i], part(i), beats[i])]
+    hours = [hourly_loads([(f"m{j}", BEGIN + i * 3_600_000, 100.0 + j) for j in range(3)]) for i in range(20)]
+    return [record for i in range(20) for record in (gasps[i], part(i), hours[i], beats[i])]
 
 
 def told(shard: Shard, records: list[Record]) -> list[str]:
@@ -49,3 +52,22 @@ def test_saved_and_loaded_between_any_two_records_of_both_kinds() -> None:
             saved, shard = freeze(shard), grid()
             thaw(saved, shard)
     assert found == whole
+
+
+def test_what_is_known_of_a_meter_beside_its_neighbours_can_be_told() -> None:
+    now = shard({"neighbours": OPERATORS["neighbours"]})
+    list(
+        feed(
+            now,
+            [
+                hourly_loads([("m1", BEGIN, -250.0), ("m2", BEGIN, 100.0)]),
+                Beat(SOURCE, BEGIN),
+                Beat(SOURCE, BEGIN + 2_000),
+            ],
+        )
+    )
+    (told,) = now.describe("m1")
+    assert (told["profile"], told["substation"]) == (PROFILE, "S1")
+    assert told["neighbours"]["load"] == -250.0 and told["neighbours"]["hour"] == BEGIN // 3_600_000
+    assert json.dumps(told)
+    assert now.describe("m") == []

@@ -5,11 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.meter_faults import ALIKE, FAULTY_DAYS, IN_ORDER_DAYS, Case, alerts, limits
-from bench.meter_faults_data import DAY_MS, INJECTIONS, Home
+from bench.meter_faults_data import DAY_MS, INJECTIONS, Home, Magnitudes
+from bench.meter_faults_run import ALIKE, FAULTY_DAYS, IN_ORDER_DAYS, Case, alerts, limits
+from schemas.alert import Alert
 from schemas.blocks import Float64s
+from schemas.quality import Quality
 from streams.meter_fault import MeterFault
 from streams.meter_fault.checks import Limits
+from tests.streams_log import BEGIN as LOG_BEGIN
+from tests.streams_log import Input, Row, beats, block, feed, shard
 
 INTERVAL_MS = 1_800_000
 BEGIN = 1_700_000_000_000 // DAY_MS * DAY_MS
@@ -35,11 +39,19 @@ def kinds(home: Home) -> list[str]:
 
 @pytest.mark.parametrize("kind", INJECTIONS)
 def test_a_fault_is_found_and_not_before(kind: str) -> None:
-    faulty = INJECTIONS[kind][0](household(), START, np.random.default_rng(5))
+    faulty = INJECTIONS[kind][0](household(), START, np.random.default_rng(5), Magnitudes())
     found = alerts(MeterFault(), [faulty])[0]
     assert ALIKE.get(kind, {kind}) & {alert.kind for alert in found}
     assert min(alert.at for alert in found) > START
     assert Case(kind, faulty, START).found_after_h([alert.at for alert in found]) is not None
+
+
+@pytest.mark.parametrize("factor", [1_000, 100, 3, 1 / 3, 1 / 100, 1 / 1_000])
+def test_a_wrong_multiplier_is_found_whatever_it_is(factor: float) -> None:
+    faulty = INJECTIONS["scale_change"][0](
+        household(), START, np.random.default_rng(5), Magnitudes(multipliers=(factor,))
+    )
+    assert ALIKE["scale_change"] & set(kinds(faulty))
 
 
 def test_nothing_wrong_says_nothing() -> None:
@@ -74,6 +86,30 @@ def test_feeding_in_is_no_fault_where_it_is_usual() -> None:
     assert "reversed_phase" not in kinds(replace(home, values=values))
 
 
+def test_a_roof_hides_no_reversed_phase_and_longer_days_are_none() -> None:
+    """The sun gives from a later hour to an earlier one each week; then everything changes its sign."""
+    home = household(days=70)
+    hour, day = (home.at // 3_600_000) % 24, (home.at - BEGIN) // DAY_MS
+    values = home.values.copy()
+    values[:, 0] -= np.where(np.abs(hour - 12) <= 3 + day // 20, 1_500, 0)
+    assert "reversed_phase" not in kinds(replace(home, values=values))
+    after = home.at > BEGIN + 60 * DAY_MS
+    values[after, 0] *= -1
+    raised = [a for a in alerts(MeterFault(), [replace(home, values=values)])[0] if a.kind == "reversed_phase"]
+    assert raised and BEGIN + 60 * DAY_MS < raised[0].at <= BEGIN + 61 * DAY_MS
+
+
+def test_a_phase_that_never_had_voltage_is_not_lost() -> None:
+    log: list[Input] = []
+    for step in range(600):
+        at = LOG_BEGIN + step * 30_000
+        lost = 0.0 if step >= 300 else 231.0
+        values = (1_000.0 + step, 0.0, 100.0, 0.0, 0.0, 230.0 + step % 2, lost, 0.0)
+        log += [block([Row("m1", at, at, values, 0, 30_000)]), *beats(at, 30)]
+    alerts = [r for r in feed(shard({"meter_fault": MeterFault()}), log) if isinstance(r, Alert)]
+    assert [(alert.kind, alert.at) for alert in alerts] == [("phase_loss", LOG_BEGIN + 4 * 3_600_000)]
+
+
 def test_a_learning_meter_is_not_judged_by_its_days() -> None:
     home = household(days=6)
     values = home.values.copy()
@@ -91,3 +127,27 @@ def _held(register: Float64s, stuck: np.ndarray) -> Float64s:  # type: ignore[ty
     """The register, standing still where told, and going on from there."""
     rises = np.diff(register, prepend=register[0])
     return np.asarray(register[0] + np.cumsum(np.where(stuck, 0, rises)))
+
+
+@pytest.mark.parametrize("from_day", [0, IN_ORDER_DAYS])
+def test_a_backlog_is_no_wrong_clock(from_day: int) -> None:
+    """A gateway that was away delivers five days at once; the meter's clock was right all the time."""
+    home = household()
+    from_, until = (BEGIN + day * DAY_MS for day in (from_day, from_day + 5))
+    away = (home.at >= from_) & (home.at < until)
+    late = replace(home, received_at=np.where(away, until + home.at // 1_000_000, home.received_at))
+    assert kinds(late) == []
+
+
+def test_a_clock_far_ahead_is_told_though_its_rows_count_for_nothing_and_cleared_when_it_is_right() -> None:
+    log: list[Input] = []
+    for step in range(120 * 12):
+        received_at = LOG_BEGIN + step * 30_000
+        ahead = 240 <= step < 600
+        values = (1_000.0 + step, 0.0, 100.0, 0.0, 0.0, 230.0, 231.0 + step % 2, 229.0)
+        at, quality = received_at + 7_200_000 * ahead, int(Quality.FUTURE) * ahead
+        log += [block([Row("m1", at, received_at, values, quality, 30_000)]), *beats(received_at, 30)]
+    alerts = [r for r in feed(shard({"meter_fault": MeterFault()}), log) if isinstance(r, Alert) and r.kind == "clock"]
+    assert [(alert.number, alert.state) for alert in alerts] == [(1, "raised"), (2, "cleared")]
+    assert alerts[0].at == LOG_BEGIN + (240 + 120) * 30_000
+    assert alerts[0].evidence["measured"] == -7_200

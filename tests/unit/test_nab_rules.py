@@ -2,8 +2,9 @@
 
 import json
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,3 +143,70 @@ def test_scores_on_recorded_files_look_at_nothing_ahead() -> None:
     changed = [Series(one.name, one.at, np.append(one.value[:-1], 1e9), one.windows) for one in corpus]
     for score, again in zip(ours, nab_detectors.product(changed), strict=True):
         assert np.array_equal(score[:-1], again[:-1])
+
+
+def untidy(folder: Path) -> Path:
+    """A corpus such as others keep: times in several forms, gaps, empty files, files without labels, and labels without
+    rows.
+    """
+    rng, begin = np.random.default_rng(3), datetime(2024, 5, 1, tzinfo=UTC)
+    times = [begin + timedelta(minutes=10 * i) for i in range(900)]
+    values = 50 + 10 * np.sin(np.arange(900) / 23) + rng.normal(0, 1, 900)
+    values[600:620] = 400
+    written = {
+        "a/zulu.csv": [f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in times],
+        "a/offset.csv": [time.astimezone(timezone(timedelta(hours=5))).isoformat() for time in times],
+        "b/epoch.csv": [str(int(time.timestamp())) for time in times],
+        "b/unlabelled.csv": [f"{time:%Y-%m-%d %H:%M:%S.%f}" for time in times],
+        "top.csv": [f"{time:%Y-%m-%d %H:%M}" for time in times],
+    }
+    for name, column in written.items():
+        path = folder / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cells = ["" if name == "b/epoch.csv" and i % 50 == 7 else f"{v:.3f}" for i, v in enumerate(values)]
+        rows = [f"{i},{time},{cell}\n" for i, (time, cell) in enumerate(zip(column, cells, strict=True))]
+        path.write_text("".join(["\ufeffrow,timestamp,value\n", *rows, "\n"]), encoding="utf-8")
+    (folder / "data" / "b" / "empty.csv").write_text("")
+    (folder / "data" / "b" / "header.csv").write_text("timestamp,value\n")
+    window = [["2024-05-05 03:00:00.000000", "2024-05-05 08:00:00.000000"]]
+    nowhere = [["1999-01-01 00:00:00", "1999-01-02 00:00:00"]]
+    labels = {name: window for name in written if name != "b/unlabelled.csv"}
+    labels |= {"b/empty.csv": [], "b/header.csv": nowhere, "a/offset.csv": [*nowhere, *window]}
+    (folder / "labels").mkdir()
+    (folder / "labels" / "combined_windows.json").write_text(json.dumps(labels))
+    return folder
+
+
+def test_an_untidy_corpus_is_scored_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(nab, "report", lambda name, result, packages: told.append((name, result)))
+    corpus = {one.name: one for one in load_corpus(untidy(tmp_path / "mine"))}
+    empty = {"b/empty.csv", "b/header.csv"}
+    assert {name: len(one.at) for name, one in corpus.items()} == {name: 900 * (name not in empty) for name in corpus}
+    assert len({tuple(one.at.tolist()) for one in corpus.values() if len(one.at)}) == 1, "all forms are one time"
+    assert {one.windows for one in corpus.values()} == {(), ((594, 624),)}
+    assert np.isnan(corpus["b/epoch.csv"].value).sum() == 18
+    assert nab.main(["--corpus", str(tmp_path / "mine")]) == 0
+    ((name, result),) = told
+    assert name == "nab-mine"
+    assert (result["files"], result["rows"], result["published"]) == (7, 4_500, {})
+    standard = result["scores"]["flexmeter"]["standard"]
+    assert standard["in_sample"] > 50 > result["scores"]["null"]["standard"]["in_sample"]
+    assert json.dumps(result, allow_nan=False)
+    assert "4,500 rows and 4 windows in 7 files" in capsys.readouterr().out
+
+
+def test_what_is_no_corpus_is_told_and_scored_not_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert nab.main(["--corpus", str(tmp_path)]) == 2
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "x.csv").write_text("timestamp,value\nnoon,1\n")
+    assert nab.main(["--corpus", str(tmp_path)]) == 2
+    assert "x.csv" in capsys.readouterr().err
+
+
+def test_one_folder_alone_has_no_score_left_out_and_no_window_no_score() -> None:
+    alone = {"a": steps(series("a/x.csv", 400, (200, 219)), np.zeros(400), STANDARD)}
+    assert np.isnan(left_out(alone))
+    assert np.isnan(in_sample({"a": steps(series("a/x.csv", 400), np.zeros(400), STANDARD)})[0])

@@ -37,10 +37,12 @@ PUBLISHED = {
     14: ("ApplianceEventBlock", "c0eebc4223da8dec"),
     15: ("ApplianceEnergyBlock", "16cc7ed0519c1d78"),
     16: ("TelegramCounter", "d5c0cc82754447c6"),
+    17: ("AnomalyScoreBlock", "8eba6fc217b878d8"),
     18: ("HeardBlock", "c9264cd9d55deee9"),
     19: ("GridBlock", "179e4c8f890da61b"),
     20: ("PlannedWorkBlock", "8f83a6e5921f2be5"),
     21: ("ReliabilityBlock", "399b518f3bea3de9"),
+    24: ("HourlyLoadBlock", "2fd6a0b8ac84e992"),
     25: ("AlertMark", "f40cb8468c3ab778"),
     26: ("AlertDelivery", "849da2614aa2a0f7"),
 }

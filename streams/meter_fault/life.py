@@ -1,0 +1,92 @@
+"""The life of a fault's alert: raised once a check has been suspicious for some hours on end, cleared when it no longer
+is, and not told while another fault of the meter is open that explains it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from schemas.alert import Alert
+from schemas.blocks import Float64s, Int64s
+from streams.contract import Mask, State
+
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A kind of fault: after how many hours it is told and taken back, and in which words.
+
+    While one of `because` is open, which explains it, it is not told.
+    """
+
+    kind: str
+    hours: int
+    calm_hours: int
+    words: str
+    because: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Of one check: which of n meters are suspicious, what was measured and what was expected."""
+
+    suspicious: Mask
+    measured: Float64s
+    expected: Float64s
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A meter, and where it hangs."""
+
+    id: str
+    feeder: str | None
+    substation: str | None
+
+
+def fields(kinds: int) -> list[tuple[Any, ...]]:
+    """What must be kept of a meter for so many kinds of fault."""
+    runs = [(name, "i4", (kinds,)) for name in ("suspicious_hours", "calm_hours")]
+    return [*runs, *((name, "i8", (kinds,)) for name in ("since", "raised_at"))]
+
+
+def follow(known: State, faults: Sequence[Fault], place: int, suspicious: Mask, hour: Int64s) -> list[int]:
+    """Count suspicious and calm hours; of which meters the fault is to be raised or cleared.
+
+    `known` (n,) has the `fields`, and is changed in place; `hour` is the hour of each meter, (n,), since 1970.
+    """
+    fault = faults[place]
+    run = np.where(suspicious, known["suspicious_hours"][:, place] + 1, 0)
+    calm = np.where(suspicious, 0, known["calm_hours"][:, place] + 1)
+    known["since"][:, place] = np.where(run == 1, hour * HOUR_MS, known["since"][:, place])
+    known["suspicious_hours"][:, place], known["calm_hours"][:, place] = run, calm
+    because = [i for i, cause in enumerate(faults) if cause.kind in fault.because]
+    explained = (known["raised_at"][:, because] > 0).any(axis=1)
+    is_open = known["raised_at"][:, place] > 0
+    told = np.flatnonzero(np.where(is_open, calm >= fault.calm_hours, (run >= fault.hours) & ~explained))
+    which: list[int] = told.tolist()
+    return which
+
+
+def alert(
+    operator: str, fault: Fault, of: Place, raised_at: int, at: int, figures: dict[str, float], evidence: dict[str, Any]
+) -> Alert:
+    """The next version of a fault's alert: the one that clears it if it was raised (`raised_at` > 0), at `at`."""
+    name = fault.kind.replace("_", " ") + (" is over" if raised_at else "")
+    return Alert(
+        id=f"{operator}/{of.id}/{fault.kind}/{raised_at or at}",
+        number=2 if raised_at else 1,
+        kind=fault.kind,
+        severity="info" if raised_at else "warning",
+        state="cleared" if raised_at else "raised",
+        subject=of.id,
+        feeder=of.feeder,
+        substation=of.substation,
+        at=at,
+        raised_at=raised_at or at,
+        summary=f"{of.id}: {name}: {fault.words.format(**figures)}",
+        evidence={**{name: round(value, 3) for name, value in figures.items() if np.isfinite(value)}, **evidence},
+    )

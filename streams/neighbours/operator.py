@@ -1,0 +1,95 @@
+"""What is odd beside the neighbours, as alerts.
+
+A group is the meters of one profile under one substation. Its hour is compared when the first row of a later one comes;
+what comes for an hour that is over is not compared any more. That rests on the order of the log alone, not on turns.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from schemas.alert import Alert
+from schemas.blocks import Int64s
+from streams.contract import HourlyLoads, Mask, Operator, State
+from streams.meter_fault import life
+from streams.meter_fault.life import HOUR_MS, Fault, Finding, Place
+from streams.neighbours import compare
+from streams.neighbours.compare import Limits
+
+FAULTS = (
+    Fault("tamper_pattern", 12, 12, "a day's mean load of {measured:.4g}, {expected:.4g} by own days and neighbours"),
+    Fault("pv_silent", 3, 2, "{measured:.0f} W fed in where the neighbours' roofs let expect {expected:.0f} W"),
+)
+_TAMPER, _PV = range(len(FAULTS))
+
+
+class Neighbours(Operator):
+    """One alert a meter, kind and occurrence: raised and cleared. A meter's first week is only learned."""
+
+    name = "neighbours"
+    version = 1
+    takes = frozenset({"HourlyLoadBlock"})
+    gives = frozenset({"Alert"})
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+
+    def hourly_dtype(self) -> np.dtype[Any]:
+        """The hour that is still open and its load, what was learned, and for each kind how long it has been odd."""
+        known: list[tuple[Any, ...]] = [("hour", "i8"), ("load", "f8"), ("known", compare.DTYPE)]
+        return np.dtype([*known, *life.fields(len(FAULTS))])
+
+    def on_hourly_loads(self, state: State, loads: HourlyLoads) -> list[Alert]:
+        """Put the loads in their places, hour by hour; compare a group's hour when it is over."""
+        groups = _groups(loads)
+        open_hour = {key: int(state["hour"][rows].max()) for key, rows in groups.items()}
+        by_hour: dict[int, list[int]] = {}
+        for i, (meter, hour) in enumerate(zip(loads.meter.tolist(), loads.hour.tolist(), strict=True)):
+            key = loads.group(meter)
+            if hour >= open_hour[key]:
+                open_hour[key] = hour
+                by_hour.setdefault(hour, []).append(i)
+        alerts: list[Alert] = []
+        for hour, which in sorted(by_hour.items()):
+            meter = loads.meter[which]
+            for key in dict.fromkeys(loads.group(row) for row in meter.tolist()):
+                before = int(state["hour"][groups[key]].max())
+                if 0 < before < hour:
+                    alerts += self._compare(state, loads, groups[key], before)
+            state["hour"][meter], state["load"][meter] = hour, loads.load[which]
+        return alerts
+
+    def _compare(self, state: State, loads: HourlyLoads, group: Int64s, hour: int) -> list[Alert]:
+        """The hour of those meters of the group that have told it."""
+        meter = group[state["hour"][group] == hour]
+        known, hours = state[meter], np.full(len(meter), hour)
+        dropped = compare.drop(known["known"], hours, known["load"], self.limits)
+        silent, bright = compare.silent_roof(known["known"], known["load"], self.limits)
+        alerts = self._tell(known, loads, meter, _TAMPER, dropped, np.ones(len(meter), np.bool_), hour)
+        alerts += self._tell(known, loads, meter, _PV, silent, bright, hour)
+        state[meter] = known
+        return alerts
+
+    def _tell(
+        self, known: State, loads: HourlyLoads, meter: Int64s, place: int, finding: Finding, judged: Mask, hour: int
+    ) -> list[Alert]:
+        """Of those meters whose hour could be judged."""
+        which = np.flatnonzero(judged)
+        some, alerts = known[which], []
+        for i in life.follow(some, FAULTS, place, finding.suspicious[which], np.full(len(which), hour)):
+            at, raised_at, row = (hour + 1) * HOUR_MS, int(some["raised_at"][i, place]), int(meter[which[i]])
+            some["raised_at"][i, place] = 0 if raised_at else at
+            figures = {"measured": float(finding.measured[which[i]]), "expected": float(finding.expected[which[i]])}
+            evidence = {"since": int(some["since"][i, place]), "neighbours": len(meter) - 1}
+            of = Place(loads.id(row), loads.feeders[row], loads.substations[row])
+            alerts.append(life.alert(self.name, FAULTS[place], of, raised_at, at, figures, evidence))
+        known[which] = some
+        return alerts
+
+
+def _groups(loads: HourlyLoads) -> dict[str, Int64s]:
+    """Rows of the meters of each group."""
+    found: dict[str, list[int]] = {}
+    for row in range(len(loads.ids)):
+        found.setdefault(loads.group(row), []).append(row)
+    return {key: np.array(rows, np.int64) for key, rows in found.items()}
