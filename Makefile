@@ -2,15 +2,15 @@
 PYTHON ?= python3
 FLEXMETER_RUN ?= .run
 VENV := .venv/bin/python
-export PYTHON FLEXMETER_RUN FOR KILLS KAFKA_PORT MQTT_PORT PAGE_PORT NAME
+export PYTHON FLEXMETER_RUN FOR KILLS SOURCES KAFKA_PORT MQTT_PORT PAGE_PORT AMQP_PORT HTTP_PORT COAP_PORT NAME
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint proof faults conformance fuzz bench bench-engine soak accuracy doctor clean install install-tests
+.PHONY: help run test lint proof faults dashboards screenshots conformance fuzz bench bench-engine soak accuracy doctor clean install install-tests
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-run: install ## everything on this machine, shown live; Ctrl-C ends it (FOR=60: ends by itself after 60 s)
+run: install ## everything on this machine, shown live; Ctrl-C ends it (FOR=60: ends by itself; SOURCES=mqtt: less of it)
 	@exec setpriv --pdeathsig TERM $(VENV) -m flexmeter run
 
 test: install-tests lint ## all tests, on real Kafka, mosquitto, chdb and clickhouse-server
@@ -20,6 +20,7 @@ lint: install-tests ## style, types, and who may import whom
 	$(VENV) -m ruff format --check
 	$(VENV) -m ruff check
 	$(VENV) -m mypy
+	node flexmeter/page/node_modules/prettier/bin/prettier.cjs --log-level warn --check flexmeter/page/js flexmeter/page/index.html tests/page
 	$(VENV) -c 'from importlinter.cli import lint_imports_command as lint; lint()'
 
 proof: install ## a week of recorded readings through everything, compared with independent arithmetic (KILLS=1: while parts die)
@@ -27,6 +28,12 @@ proof: install ## a week of recorded readings through everything, compared with 
 
 faults: install ## workers and Kafka killed, paused, torn and cut off under load: all results as if nothing had happened
 	$(VENV) -m bench.faults
+
+dashboards: install-tests ## write what Grafana and the local page are given, from dashboards/*.py
+	$(VENV) -m dashboards
+
+screenshots: install-tests ## pictures of the local page, into docs/images; look at them before they are committed
+	$(VENV) -m tests.screenshots
 
 conformance: install-tests ## every decoder on the published telegrams of FLEXMETER_DATA
 	$(VENV) -m bench.conformance
@@ -40,6 +47,8 @@ bench: install-tests ## how fast the parts that must be fast are
 	$(VENV) -m bench.amqp
 	$(VENV) -m bench.http
 	$(VENV) -m bench.coap
+	$(VENV) -m bench.last_gasp
+	$(VENV) -m bench.overload
 	$(VENV) -m bench.sink
 	$(VENV) -m bench.router
 	$(VENV) -m bench.sink_away --minutes $(or $(MINUTES),1)

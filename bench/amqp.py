@@ -26,8 +26,8 @@ from flexmeter.local.rabbitmq import rabbitmq
 from flexmeter.local.roles import Place
 from schemas.topology import load_topology
 
-BRIDGE, QUEUE, BARE = "amqp_nilm", "flexmeter", "bare"
-TOPOLOGY = Path("examples/topology-all.yaml")
+BRIDGE, QUEUE, BARE = "amqp_turin", "flexmeter", "bare"
+TOPOLOGY = Path("topology.yaml")
 
 
 def publish(port: int, first: int, count: int) -> None:

@@ -110,7 +110,7 @@ def _cpu_s(process: "Popen[bytes]") -> float:
 def write_topology(folder: Path, port: int) -> Path:
     """The repository's, with a CoAP bridge in the place of its own."""
     document = yaml.safe_load(Path("topology.yaml").read_text("utf-8"))
-    (bridge,) = document["bridges"].values()
+    bridge = document["bridges"]["mqtt_malmo"]
     subscribe = ["meters/{profile}/{meter}/reading"]
     bridge |= {"protocol": "coap", "url": f"coap://{HOST}:{port}", "subscribe": subscribe, "anonymous": True}
     document["bridges"] = {BRIDGE: {**bridge, "options": {}}}

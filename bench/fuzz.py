@@ -1,8 +1,9 @@
 """Every decoder of the registry on broken and invented telegrams: `python -m bench.fuzz`, `make fuzz MINUTES=10`.
 
-Each protocol has a process of its own and an equal share of the time (bench/fuzz_worker.py). First its seeds are fed as
-they are, those with a checksum also cut short at every length and with every bit flipped, for a third of the time at
-most; then some blown up to 900 kB at most; then whatever leads to new code, or chance alone where there is no atheris.
+Each protocol has a process of its own and an equal share of the time (bench/fuzz_worker.py), as many at once as there
+are cores. First its seeds are fed as they are, those with a checksum also cut short at every length and with every bit
+flipped, for a third of the time at most; then some blown up to 900 kB at most; then whatever leads to new code, or
+chance alone where there is no atheris.
 
 Findings: anything raised but Rejected; an input over 100 ms of CPU; a damaged telegram that is taken and says something
 else; memory that keeps growing; a process that dies or hangs. Exit code 1 for any.
@@ -13,6 +14,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,7 +38,9 @@ _PATIENCE_S = 120.0
 def main(minutes: float, seed: int, data: Path, results: Path, protocols: tuple[str, ...]) -> None:
     """Fuzz the decoders of PROTOCOLS, all of them unless told."""
     names = protocols or tuple(targets(data))
-    found = [under_fire(name, minutes * 60 / len(names), seed, data) for name in names]
+    at_once = min(len(os.sched_getaffinity(0)), len(names))
+    with ThreadPoolExecutor(at_once) as workers:
+        found = list(workers.map(lambda name: under_fire(name, minutes * 60 * at_once / len(names), seed, data), names))
     for line in table(found):
         click.echo(line)
     faults = [fault for one in found for fault in findings(one)]

@@ -90,8 +90,18 @@ _SCALARS = (None, True, 0, -1, 1.5, 1e308, -1e-308, 2**63 - 1, 2**28, 1.7e9, "",
 _LABELS = ("n", "bn", "v", "vs", "vb", "vd", "t", "bt", "u", "bu", "s", "bs", "bv", "bver", "x_", "time", "id", "L1")
 
 
+_DEEPEST = 200
+"""orjson writes no deeper documents than 254."""
+_LARGEST = 2**63
+
+
 def reshaped(document: Any, chance: random.Random) -> Any:
-    """A document of lists, objects and scalars with one to three of its values changed, moved, repeated or removed."""
+    """A document of lists, objects and scalars with one to three of its values changed, moved, repeated or removed.
+
+    Raises:
+        ValueError: it is deeper than can be written.
+
+    """
     for _ in range(chance.randint(1, 3)):
         places = list(_places(document))
         if places:
@@ -99,12 +109,14 @@ def reshaped(document: Any, chance: random.Random) -> Any:
     return document
 
 
-def _places(node: Any) -> Iterator[tuple[Any, Any]]:
+def _places(node: Any, depth: int = 0) -> Iterator[tuple[Any, Any]]:
     """Every (container, key) below a node."""
+    if depth > _DEEPEST:
+        raise ValueError(f"deeper than {_DEEPEST}")
     items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for key, child in items:
         yield node, key
-        yield from _places(child)
+        yield from _places(child, depth + 1)
 
 
 def _change(container: Any, key: Any, chance: random.Random) -> None:
@@ -112,7 +124,7 @@ def _change(container: Any, key: Any, chance: random.Random) -> None:
     value = container[key]
     if way == 0:
         container[key] = chance.choice((*_SCALARS, [], {}))
-    elif way == 1 and type(value) in (int, float):
+    elif way == 1 and type(value) in (int, float) and abs(value) < _LARGEST / 1000:
         container[key] = value * chance.choice([-1, 0.001, 1000, 1e6]) + chance.choice([0, 1, 0.1])
     elif way == 2:
         del container[key]

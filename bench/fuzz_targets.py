@@ -40,7 +40,7 @@ class Target:
     `decode` raises Rejected and nothing else. `guard` gives, for a telegram with a checksum or tag, the decoder that
     insists on it: with a bit flipped or cut short, such a telegram must be rejected or say nothing new. `repair` mends
     the checksum of a mutated telegram, so that what lies behind it is reached too. `reshape` changes what the telegram
-    says, and keeps to its format.
+    says, and keeps to its format; ValueError where it cannot be read, or written again.
     """
 
     decode: Decode
@@ -65,9 +65,12 @@ def _senml(data: Path) -> Iterable[Published]:
 
 
 def _reshape_senml(payload: bytes, chance: random.Random) -> bytes:
-    if payload[:1] >= b"\x80":
+    if payload[:1] < b"\x80":
+        return orjson.dumps(reshaped(orjson.loads(payload), chance))
+    try:
         return cbor2.dumps(reshaped(cbor2.loads(payload), chance))
-    return orjson.dumps(reshaped(orjson.loads(payload), chance))
+    except cbor2.CBORError as error:
+        raise ValueError("no CBOR") from error
 
 
 SEEDS: Mapping[str, Seeds] = {

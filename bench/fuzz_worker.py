@@ -179,10 +179,10 @@ def _changes(target: "Target", chance: random.Random) -> Callable[[bytes], bytes
 
 
 def _reshaped(payload: bytes, reshape: Callable[[bytes, random.Random], bytes], chance: random.Random) -> bytes:
-    """Empty where the payload is too broken to be read."""
+    """Empty where the payload is too broken to be read and written again."""
     try:
         return reshape(payload, chance)
-    except Exception:
+    except ValueError:
         return b""
 
 

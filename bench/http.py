@@ -31,8 +31,8 @@ from flexmeter.local.ports import HOST, free_port, listens
 from flexmeter.local.roles import Place, Role
 from schemas.topology import load_topology
 
-BRIDGE = "https"
-TOPOLOGY = Path("examples/topology-all.yaml")
+BRIDGE = "https_turin"
+TOPOLOGY = Path("topology.yaml")
 HUBS, CONNECTIONS = 8, 100
 
 

@@ -149,6 +149,7 @@ _COUNTS = (
     "located_within_one_level",
     "located_elsewhere",
     "missed",
+    "missed_without_a_word",
     "outages_heard",
     "heard_located_exactly",
 )

@@ -31,7 +31,9 @@ class Happened:
     visible_ms: int
     planned: bool
     heard_ms: int | None = None
-    """When the first event that tells of it arrived."""
+    """When the first last gasp that tells of it arrived."""
+    returned: bool = False
+    """Whether a restoration that tells of it arrived."""
 
 
 @dataclass
@@ -128,21 +130,27 @@ def _left(begin: int, end: int, taken: Iterable[tuple[int, int]]) -> int:
 
 
 def _note_events(grid: Grid, happened: Sequence[Happened], events: Iterable[Event]) -> None:
-    """First event of each fact, and whether the calendar had it."""
+    """First last gasp of each fact, whether a restoration came, and whether the calendar had it."""
     for event in events:
-        branch = -1
-        if event.type == "last_gasp" or (event.type == "voltage" and event.value < LOW_VOLTAGE_V):
-            branch = int(grid.meter_branch[grid.row_of[event.meter_id]]) if event.meter_id in grid.row_of else -1
-        if branch < 0 and event.type != "planned":
+        if event.type == "planned" and event.node_id in grid.branch_of:
+            _note_planned(grid, happened, event)
+        row = grid.row_of.get(event.meter_id, -1)
+        lost = event.type == "last_gasp" or (event.type == "voltage" and event.value < LOW_VOLTAGE_V)
+        if row < 0 or not (lost or event.type == "restored"):
             continue
+        branch = int(grid.meter_branch[row])
         for one in happened:
-            if branch >= 0 and one.heard_ms is None and one.branch <= branch < grid.end[one.branch]:
-                if one.fact.open_ms - 2_000 <= event.at_ms <= one.close_ms:
+            if one.branch <= branch < grid.end[one.branch]:
+                if lost and one.heard_ms is None and one.fact.open_ms - 2_000 <= event.at_ms <= one.close_ms:
                     one.heard_ms = event.received_at_ms
-            elif event.type == "planned" and event.node_id in grid.branch_of:
-                over = grid.branch_of[event.node_id]
-                inside = event.from_ms - MINUTE_MS <= one.fact.open_ms and one.close_ms <= event.to_ms + 2 * MINUTE_MS
-                one.planned |= over <= one.branch < grid.end[over] and inside
+                one.returned |= not lost and one.fact.open_ms < event.at_ms <= one.close_ms + LATE_MS
+
+
+def _note_planned(grid: Grid, happened: Iterable[Happened], event: Event) -> None:
+    over = grid.branch_of[event.node_id]
+    for one in happened:
+        inside = event.from_ms - MINUTE_MS <= one.fact.open_ms and one.close_ms <= event.to_ms + 2 * MINUTE_MS
+        one.planned |= over <= one.branch < grid.end[over] and inside
 
 
 def by_id(alerts: Iterable[Alert]) -> list[Said]:
@@ -196,6 +204,9 @@ def score(
         "located_within_one_level": near,
         "located_elsewhere": len(pairs) - exact - near,
         "missed": len(outages) - len(pairs),
+        "missed_without_a_word": sum(
+            gap is None and one.heard_ms is None and not one.returned for one, gap in zip(outages, gaps, strict=True)
+        ),
         "exact_share": exact / len(outages) if outages else None,
         "outages_heard": len(heard),
         "heard_located_exactly": sum(gap == 0 for gap in heard),

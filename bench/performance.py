@@ -93,18 +93,84 @@ def latency(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def bridge(result: Mapping[str, Any]) -> Iterator[str]:
-    """The MQTT bridge beside a bare client."""
-    yield "The bridge decodes, packs, produces and acknowledges after Kafka; the bare client (paho) counts."
+    """A bridge beside a bare client or server of its protocol."""
+    yield "The bridge decodes, packs, produces and acknowledges after Kafka; the bare one counts, or answers at once."
     yield ""
+    contestants = {name: one for name, one in result.items() if isinstance(one, Mapping)}
     yield from _table(
         ("", "messages/s", "us of CPU a message"),
         (
-            (name, f"{result[name]['messages_per_s']:,}", result[name]["cpu_us_per_message"])
-            for name in ("bare client", "bridge")
+            (
+                name,
+                f"{one.get('messages_per_s', one.get('requests_per_s')):,}",
+                one.get("cpu_us_per_message", one.get("cpu_us_per_request")),
+            )
+            for name, one in contestants.items()
         ),
     )
     yield ""
-    yield f"Ratio {result['ratio']}, goal {result['goal']}."
+    by_cpu = f", by CPU {result['cpu_ratio']}" if "cpu_ratio" in result else ""
+    yield f"Ratio {result['ratio']}{by_cpu}, goal {result['goal']}."
+
+
+def last_gasp(result: Mapping[str, Any]) -> Iterator[str]:
+    """Alerts behind a backlog."""
+    yield (
+        "From when a bridge goes on (where the readings wait in Kafka: from the last gasps) to the first alert, with "
+        f"{result['queued']:,} readings in front; goal {result['goal_s']} s."
+    )
+    yield ""
+    yield from _table(
+        ("the readings wait at", "median s", "worst s", "readings still waiting then"),
+        (
+            (place, one["median_s"], one["worst_s"], f"{one['still_waiting']:,}")
+            for place, one in result["waiting_at"].items()
+        ),
+    )
+
+
+def overload(result: Mapping[str, Any]) -> Iterator[str]:
+    """Ten times what Kafka takes."""
+    yield f"Kafka throttled for {result['seconds']:.0f} s, readings offered all the same; then let go."
+    yield ""
+    yield from _table(
+        ("bridge", "offered/s", "Kafka took/s", "acknowledged", "refused", "lost", "memory before, MB", "at most, MB"),
+        (
+            (
+                name,
+                f"{one['offered_per_s']:,}",
+                f"{one['kafka_took_per_s']:,}",
+                f"{one['acknowledged']:,}",
+                f"{one['refused']:,}",
+                one["lost"],
+                one["before_mb"],
+                one["peak_mb"],
+            )
+            for name, one in result["bridges"].items()
+        ),
+    )
+    yield ""
+    yield from (f"- {fault}" for fault in result["findings"] or ["memory bounded, nothing acknowledged lost"])
+
+
+def fuzz(result: Mapping[str, Any]) -> Iterator[str]:
+    """Broken and invented telegrams."""
+    yield f"{result['inputs']:,} inputs, {result['findings']} findings."
+    yield ""
+    yield from _table(
+        ("protocol", "inputs", "decoded", "rejected", "slowest ms", "crashes"),
+        (
+            (
+                one["protocol"],
+                f"{one['inputs']:,}",
+                f"{one.get('decoded', 0):,}",
+                f"{one.get('rejected', 0):,}",
+                one.get("slowest_ms", ""),
+                one.get("died") or len(one["crashes"]),
+            )
+            for one in result["protocols"]
+        ),
+    )
 
 
 def sink(result: Mapping[str, Any]) -> Iterator[str]:
@@ -242,6 +308,12 @@ SECTIONS: Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], Iterator[st
     "metering": ("Metering", "python -m bench.metering", metering),
     "latency": ("Latency", "python -m bench.latency", latency),
     "bridge": ("MQTT bridge", "python -m bench.bridge", bridge),
+    "amqp": ("AMQP bridge", "python -m bench.amqp", bridge),
+    "http": ("HTTPS bridge", "python -m bench.http", bridge),
+    "coap": ("CoAP bridge", "python -m bench.coap", bridge),
+    "last-gasp": ("Last gasps behind a backlog", "python -m bench.last_gasp", last_gasp),
+    "overload": ("Overload", "python -m bench.overload", overload),
+    "fuzz": ("Fuzzing", "make fuzz MINUTES=10", fuzz),
     "sink": ("Sink", "python -m bench.sink", sink),
     "router": ("Router", "python -m bench.router", router),
     "sink-away": ("ClickHouse away", "python -m bench.sink_away --minutes 10", sink_away),

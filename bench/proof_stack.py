@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from connectors.kafka import ensure_topics
 from flexmeter.local import roles
+from flexmeter.local.access import only
 from flexmeter.local.kafka import kafka
 from flexmeter.local.lag import committed, ends, lag_of
 from flexmeter.local.metrics import Series, scrape
@@ -39,7 +40,7 @@ def say(text: str) -> None:
 def proof_topology(text: str) -> str:
     """The project's topology with one bridge for each area in place of its own."""
     whole = yaml.safe_load(text)
-    (pattern,) = whole["bridges"].values()
+    pattern = whole["bridges"]["mqtt_malmo"]
     whole["bridges"] = {
         f"mqtt_{area.replace('-', '_')}": pattern
         | {"subscribe": [f"{area}/{{profile}}/{{meter}}/{carries}" for carries in ("reading", "event")]}
@@ -61,8 +62,8 @@ class ProofStack:
 
     @property
     def topology(self) -> Topology:
-        """What runs."""
-        return load_topology(self.topology_path, self.place.settings(os.environ))
+        """What runs; of the bridges those of MQTT, which is all that the fleet speaks here."""
+        return only(load_topology(self.topology_path, self.place.settings(os.environ)), ("mqtt",))
 
     def set_up(self) -> None:
         """Start it all but the fleet.

@@ -34,6 +34,7 @@ from flexmeter.local.part import Part, running
 from flexmeter.local.ports import HOST, free_port
 from schemas.catalogue import load_catalogue
 from schemas.codec import encode
+from schemas.errors import Unavailable
 from schemas.topology import Topology, load_topology
 
 TOPOLOGY = Path("topology.yaml")
@@ -116,9 +117,13 @@ class Watch:
     def behind(self) -> int:
         """Records of readings that are not committed."""
         settings = client_settings(self.topology.kafka)
-        _, end = offsets.ends(settings, [TOPIC])
-        done = offsets.committed(settings, GROUP, list(end))
-        return sum(last - max(done.get(place, 0), 0) for place, last in end.items())
+        while True:
+            try:
+                _, end = offsets.ends(settings, [TOPIC])
+                done = offsets.committed(settings, GROUP, list(end))
+                return sum(last - max(done.get(place, 0), 0) for place, last in end.items())
+            except Unavailable:  # a topic or a group that is just being made
+                time.sleep(LOOK_S)
 
 
 def rss_mb(pid: int) -> float:

@@ -20,8 +20,10 @@ from connectors.tables import DATABASE
 _ERROR = RuntimeError
 _CODE = re.compile(r"Code: (\d+)\. DB::Exception: (.*)", re.DOTALL)
 
-# What a reader may use up. Results are held in memory before they are sent.
-_LIMITS = {
+# How a reader asks. Times without a zone are told in UTC, whatever this machine's zone is.
+_SETTINGS = {
+    "session_timezone": "'UTC'",
+    # What one may use up: results are held in memory before they are sent.
     "max_memory_usage": "1000000000",
     "max_result_bytes": "100000000",
     "result_overflow_mode": "'throw'",
@@ -43,7 +45,7 @@ class ChdbStore:
     def __init__(self, path: Path, longest_query_s: float = 20) -> None:
         path.mkdir(parents=True, exist_ok=True)
         self._path = str(path)
-        self._limits = {**_LIMITS, "max_execution_time": str(longest_query_s)}
+        self._settings = {**_SETTINGS, "max_execution_time": str(longest_query_s)}
         self._lock = threading.Lock()
         self._session = _open(self._path)
 
@@ -69,8 +71,8 @@ class ChdbStore:
         session = _open(self._path)
         try:
             session.query(f"USE {database}")
-            limits = ", ".join(f"{name} = {value}" for name, value in self._limits.items())
-            session.query(f"SET {limits}, readonly = 1")
+            settings = ", ".join(f"{name} = {value}" for name, value in self._settings.items())
+            session.query(f"SET {settings}, readonly = 1")
             answer: bytes = session.query(query, form, params=dict(parameters)).bytes()
             return answer
         except _ERROR as error:

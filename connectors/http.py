@@ -1,17 +1,19 @@
 """HTTPS as a source: hubs and concentrators POST what they have; 202 when Kafka has it.
 
-The server is an asyncio loop in a thread of its own (aiohttp). What it admits is bounded (request_queue.py); what has
-no answer from Kafka in time is answered 503, and may well arrive all the same: a repeat is the same reading.
+aiohttp's server, its event loop run in its caller's thread, as long as `receive` waits. What it admits is bounded
+(request_queue.py); what has no answer from Kafka in time is answered 503, and may well arrive all the same: a repeat is
+the same reading.
 """
 
 import asyncio
-import concurrent.futures
 import logging
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -19,7 +21,7 @@ import uvloop
 from aiohttp import web
 from prometheus_client import Counter
 
-from connectors.decode.readings import Address
+from connectors.decode.readings import Address, Carries
 from connectors.http_answer import Answer, busy, outcome, problem
 from connectors.http_content import CONTENTS, Content
 from connectors.http_openapi import openapi
@@ -37,9 +39,12 @@ from schemas.topology import Bridge
 LARGEST_BODY_BYTES = 4 << 20
 
 _OPTIONS = (*OPTIONS, "tokens_file", "answer_within_s")
-_START_S = 10.0
 _READ_S = 30.0
 _CLOSE_S = 5.0
+_GATHER_S = 0.02
+_LAST_WORDS_S = 0.1
+_KNOWN_PATHS = 131_072
+"""Paths whose meaning is remembered: there is one for each meter."""
 _PORTS = {"http": 80, "https": 443}
 
 log = logging.getLogger("connectors.http")
@@ -52,31 +57,32 @@ class HttpSource:
 
     def __init__(self, bridge: Bridge, instance: str = "") -> None:
         check_options(bridge, _OPTIONS)
-        self._bridge = bridge
         try:
             parts = urlsplit(bridge.url)
             self._place = (parts.hostname or "127.0.0.1", _PORTS[parts.scheme] if parts.port is None else parts.port)
             templates = [TopicTemplate.parse(text.strip("/")) for text in bridge.subscribe]
-            patience_s = float(bridge.options.get("answer_within_s") or 10)
+            self._patience_s = float(bridge.options.get("answer_within_s") or 10)
         except ValueError as error:
             raise bridge_fault(bridge, error, "write https://host:port and paths as v1/{profile}/reading") from error
         tokens_file = bridge.options.get("tokens_file")
         self._tokens = Watched(Path(tokens_file), load_tokens) if tokens_file else None
         self._tls = ServerTls(bridge.options, self._tokens is None) if parts.scheme == "https" else None
         self._queue = RequestQueue()
-        self._desk = Desk(bridge, templates, self._queue, self._tokens, patience_s)
-        self._server: threading.Thread | None = None
+        self._desk = Desk(bridge, templates, self._queue, self._tokens, self._something_came)
         self._loop: asyncio.AbstractEventLoop
-        self._stop: asyncio.Event
+        self._server: web.ServerRunner | None = None
+        self._stop_at: asyncio.TimerHandle | None = None
 
     def receive(self, timeout_s: float, at_most: int) -> Sequence[RequestDelivery]:
         """See Source."""
         if self._server is None:
-            self._start()
+            self._server = self._open()
         for file in (self._tokens, self._tls):
             if file is not None:
                 file.refresh(time.monotonic())
-        return self._queue.receive(timeout_s, at_most)
+        self._queue.lose_patience(time.monotonic() - self._patience_s)
+        self._work(0 if at_most and self._queue.has_arrived else timeout_s)
+        return self._queue.receive(at_most)
 
     def acknowledge(self, delivery: Delivery) -> None:
         """See Source."""
@@ -86,41 +92,67 @@ class HttpSource:
     def close(self) -> None:
         """See Source. Whoever still waits is told to come again."""
         if self._server is not None:
-            self._loop.call_soon_threadsafe(self._stop.set)
-            self._server.join(2 * _CLOSE_S)
+            self._queue.abandon()
+            self._work(_LAST_WORDS_S)
+            self._loop.run_until_complete(self._leave(self._server))
+            self._server = None
+            self._loop.close()
 
-    def _start(self) -> None:
-        started: concurrent.futures.Future[None] = concurrent.futures.Future()
-        server = threading.Thread(target=lambda: uvloop.run(self._serve(started)), name=self._bridge.name, daemon=True)
-        server.start()
+    def _open(self) -> web.ServerRunner:
+        """Raises Unavailable."""
+        self._loop = uvloop.new_event_loop()
         try:
-            started.result(_START_S)
-        except (OSError, TimeoutError) as error:
+            server = self._loop.run_until_complete(self._listening())
+        except OSError as error:
+            self._loop.close()
             raise Unavailable("http at {}:{}".format(*self._place), str(error)) from error
-        self._server = server
         log.info("listening at %s:%d", *self._place)
+        return server
 
-    async def _serve(self, started: "concurrent.futures.Future[None]") -> None:
-        application = web.Application(client_max_size=LARGEST_BODY_BYTES)
-        application.router.add_route("*", "/{path:.*}", self._desk.handle)
-        runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=_CLOSE_S)
+    async def _listening(self) -> web.ServerRunner:
+        """aiohttp's server without its router and middlewares, which take a fifth of the time of a request."""
+
+        quiet = logging.getLogger("connectors.http.aiohttp")
+        quiet.setLevel(logging.CRITICAL)  # it tells of every request that it cannot read, in twenty lines
+        server = web.Server(self._desk.handle, request_factory=self._request, access_log=None, logger=quiet)
+        runner = web.ServerRunner(server, shutdown_timeout=_CLOSE_S / 2)
         await runner.setup()
         context = self._tls.context if self._tls else None
         try:
             await web.TCPSite(runner, *self._place, ssl_context=context, backlog=1_024).start()
-        except OSError as error:
+        except OSError:
             await runner.cleanup()
-            started.set_exception(error)
-            return
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        started.set_result(None)
-        await self._stop.wait()
-        self._queue.abandon()
-        await runner.cleanup()
+            raise
+        return runner
+
+    def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        most = LARGEST_BODY_BYTES
+        return web.BaseRequest(message, payload, protocol, writer, task, self._loop, client_max_size=most)
+
+    async def _leave(self, server: web.ServerRunner) -> None:
+        """Close all connections; those whose other side does not take part in it are dropped."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                await server.cleanup()
+
+    def _work(self, timeout_s: float) -> None:
+        """Let the server work for so long, or until something has come, and a moment more for what comes with it."""
+        self._stop_after(timeout_s)
+        self._loop.run_forever()
+        if self._desk.bug is not None:
+            raise self._desk.bug
+
+    def _something_came(self) -> None:
+        self._stop_after(0 if self._desk.bug else _GATHER_S)
+
+    def _stop_after(self, timeout_s: float) -> None:
+        if self._stop_at is not None:
+            self._stop_at.cancel()
+        self._stop_at = self._loop.call_later(timeout_s, self._loop.stop)
 
 
 class Desk:
-    """Takes requests and answers them, in the server's thread."""
+    """Takes requests and answers them. `something_came` is called when there is something to receive, or a bug."""
 
     def __init__(
         self,
@@ -128,29 +160,35 @@ class Desk:
         templates: Sequence[TopicTemplate],
         queue: RequestQueue,
         tokens: Watched[Mapping[str, str]] | None,
-        patience_s: float,
+        something_came: Callable[[], None],
     ) -> None:
-        self._name = bridge.name
+        self.bug: Exception | None = None
         self._anonymous = bridge.anonymous
-        self._templates = templates
         self._queue = queue
         self._tokens = tokens
-        self._patience_s = patience_s
+        self._something_came = something_came
         self._answers = Answers()
         self._openapi = orjson.dumps(openapi(templates))
+        self._address_of = lru_cache(_KNOWN_PATHS)(lambda path: address_of(path, templates))
+        self._counted = lru_cache(lambda status: ANSWERS.labels(bridge.name, str(status)))
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
-        answer = await self._answer(request)
-        ANSWERS.labels(self._name, str(answer.status.value)).inc()
-        return web.Response(status=answer.status, body=answer.body, headers=dict(answer.headers))
+        try:
+            answer = await self._answer(request)
+        except Exception as error:  # a bug of ours: aiohttp would answer 500 and go on
+            self.bug = error
+            self._something_came()
+            raise
+        self._counted(answer.status.value).inc()
+        return web.Response(status=answer.status.value, body=answer.body, headers=answer.headers)
 
-    async def _answer(self, request: web.Request) -> Answer:
+    async def _answer(self, request: web.BaseRequest) -> Answer:
         """What can be said before the body is read is said before."""
         path = request.path.lstrip("/")
         if path == "openapi.json" and request.method in ("GET", "HEAD"):
             return Answer(HTTPStatus.OK, self._openapi, {"Content-Type": "application/json"})
-        address = address_of(path, self._templates)
+        address = self._address_of(path)
         if not address.profile:
             return problem(HTTPStatus.NOT_FOUND, "no such path; /openapi.json has those there are")
         if request.method != "POST":
@@ -167,13 +205,18 @@ class Desk:
         if size is not None and size > LARGEST_BODY_BYTES:
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{size} bytes; at most {LARGEST_BODY_BYTES} are read")
         try:
-            room = self._queue.admit(identity, LARGEST_BODY_BYTES if size is None else size)
+            room = self._queue.admit(
+                identity,
+                LARGEST_BODY_BYTES if size is None else size,
+                asyncio.get_running_loop().create_future(),
+                address.carries is Carries.EVENT,
+            )
         except Full as full:
             status = HTTPStatus.TOO_MANY_REQUESTS if full.by_sender else HTTPStatus.SERVICE_UNAVAILABLE
             return busy(status, str(full))
         return await self._read(request, room, content, address)
 
-    def _identity(self, request: web.Request) -> str | None:
+    def _identity(self, request: web.BaseRequest) -> str | None:
         """Who sends: by its token, else by its certificate; "" = nobody, where that may be; None = nobody may."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme:
@@ -182,18 +225,22 @@ class Desk:
         certificate = request.transport.get_extra_info("peercert") if request.transport else None
         return common_name(certificate) or ("" if self._anonymous else None)
 
-    async def _read(self, request: web.Request, room: Request, content: Content, address: Address) -> Answer:
+    async def _read(self, request: web.BaseRequest, room: Request, content: Content, address: Address) -> Answer:
         """Read the body; the room is released here unless Kafka is to have what came."""
         try:
-            async with asyncio.timeout(_READ_S):
-                body = await request.read()
+            body = await _body(request)
         except TimeoutError:
             self._queue.release(room)
             return problem(HTTPStatus.REQUEST_TIMEOUT, f"the body was not there within {_READ_S:.0f} s")
         except web.HTTPRequestEntityTooLarge:
             self._queue.release(room)
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {LARGEST_BODY_BYTES} bytes are read")
-        except BaseException:  # the sender is gone, or we go
+        except (
+            Exception
+        ) as error:  # whatever aiohttp has for chunks and encodings that are none, and senders that are gone
+            self._queue.release(room)
+            return problem(HTTPStatus.BAD_REQUEST, f"the body cannot be read: {type(error).__name__}")
+        except BaseException:  # we go
             self._queue.release(room)
             raise
         key = request.headers.get("Idempotency-Key")
@@ -210,11 +257,20 @@ class Desk:
 
     async def _take(self, body: bytes, room: Request, content: Content, address: Address) -> Answer:
         deliveries = _deliveries(body, room, content, address)
-        self._queue.submit(room, deliveries)
-        await asyncio.wait({room.done}, timeout=self._patience_s)
-        if room.done.done() and not room.done.cancelled():
+        if not self._queue.has_arrived:
+            self._something_came()
+        self._queue.submit(room, deliveries, time.monotonic())
+        if await room.done:
             return outcome(deliveries)
         return busy(HTTPStatus.SERVICE_UNAVAILABLE, "not yet stored; send it again: a repeat counts once")
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    """The whole body. Raises TimeoutError, and what aiohttp has for bodies that are too large, broken or cut off."""
+    if request.content.is_eof():  # it came with the head: nothing to wait for
+        return await request.read()
+    async with asyncio.timeout(_READ_S):
+        return await request.read()
 
 
 def _deliveries(body: bytes, room: Request, content: Content, address: Address) -> list[RequestDelivery]:

@@ -47,4 +47,5 @@ def identity_of(token: str, tokens: Mapping[str, str]) -> str:
     >>> identity_of("t", {hashlib.sha256(b"t").hexdigest(): "hub-7"}), identity_of("u", {})
     ('hub-7', '')
     """
-    return tokens.get(hashlib.sha256(token.encode()).hexdigest(), "")
+    octets = token.encode("utf-8", "surrogateescape")  # headers may have bytes that are no text
+    return tokens.get(hashlib.sha256(octets).hexdigest(), "")

@@ -6,7 +6,7 @@ committed, and a test holds both equal. See docs/grafana.md.
 queries     what a panel asks of ClickHouse or Prometheus
 panels      the kinds of panel, and their colours
 page        variables, links, and how panels become a dashboard
-fleet, grid, meter, heat, water, alerts, pipeline   one dashboard each
+live, fleet, grid, meter, heat, water, alerts, pipeline   one dashboard each
 rules       alert rules
 macros      what the data source makes of the macros and variables in a query
 """

@@ -7,11 +7,11 @@ import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from dashboards import alerts, fleet, grid, heat, meter, outages, pipeline, rules, water
+from dashboards import alerts, fleet, grid, heat, live, meter, outages, pipeline, rules, water
 
 FOLDER = Path(__file__).parent / "grafana"
 PAGES = {
-    "dashboards/metering": (fleet, grid, outages, meter, heat, water, alerts),
+    "dashboards/metering": (live, fleet, grid, outages, meter, heat, water, alerts),
     "dashboards/operations": (pipeline,),
 }
 _GENERATED = "# Written by `python -m dashboards` from dashboards/rules.py.\n"

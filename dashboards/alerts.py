@@ -3,13 +3,13 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from dashboards.page import CLICKHOUSE_SOURCE, Line, page, to
-from dashboards.panels import CRITICAL, FINE, ORANGE, SKY, VERMILLION, WARNING, Column, lines, number, table
+from dashboards.panels import CRITICAL, FINE, SEVERITIES, WARNING, Column, lines, number, table
 from dashboards.queries import series
 from dashboards.queries import table as rows
 
-_SEVERITIES = {"critical": VERMILLION, "warning": ORANGE, "info": SKY}
 _PLACE = {
     "at": Column("dateTimeAsIso"),
+    "severity": Column(words=SEVERITIES),
     "raised_at": Column("dateTimeAsIso"),
     "subject": Column(leads_to=("As a meter", to("flexmeter-meter", "meter", "subject"))),
     "substation": Column(leads_to=("This substation", to("flexmeter-grid", "substation"))),
@@ -24,7 +24,7 @@ def dashboard() -> Dashboard:
         "What is wrong now, what was, and what meters said about themselves.",
         [CLICKHOUSE_SOURCE],
         [
-            Line(4, [_open(severity) for severity in _SEVERITIES] + [_lasted()]),
+            Line(4, [_open(severity) for severity in SEVERITIES] + [_lasted()]),
             Line(9, [_now()]),
             Line(9, [_raised(), _by_feeder()]),
             Line(9, [_history()]),
@@ -88,7 +88,7 @@ def _raised() -> Panel:
             GROUP BY time, series
             ORDER BY time, series
             """),
-        _SEVERITIES,
+        SEVERITIES,
         bars=True,
         lowest=0,
         interval="1d",
@@ -127,7 +127,7 @@ def _history() -> Panel:
             ORDER BY at DESC, id, number DESC
             LIMIT 500
             """),
-        {**{name: _PLACE[name] for name in ("at", "subject", "substation")}, "number": Column("none")},
+        {**{name: _PLACE[name] for name in ("at", "severity", "subject", "substation")}, "number": Column("none")},
     )
 
 

@@ -10,6 +10,7 @@ from dashboards.panels import (
     GREEN,
     GREY,
     ORANGE,
+    SEVERITIES,
     VERMILLION,
     WARNING,
     Column,
@@ -27,7 +28,7 @@ _QUARTERS_PER_HOUR = 4
 _SUBSTATION = "substation IN (${substation:sqlstring})"
 _WHOLE = f"{_SUBSTATION} AND feeder = ''"
 _FEEDER = f"{_SUBSTATION} AND feeder IN (${{feeder:sqlstring}})"
-_FEEDERS_METERS = f"meter IN (SELECT meter FROM flexmeter.meters WHERE {_FEEDER})"
+FEEDERS_METERS = f"meter IN (SELECT meter FROM flexmeter.meters WHERE {_FEEDER})"
 
 
 def dashboard() -> Dashboard:
@@ -95,7 +96,7 @@ def _outside_band() -> Panel:
         rows(f"""
             SELECT countIf(mean_v < {LOW_V} OR mean_v > {HIGH_V}) / count() AS share
             FROM flexmeter.voltages_10min
-            WHERE {_FEEDERS_METERS} AND $__timeFilter_ms(start)
+            WHERE {FEEDERS_METERS} AND $__timeFilter_ms(start)
             """),
         [(None, FINE), (0.01, WARNING), (0.05, CRITICAL)],
     )
@@ -202,7 +203,7 @@ def _voltage() -> Panel:
         series(f"""
             SELECT start AS time, min(mean_v) AS lowest, quantile(0.5)(mean_v) AS median, max(mean_v) AS highest
             FROM flexmeter.voltages_10min
-            WHERE {_FEEDERS_METERS} AND $__timeFilter_ms(start)
+            WHERE {FEEDERS_METERS} AND $__timeFilter_ms(start)
             GROUP BY time
             ORDER BY time
             """),
@@ -221,7 +222,7 @@ def _voltages_by_meter() -> Panel:
                 meter, countIf(mean_v < {LOW_V} OR mean_v > {HIGH_V}) / count() AS outside,
                 min(mean_v) AS lowest, max(mean_v) AS highest
             FROM flexmeter.voltages_10min
-            WHERE {_FEEDERS_METERS} AND $__timeFilter_ms(start)
+            WHERE {FEEDERS_METERS} AND $__timeFilter_ms(start)
             GROUP BY meter
             ORDER BY outside DESC, meter
             LIMIT 100
@@ -248,6 +249,7 @@ def _alerts() -> Panel:
             """),
         {
             "at": Column("dateTimeAsIso"),
+            "severity": Column(words=SEVERITIES),
             "subject": Column(leads_to=("As a meter", to("flexmeter-meter", "meter", "subject"))),
         },
     )

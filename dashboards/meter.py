@@ -26,7 +26,7 @@ from dashboards.queries import table as rows
 from schemas.quality import Quality
 
 METER = "meter IN (${meter:sqlstring})"
-_POWERS = {
+POWERS = {
     "L1": "active_power_l1_w",
     "L2": "active_power_l2_w",
     "L3": "active_power_l3_w",
@@ -41,7 +41,8 @@ _COLOURS = {"L1": BLUE, "L2": ORANGE, "L3": GREEN, "all phases": GREY, "one phas
 _COLOURS |= {"import": SKY, "export": VERMILLION, "heat": VERMILLION}  # no meter has both
 
 
-def _coloured(series: Iterable[str]) -> dict[str, str]:
+def coloured(series: Iterable[str]) -> dict[str, str]:
+    """Each series of a meter with its colour, the same on every page."""
     return {name: _COLOURS[name] for name in series}
 
 
@@ -120,8 +121,8 @@ def _load() -> Panel:
         "Power",
         "Power as the meter reported it, as means over a point's width.",
         "watt",
-        measured(_POWERS, METER),
-        _coloured(_POWERS),
+        measured(POWERS, METER),
+        coloured(POWERS),
     )
 
 
@@ -131,7 +132,7 @@ def _voltage() -> Panel:
         "RMS voltage as the meter reported it; dashed the limits of EN 50160: 230 V - 15 %, - 10 %, + 10 %.",
         "volt",
         measured(_VOLTAGES, METER),
-        _coloured(_VOLTAGES),
+        coloured(_VOLTAGES),
         limits=VOLTAGE_BAND,
     )
 
@@ -153,7 +154,7 @@ def _energy() -> Panel:
                 AND isFinite(register_difference)
             ORDER BY time, series
             """),
-        _coloured(_ENERGIES),
+        coloured(_ENERGIES),
         bars=True,
         interval="1h",
     )
@@ -165,7 +166,7 @@ def _registers() -> Panel:
         "What the meter's energy registers stood at.",
         "watth",
         measured(_ENERGIES, METER),
-        _coloured(_ENERGIES),
+        coloured(_ENERGIES),
     )
 
 

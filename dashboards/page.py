@@ -35,7 +35,13 @@ class Line:
 
 
 def page(
-    uid: str, title: str, says: str, variables: Sequence[VariableModel], lines: Sequence[Line], since: str = "now-6h"
+    uid: str,
+    title: str,
+    says: str,
+    variables: Sequence[VariableModel],
+    lines: Sequence[Line],
+    since: str = "now-6h",
+    refresh: str = "1m",
 ) -> Dashboard:
     """A dashboard that opens with the time range since..now; times are the reader's own."""
     others = DashboardLink("Other dashboards", DashboardLinkType.DASHBOARDS, "external link", "", None, [_TAG])
@@ -48,7 +54,7 @@ def page(
         fiscal_year_start_month=None,
         graph_tooltip=DashboardCursorSync.CROSSHAIR,
         time=DashboardDashboardTime(since, "now"),
-        refresh="1m",
+        refresh=refresh,
         links=[others],
         templating=DashboardDashboardTemplating(list(variables)),
         panels=list(_placed(lines)),

@@ -48,6 +48,7 @@ from dashboards.queries import CLICKHOUSE, PROMETHEUS, Sql
 BLUE, SKY, GREEN, ORANGE = "#0072B2", "#56B4E9", "#009E73", "#E69F00"
 VERMILLION, GREY = "#D55E00", "#BBBBBB"
 FINE, WARNING, CRITICAL = BLUE, ORANGE, VERMILLION
+SEVERITIES = {"critical": CRITICAL, "warning": WARNING, "info": SKY}
 
 Limits = Sequence[tuple[float | None, str]]
 """(from this value on, colour), rising; the first from None."""
@@ -55,13 +56,15 @@ Limits = Sequence[tuple[float | None, str]]
 
 @dataclass(frozen=True)
 class Column:
-    """How a table shows a column: its unit, its limits, as a bar or not, and where a click on it leads."""
+    """How a table shows a column: its unit, its limits or the colours of its words, as a bar or not, and where a click
+    on it leads."""
 
     unit: str = ""
     limits: Limits = ()
     is_bar: bool = False
     leads_to: tuple[str, str] | None = None
     most: float | None = None
+    words: Mapping[str, str] | None = None
 
 
 def lines(
@@ -134,6 +137,10 @@ def _shown(column: Column) -> dict[str, object]:
     if column.limits:
         shown["thresholds"] = _thresholds(column.limits)
         shown["color"] = FieldColor(FieldColorModeId.THRESHOLDS)
+        shown["custom.cellOptions"] = {"type": "color-text"}
+    if column.words:
+        options = {word: {"color": colour, "index": place} for place, (word, colour) in enumerate(column.words.items())}
+        shown["mappings"] = [{"type": "value", "options": options}]
         shown["custom.cellOptions"] = {"type": "color-text"}
     if column.is_bar:
         shown["min"], shown["max"] = 0, column.most

@@ -21,6 +21,7 @@ def dashboard() -> Dashboard:
             Line(8, [_received(), _rows(), _inserted()]),
             Line(8, [_in_flight(), _latency(), _insert_time()]),
             Line(8, [_lag_by_topic(), _retries(), _rejected()]),
+            Line(8, [_http_answers(), _coap_answers(), _handshakes()]),
             Line(8, [_offsets(), _held(), _turns(), _results()]),
             Line(8, [_save_time(), _restore_time(), _saved(), _seeks()]),
         ],
@@ -115,6 +116,32 @@ def _rejected() -> Panel:
         f'label_replace({_rate(m, "reason")}, "at", "{m.split("_")[1]}", "", "")' for m in metrics
     )
     return lines("Set aside", says, "cps", promql(all_of_them, "{{at}} {{reason}}"), lowest=0)
+
+
+def _http_answers() -> Panel:
+    says = (
+        "Requests answered by the HTTPS bridges, by status: 202 = stored; 429 and 503 grow when Kafka is slow or away."
+    )
+    metric = _rate("flexmeter_http_answers_total", "bridge, status")
+    return lines("Answers by HTTPS", says, "reqps", promql(metric, "{{bridge}} {{status}}"), lowest=0)
+
+
+def _coap_answers() -> Panel:
+    says = "Requests answered by the CoAP bridges, by code: 2.04 = stored; of NON all others are lost."
+    metric = _rate("flexmeter_coap_answers_total", "bridge, code, type")
+    return lines("Answers by CoAP", says, "reqps", promql(metric, "{{bridge}} {{type}} {{code}}"), lowest=0)
+
+
+def _handshakes() -> Panel:
+    says = (
+        "DTLS handshakes by outcome, and datagrams that are no CoAP. Wrong keys and unknown identities: somebody tries."
+    )
+    outcomes = (
+        f'label_replace({_rate("flexmeter_coap_handshakes_total", "bridge, outcome")}, "what", "$1", "outcome", "(.*)")'
+    )
+    unreadable = f'label_replace({_rate("flexmeter_coap_unreadable_total", "bridge")}, "what", "unreadable", "", "")'
+    query = promql(f"{outcomes} or {unreadable}", "{{bridge}} {{what}}")
+    return lines("DTLS handshakes", says, "cps", query, lowest=0)
 
 
 def _offsets() -> Panel:

@@ -71,8 +71,8 @@ def events() -> Iterator[str]:
 
 
 def interface() -> Iterator[str]:
-    """The HTTPS bridge's OpenAPI document, with the paths of examples/topology-all.yaml."""
-    topology = load_topology(FOLDER.parents[1] / "examples" / "topology-all.yaml", {})
+    """The HTTPS bridge's OpenAPI document, with the paths of topology.yaml."""
+    topology = load_topology(FOLDER.parents[1] / "topology.yaml", {})
     paths = next(bridge.subscribe for bridge in topology.bridges.values() if bridge.protocol == "http")
     yield orjson.dumps(openapi([TopicTemplate.parse(path) for path in paths]), option=orjson.OPT_INDENT_2).decode()
 

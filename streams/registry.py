@@ -1,6 +1,7 @@
 """The operators there are, by the name that topology.yaml, metrics, tables and test cases use."""
 
 from streams.anomaly import Anomaly
+from streams.area_presence import AreaPresence
 from streams.contract import Operator
 from streams.feeder_load import FeederLoad
 from streams.heard import Heard
@@ -23,5 +24,6 @@ _ALL: tuple[Operator, ...] = (
     Nilm(),
     Heard(),
     Outage(),
+    AreaPresence(),
 )
 OPERATORS = {operator.name: operator for operator in _ALL}

@@ -16,7 +16,7 @@ import yaml
 from confluent_kafka import Consumer, TopicPartition
 from paho.mqtt.enums import CallbackAPIVersion
 
-from connectors.mqtt import MqttAddress
+from connectors.mqtt_session import MqttAddress
 from flexmeter.local.part import Part, spawn, stop
 from schemas.blocks import Record
 from schemas.codec import decode
@@ -133,7 +133,8 @@ def make_place(
     document = json.loads(json.dumps(text), object_hook=lambda node: _prefixed(node, prefix, set(text["topics"])))
     document["kafka"] = {"bootstrap": kafka}
     document["register"] = str(folder / "register.csv")
-    bridge = document["bridges"][prefix] = document["bridges"].pop("mqtt_malmo")
+    bridge = document["bridges"].pop("mqtt_malmo")
+    document["bridges"] = {prefix: bridge}
     bridge["url"] = url
     bridge["subscribe"] = [f"{prefix}/{{profile}}/{{meter}}/{carries}" for carries in ("reading", "event")]
     if options:

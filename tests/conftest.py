@@ -12,7 +12,10 @@ from flexmeter.local import mosquitto as local_mosquitto
 from flexmeter.local import rabbitmq as local_rabbitmq
 from flexmeter.local.part import running
 from flexmeter.local.ports import HOST, free_port
+from tests.certificates import Authority
 from tests.doors import USERS, guard
+from tests.fragile_kafka import FragileKafka
+from tests.rabbit import Rabbit
 
 # No test asserts a time: the machine may be busy.
 settings.register_profile("flexmeter", deadline=None)
@@ -28,6 +31,22 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def one_fragile_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FragileKafka]:
+    """For the fixture below."""
+    folder, port = tmp_path_factory.mktemp("fragile"), free_port()
+    broker = FragileKafka(local_kafka.kafka(folder, port, folder / "kafka.log"), f"{HOST}:{port}")
+    yield broker
+    broker.end()
+
+
+@pytest.fixture(scope="module")
+def fragile_kafka(one_fragile_kafka: FragileKafka) -> Iterator[FragileKafka]:
+    """A broker that is there to be mistreated, one for all tests that do so; it runs."""
+    one_fragile_kafka.start()
+    yield one_fragile_kafka
+
+
+@pytest.fixture(scope="session")
 def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of an MQTT broker."""
     folder, port = tmp_path_factory.mktemp("mosquitto"), free_port()
@@ -36,11 +55,28 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit]:
+    """RabbitMQ, with both of its doors."""
+    folder, port, tls_port = tmp_path_factory.mktemp("rabbitmq"), free_port(), free_port()
+    authority = Authority(folder)
+    own = authority.sign("server")
+    lines = {
+        "listeners.ssl.1": f"{HOST}:{tls_port}",
+        "ssl_options.cacertfile": authority.file,
+        "ssl_options.certfile": own.certificate,
+        "ssl_options.keyfile": own.key,
+        "ssl_options.verify": "verify_peer",
+        "ssl_options.fail_if_no_peer_cert": "true",
+    }
+    more = "\n".join(f"{name} = {value}" for name, value in lines.items())
+    with running(local_rabbitmq.rabbitmq(folder, port, folder / "rabbitmq.log", USERS, more)):
+        yield Rabbit(f"{HOST}:{port}", f"{HOST}:{tls_port}", authority)
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(rabbit: Rabbit) -> str:
     """host:port of a RabbitMQ with the users of tests.doors."""
-    folder, port = tmp_path_factory.mktemp("rabbitmq"), free_port()
-    with running(local_rabbitmq.rabbitmq(folder, port, folder / "rabbitmq.log", USERS)):
-        yield f"{HOST}:{port}"
+    return rabbit.plain
 
 
 @pytest.fixture(scope="session")

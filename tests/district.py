@@ -7,6 +7,7 @@ import numpy as np
 from schemas.alert import Alert
 from schemas.blocks import AggregateBlock, Float64s, Int64s, LoadBlock, ReadingBlock, Record
 from tests.plausible import (
+    aggregate_block,
     appliance_energy_block,
     appliance_event_block,
     event_block,
@@ -29,17 +30,28 @@ _ALERTS = [
     ("info", "cleared", "E350-00003", "Power is back at E350-00003 after 4 min"),
 ]
 
+# The day is inserted at once: this puts each row where it would have been, had it come when it was made.
+AS_THEY_CAME = [
+    f"ALTER TABLE flexmeter.{table} UPDATE inserted_at = {made} + toIntervalMillisecond({after}) WHERE 1 "
+    "SETTINGS mutations_sync = 2"
+    for table, made, after in [
+        ("readings_raw", "at", "180 + cityHash64(meter, at) % 400"),
+        ("aggregates_raw", "end", "1900 + cityHash64(meter, start) % 400"),
+    ]
+]
 
-def day_until(now: int) -> Iterator[Record | Alert]:
+
+def day_until(now: int, homes: int = HOMES) -> Iterator[Record | Alert]:
     """The records, for a sink to insert in this order."""
     hour = now // HOUR * HOUR
     for turn in range(-1_080, 0, 60):
-        yield reading_block(HOMES, range(turn, turn + 60), now)
-    yield hourly_block(HOMES, range(-24, 0), hour)
-    yield _voltages(now // 60_000 * 60_000)
+        yield reading_block(homes, range(turn, turn + 60), now)
+    yield hourly_block(homes, range(-24, 0), hour)
+    yield aggregate_block(homes, range(-120, 0), now // 60_000 * 60_000)
+    yield _voltages(now // 60_000 * 60_000, homes)
     yield from _heat(now)
     yield from _water(now)
-    yield _loads(now)
+    yield _loads(now, homes)
     yield appliance_energy_block(now // QUARTER * QUARTER)
     yield appliance_event_block(now - 60_000)
     yield event_block(now - 60_000)
@@ -80,12 +92,12 @@ def _outages(now: int) -> Iterator[Alert]:
             )  # fmt: skip
 
 
-def _voltages(end: int) -> AggregateBlock:
+def _voltages(end: int, homes: int) -> AggregateBlock:
     """One-minute means of two hours; the first home's L1 lies outside the band of EN 50160."""
     start = end - 60_000 * np.arange(120, 0, -1)
-    mean = np.full((HOMES, len(VOLTAGES), len(start)), 231.5) + np.arange(HOMES)[:, None, None]
+    mean = np.full((homes, len(VOLTAGES), len(start)), 231.5) + np.arange(homes)[:, None, None] % 7
     mean[0, 0] = 205.0
-    return _aggregates(meters(HOMES), VOLTAGES, "1min", start, 60_000, mean)
+    return _aggregates(meters(homes), VOLTAGES, "1min", start, 60_000, mean)
 
 
 def _heat(now: int) -> Iterator[ReadingBlock | AggregateBlock]:
@@ -182,7 +194,7 @@ def _aggregates(
     )
 
 
-def _loads(now: int) -> LoadBlock:
+def _loads(now: int, homes: int) -> LoadBlock:
     """24 hours of the substation as a whole and of two feeders; 8 % of the infeed reaches no meter."""
     quarters = now // QUARTER * QUARTER - QUARTER * np.arange(96, 0, -1)
     places = [None, "F1", "F2"]
@@ -195,9 +207,9 @@ def _loads(now: int) -> LoadBlock:
         substation="S1",
         feeder=[place for place in places for _ in quarters],
         start=start,
-        revision=np.full(rows, HOMES, np.int32),
-        counted=np.where(whole, HOMES, HOMES // 2).astype(np.int64),
+        revision=np.full(rows, homes, np.int32),
+        counted=np.where(whole, homes, homes // 2).astype(np.int64),
         energy_wh=energy,
-        covered_ms=np.where(whole, HOMES, HOMES // 2).astype(np.int64) * QUARTER,
+        covered_ms=np.where(whole, homes, homes // 2).astype(np.int64) * QUARTER,
         infeed_wh=np.where(whole, energy / 0.92, np.nan),
     )

@@ -41,6 +41,8 @@ class Door(Protocol):
     """What a device with a wrong secret hears, where `answers`; empty = nothing."""
     retry: str
     """What it hears while Kafka is away, where `answers`."""
+    batch: int
+    """How many payloads it sends at once: each may wait for its answer."""
 
     def entry(self, prefix: str, folder: Path) -> dict[str, object]:
         """The bridge's entry."""
@@ -57,6 +59,7 @@ class MqttDoor:
     protocol = "mqtt"
     answers = False
     stranger = retry = ""
+    batch = 25
 
     def __init__(self, broker: str) -> None:
         self._broker = broker
@@ -84,6 +87,7 @@ class AmqpDoor:
     protocol = "amqp"
     answers = False
     stranger = retry = ""
+    batch = 25
 
     def __init__(self, broker: str) -> None:
         self._broker = broker
@@ -120,6 +124,7 @@ class HttpDoor:
     answers = True
     stranger = "401"
     retry = "503 retry-after=5"
+    batch = 8
 
     def __init__(self) -> None:
         self._port = free_port()
@@ -157,6 +162,7 @@ class CoapDoor:
     answers = True
     stranger = ""
     retry = "503 retry-after=30"
+    batch = 5
 
     def __init__(self) -> None:
         self._port = free_port()

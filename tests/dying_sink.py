@@ -1,6 +1,6 @@
 """A sink that kills itself: `python -m tests.dying_sink TOPOLOGY INSERTS`, after so many inserts and before the commit.
 
-0 inserts: it lives. On clickhouse-server the tables are those that 18.16 understands.
+0 inserts: it lives. On clickhouse-server the tables must be there: 18.16 cannot make them twice.
 """
 
 import os
@@ -13,7 +13,6 @@ from connectors.columns import Columns
 from connectors.registry import STORES
 from connectors.store import Store
 from flexmeter.commands.sink import make_sink
-from flexmeter.local.old_clickhouse import for_1816
 from schemas.catalogue import load_catalogue
 from schemas.topology import load_topology
 
@@ -41,11 +40,11 @@ def main() -> None:
     topology = load_topology(sys.argv[1], os.environ)
     url = topology.sinks["clickhouse"].url
     scheme = url.split(":")[0]
-    statements = tables.statements(load_catalogue())
     store = Dying(STORES[scheme](url), int(sys.argv[2]))
     sink = make_sink(topology, "clickhouse", store)
     signal.signal(signal.SIGTERM, lambda *_: sink.stop())
-    sink.migrate(statements if scheme == "chdb" else for_1816(statements))
+    if scheme == "chdb":
+        sink.migrate(tables.statements(load_catalogue()))
     sink.run()
     store.close()
 

@@ -1,50 +1,54 @@
-"""An embedded ClickHouse with an hour of plausible data up to now, and the page over it: `serve_page FOLDER PORT`.
+"""An embedded ClickHouse with a day of a small district up to now, and the page over it.
 
-Ends when its standard input does.
+`serve_page FOLDER PORT` shows the dashboards of FOLDER/dashboards, and ends when its standard input does.
 """
 
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from connectors import tables
 from connectors.chdb_store import ChdbStore
 from connectors.rows import ROWS, Origin
+from flexmeter.local.ports import free_port
+from flexmeter.page.boards import FOLDER
 from flexmeter.page.interface import Interface
-from schemas.alert import Alert
 from schemas.catalogue import load_catalogue
-from tests.plausible import aggregate_block, event_block, garbage, hourly_block, reading_block
-
-METERS = 30
-_ALERTS = [
-    ("critical", "raised", "E350-00007", "Power lost at E350-00007 (last gasp)"),
-    ("warning", "updated", "F2", "Three meters of feeder F2 are silent"),
-    ("info", "cleared", "E350-00003", "Power is back at E350-00003 after 4 min"),
-]
+from tests.district import AS_THEY_CAME, day_until
+from tests.sink_process import reachable
 
 
-def hour_until(now: int) -> Iterator[Any]:
-    minute = now // 60_000 * 60_000
-    for turn in range(-360, 0, 30):
-        yield reading_block(METERS, range(turn, turn + 30), now)
-    yield aggregate_block(METERS, range(-60, 0), minute)
-    yield hourly_block(METERS, range(-24, 0), now // 3_600_000 * 3_600_000)
-    yield event_block(now)
-    yield garbage(now)
-    for number, (severity, state, subject, summary) in enumerate(_ALERTS):
-        at = now - number * 97_000
-        yield Alert(f"a{number}", 1, "last_gasp", severity, state, subject, "F1", "S1", at, at, summary, {})
+@contextmanager
+def served(folder: Path, homes: int = 6) -> Iterator[int]:
+    """The port of the page, in a process of its own, of the project's dashboards, which are copied into the folder."""
+    shutil.copytree(FOLDER, folder / "dashboards")
+    port = free_port()
+    argv = [sys.executable, "-m", "tests.serve_page", str(folder), str(port), str(homes)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        try:
+            deadline = time.monotonic() + 120
+            while not reachable(port):
+                assert process.poll() is None and time.monotonic() < deadline
+                time.sleep(0.05)
+            yield port
+        finally:
+            process.stdin.close()
+            process.wait(20)
 
 
-def main(folder: str, port: str) -> None:
-    store = ChdbStore(Path(folder))
+def main(folder: str, port: str, homes: str) -> None:
+    store = ChdbStore(Path(folder, "chdb"))
     store.migrate(tables.statements(load_catalogue()))
-    for offset, record in enumerate(hour_until(time.time_ns() // 1_000_000)):
+    for offset, record in enumerate(day_until(time.time_ns() // 1_000_000, int(homes))):
         for rows in ROWS[type(record)](record, Origin("t", 0, offset)):
             store.insert(rows.table, rows.columns)
-    interface = Interface(store, int(port))
+    store.migrate(AS_THEY_CAME)
+    interface = Interface(store, int(port), Path(folder, "dashboards"))
     sys.stdin.read()
     interface.close()
     store.close()

@@ -15,11 +15,12 @@ from time import monotonic, sleep
 from typing import Any
 
 import yaml
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from connectors.kafka import Outlet, ensure_topics
 from flexmeter.local.part import Part, running
 from flexmeter.local.ports import HOST, free_port
+from schemas.blocks import AlertMark
 from schemas.codec import encode
 from schemas.topology import load_topology
 from schemas.topology_model import Kafka
@@ -66,7 +67,8 @@ class Place:
         outlet = Outlet(Kafka(self.bootstrap, "PLAINTEXT", {}), "test")
         for role, record in records:
             payload = record if isinstance(record, bytes) else encode(record)
-            outlet.produce(self.topic(role), partition, payload)
+            key = record.id.encode() if isinstance(record, AlertMark) else None  # its topic is compacted
+            outlet.produce(self.topic(role), partition, payload, key=key)
         assert outlet.close(30)
 
     @property
@@ -109,7 +111,10 @@ class Place:
 
     def _behind(self, kafka: Consumer) -> list[str]:
         places = [TopicPartition(self.topic(role), number) for role in TOPICS for number in range(PARTITIONS)]
-        committed = {(place.topic, place.partition): place.offset for place in kafka.committed(places, timeout=10)}
+        try:
+            committed = {(place.topic, place.partition): place.offset for place in kafka.committed(places, timeout=10)}
+        except KafkaException as error:
+            return [str(error)]  # the group is being made
         ends = {(place.topic, place.partition): kafka.get_watermark_offsets(place)[1] for place in places}
         return [str(place) for place, end in ends.items() if max(committed[place], 0) < end]
 

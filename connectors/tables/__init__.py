@@ -3,17 +3,19 @@
 NAME_raw    what was inserted, repeats and superseded versions included, until ClickHouse merges them away
 NAME        the view of it: each fact once, in its highest version
 
-Tables only grow: every statement can run again, none takes anything away. Whoever changes a table adds an ALTER below
-its CREATE, raises VERSION, and freezes the result in tests/cases/tables, from which each version is brought up to date
-in a test. A program whose version is lower than that of the database refuses it.
+Tables only grow: every statement can run again, none takes anything away. Whoever adds a table, or an ALTER below a
+CREATE, raises VERSION and freezes what there is then (`python -m connectors.tables > tests/cases/tables/VERSION.sql`);
+a test brings each version up to date. A program whose version is lower than that of the database refuses it.
 """
 
+import re
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from schemas.catalogue import Catalogue, Quantity
 
 DATABASE = "flexmeter"
-VERSION = 1
+VERSION = 2
 
 _BEGIN = (
     f"CREATE DATABASE IF NOT EXISTS {DATABASE}",
@@ -34,9 +36,16 @@ def statements(catalogue: Catalogue) -> list[str]:
     The lines of a statement that hold {quantity} are meant once for each quantity of the catalogue.
     """
     made = list(_BEGIN)
-    for file in sorted((f for f in files(__name__).iterdir() if f.name.endswith(".sql")), key=lambda f: f.name):
+    for file in _files():
         made += [for_each_quantity(statement, catalogue) for statement in split(file.read_text("utf-8"))]
     return [*made, *_END]
+
+
+def frozen() -> list[str]:
+    """The statements that make the tables themselves, without comments, quantities not filled in."""
+    whole = [statement for file in _files() for statement in split(file.read_text("utf-8"))]
+    bare = (re.sub(r"^--[^\n]*\n", "", statement, flags=re.MULTILINE).strip() for statement in whole)
+    return [statement for statement in bare if statement.startswith(("CREATE TABLE", "ALTER TABLE"))]
 
 
 def split(text: str) -> list[str]:
@@ -46,6 +55,12 @@ def split(text: str) -> list[str]:
     ['-- why\\nSELECT 1', 'SELECT 2']
     """
     return [statement.strip() for statement in text.split(";\n") if statement.strip()]
+
+
+def _files() -> list[Traversable]:
+    return sorted(
+        (file for file in files(__name__).iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
+    )
 
 
 def for_each_quantity(statement: str, catalogue: Catalogue) -> str:

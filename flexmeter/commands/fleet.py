@@ -12,15 +12,21 @@ from typing import Any
 
 import click
 
-from flexmeter.fleet.coap_uplink import CoapUplink
+from flexmeter.fleet.coap_client import CoapClient
+from flexmeter.fleet.direct_uplink import DirectUplink
 from flexmeter.fleet.grid import write_register
-from flexmeter.fleet.live import District
+from flexmeter.fleet.live import SLOTS, District
 from flexmeter.fleet.messages import messages, write_truth
 from flexmeter.fleet.outages import Schedule
 from flexmeter.fleet.recording import load_recording, write_own_recording
 from flexmeter.fleet.replay import Faults, plan
-from flexmeter.fleet.run import AnyUplink, Ledger, run_live, run_replay
+from flexmeter.fleet.run import Ledger, Sender, run_live, run_replay
+from flexmeter.fleet.sources import amqp_user, bridges_of, direct_homes, let_in, links
+from flexmeter.fleet.trust import kept_trust
+from flexmeter.fleet.turin import build_town
+from flexmeter.fleet.turin_live import Turin
 from flexmeter.fleet.uplink import open_uplink
+from flexmeter.fleet.uplinks import Uplinks
 from flexmeter.fleet.world import build_world
 from flexmeter.role import start_role, topology_option, topology_or_exit
 from schemas.errors import Unavailable
@@ -39,6 +45,7 @@ class Options:
     url: str | None
     register_path: Path | None
     folder: Path
+    also: tuple[str, ...]
     areas: tuple[str, ...]
     gateways: int
     homes: int
@@ -108,6 +115,12 @@ class Options:
     default=None,
     help="The broker, or a CoAP bridge; by default the broker of the topology's first MQTT bridge.",
 )
+@click.option(
+    "--also",
+    multiple=True,
+    type=click.Choice(["coap", "http", "amqp"]),
+    help="Be also Turin's meters, and homes that speak CoAP, at the topology's bridges of these protocols (live).",
+)
 @click.option("--register", "register_path", type=click.Path(path_type=Path), default=None, help="Where to write it.")
 @click.option("--folder", type=click.Path(path_type=Path), default=".run", envvar="FLEXMETER_RUN", show_default=True)
 @click.option("--area", "areas", multiple=True, default=["malmo"], show_default=True, help="First level of the topics.")
@@ -156,14 +169,26 @@ def _live(options: Options, topology: Topology, stopping: threading.Event) -> bo
         raise click.UsageError("--disorder, --late, --clock-error and --outage need --replay")
     interval_ms = round(options.interval * 1000)
     world = build_world(options.homes, options.heat, options.seed, interval_ms)
-    write_register(world.devices, options.register_file(topology))
+    bridges = bridges_of(topology, options.also)
+    town = build_town(options.seed) if bridges else None
+    devices = [*world.devices, *(town.devices if town else ())]
+    write_register(devices, options.register_file(topology))
+    uplink = _uplink(options, topology, stopping)
+    begun = time.time_ns() // 1_000_000
+    schedule = Schedule(options.first_outage, options.outage_every, options.outage_lasts)
+    district = District(world, list(options.areas), begun, interval_ms, schedule, faults)
+    senders: list[Sender] = [district]
+    if town is not None:
+        trust, direct = kept_trust(options.folder / "fleet.secret"), direct_homes(world.households, bridges)
+        let_in(topology, bridges, town, direct, trust)
+        uplink = links(bridges, uplink.gateways, direct, trust, stopping.is_set)
+        district.direct = frozenset(map(world.households.index, direct))
+        senders.append(Turin(town, begun, interval_ms // SLOTS, trust.key, amqp_user(bridges), frozenset(bridges)))
     if options.register_only:
         return True
-    uplink = _uplink(options, topology, stopping)
-    schedule = Schedule(options.first_outage, options.outage_every, options.outage_lasts)
-    district = District(world, list(options.areas), time.time_ns() // 1_000_000, interval_ms, schedule, faults)
-    ledger = Ledger(options.folder / "fleet.json", uplink, len(world.devices))
-    return run_live(district, uplink, ledger, stopping.is_set)
+    uplink.connect()
+    ledger = Ledger(options.folder / "fleet.json", uplink, len(devices))
+    return run_live(senders, uplink, ledger, stopping.is_set)
 
 
 def _replay(options: Options, topology: Topology, stopping: threading.Event) -> bool:
@@ -176,17 +201,15 @@ def _replay(options: Options, topology: Topology, stopping: threading.Event) -> 
     if options.register_only:
         return True
     uplink = _uplink(options, topology, stopping)
+    uplink.connect()
     ledger = Ledger(options.folder / "fleet.json", uplink, len(replay.devices), replay.readings)
     sent = messages(replay, areas, options.seed)
     return run_replay(sent, options.times_real_time(), uplink, ledger, stopping.is_set)
 
 
-def _uplink(options: Options, topology: Topology, stopping: threading.Event) -> AnyUplink:
-    """Connected. Raises Unavailable."""
+def _uplink(options: Options, topology: Topology, stopping: threading.Event) -> Uplinks:
+    """To the one broker, or CoAP bridge, that everything goes to unless told."""
     url = options.broker(topology)
     if url.startswith(("coap://", "coaps://")):
-        uplink: AnyUplink = CoapUplink(url, stopping.is_set)
-    else:
-        uplink = open_uplink(url, options.gateways, options.client_id, stopping.is_set)
-    uplink.connect()
-    return uplink
+        return Uplinks(direct=DirectUplink({"": CoapClient(url)}, stopping.is_set))
+    return Uplinks(open_uplink(url, options.gateways, options.client_id, stopping.is_set))

@@ -8,7 +8,8 @@ import click
 from rich.console import Console
 
 from flexmeter.known import known
-from flexmeter.local.ports import amqp_port, faults, ports
+from flexmeter.local.access import ALL, only, settings, sources
+from flexmeter.local.ports import faults, ports, source_ports
 from flexmeter.local.roles import Place, Role
 from flexmeter.local.run_folder import held
 from flexmeter.local.stack import Stack
@@ -25,36 +26,47 @@ from schemas.topology import load_topology
 @click.option(
     "--meters", default=200, envvar="METERS", show_default=True, help="How many household meters the fleet is."
 )
-def command(path: str, folder: str, for_s: float | None, meters: int) -> None:
+@click.option(
+    "--sources",
+    "chosen",
+    default=ALL,
+    envvar="SOURCES",
+    show_default=True,
+    help="Which bridges, by protocol: mqtt,http,amqp,coap; MQTT is always among them.",
+)
+def command(path: str, folder: str, for_s: float | None, meters: int, chosen: str) -> None:
     """Start everything on this machine, show it live, stop it on Ctrl-C.
 
-    Kafka, mosquitto (RabbitMQ where the topology has an AMQP bridge), topics, sinks, workers, bridges, and a fleet of
-    meters; data and logs are kept in a folder.
+    Kafka, mosquitto, RabbitMQ (for AMQP), topics, sinks, workers, bridges, and a fleet of meters of every kind; data
+    and logs are kept in a folder.
     With --for: exit code 1 if anything that the fleet sent is not in ClickHouse at the end.
     """
     try:
-        sys.exit(_run(Path(path), Path(folder), for_s, meters))
+        sys.exit(_run(Path(path), Path(folder), for_s, meters, sources(chosen)))
     except (Unavailable, Faults, ValueError) as error:
         raise click.ClickException(str(error)) from error
 
 
-def _run(path: Path, folder: Path, for_s: float | None, meters: int) -> int:
+def _run(path: Path, folder: Path, for_s: float | None, meters: int, protocols: tuple[str, ...]) -> int:
     stop_on_signals()
     with held(folder.absolute()) as mine:
-        wanted = ports()
-        if taken := faults(wanted):
+        wanted, more = ports(), source_ports(protocols)
+        if taken := faults((*wanted, *more.values())):
             raise click.ClickException("\n".join(taken))
         kafka, mqtt, page = (port.number for port in wanted)
-        place = Place(mine, kafka, mqtt, page, amqp_port())
-        topology = load_topology(path, place.settings(os.environ), known())
-        fleet = ("--meters", str(meters), "--duplicates", "0.01", "--garbage", "0.001")
+        place = Place(mine, kafka, mqtt, page, more["amqp"].number if "amqp" in more else 0)
+        env = {**os.environ, **settings(mine, more)}
+        topology = only(load_topology(path, place.settings(env), known()), protocols)
+        spoken = {bridge.protocol for bridge in topology.bridges.values()}
+        also = [option for protocol in more if protocol in spoken for option in ("--also", protocol)]
+        fleet = ("--meters", str(meters), "--duplicates", "0.01", "--garbage", "0.001", *also)
         stack = Stack(place, topology, path, Role("fleet", "", 0, fleet), Console(file=sys.stdout))
-        return _live(stack, for_s)
+        return _live(stack, for_s, env)
 
 
-def _live(stack: Stack, for_s: float | None) -> int:
+def _live(stack: Stack, for_s: float | None, env: dict[str, str]) -> int:
     try:
-        stack.set_up()
+        stack.set_up(env)
         stack.console.print(f"page: {stack.place.page}", highlight=False)
         stack.show(for_s)
         return 0 if stack.account() else 1

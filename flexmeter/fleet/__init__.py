@@ -1,12 +1,16 @@
-"""Devices that speak the real protocols: homes, heat stations and substations with known truth, and replayed ones.
+"""Devices that speak the real protocols: both pilots with known truth, and replayed recordings.
 
-    grid      who hangs where, and the register file
+    grid      who hangs where in Malmö, and the register file
     homes     appliances, occupancy, sun: power of every home at an instant
-    world     what every meter shows at an instant: registers, voltages, losses, heat
-    payloads  a reading or an event as the bytes a device sends
+    world     what every meter of Malmö shows at an instant: registers, voltages, losses, heat
+    turin     the same of Turin: ST-I meters, heat, water, adapters, NILM meters, hubs
+    payloads, speak/   a reading or an event as the bytes a device sends
+    live, turin_live   who sends what when
     recording, replay, garbage   recorded data as any number of meters, with faults on request
-    uplink, coap_uplink   several MQTT connections, or every meter by CoAP itself; what was acknowledged
-    live, run the loops
+    uplink, direct_uplink, uplinks   gateways at the MQTT broker; devices that speak for themselves; both
+    coap_client, http_client, amqp_client   how those speak
+    sources, trust, certificate   what the bridges must be told to let them in
+    run       the loops
 
-Everything but `uplink`, `coap_uplink`, `live` and `run` is pure: same seed, same bytes.
+Pure (same seed, same bytes) is everything that decides what is sent: all up to `garbage`.
 """

@@ -1,6 +1,6 @@
 """Live mode, the pure part: what the district sends in each slot of the reporting interval."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,18 +8,24 @@ import numpy as np
 from flexmeter.fleet import payloads
 from flexmeter.fleet.garbage import make_garbage
 from flexmeter.fleet.grid import HEAT, HOME
-from flexmeter.fleet.messages import EVENT, GARBAGE, READING, REPEAT, Message, area_of, topic_of
+from flexmeter.fleet.messages import EVENT, GARBAGE, READING, REPEAT, Message, area_of, direct_topic, topic_of
 from flexmeter.fleet.outages import Schedule, says, struck_feeder
 from flexmeter.fleet.replay import Faults
+from flexmeter.fleet.speak import senml
 from flexmeter.fleet.world import Moment, World, step
 
 SLOTS = 20
 """Parts of the interval; device i reports in slot i modulo this."""
+DIRECT_EVERY = 20
+"""One home in so many speaks CoAP itself, where there is a bridge for that."""
 
 
 @dataclass(slots=True)
 class District:
-    """A world and where it stands. `begun` is the start, ms UTC; `slot` counts from there."""
+    """A world and where it stands. `begun` is the start, ms UTC; `slot` counts from there.
+
+    The homes in `direct`, by their numbers, speak CoAP themselves: readings in SenML, nothing repeated or spoilt.
+    """
 
     world: World
     areas: list[str]
@@ -27,6 +33,7 @@ class District:
     interval_ms: int
     outages: Schedule
     faults: Faults
+    direct: Collection[int] = ()
     moment: Moment | None = None
     slot: int = 0
     dark: str | None = None
@@ -57,8 +64,11 @@ class District:
         self.dark = feeder
         below = [i for i, d in enumerate(self.world.households) if d.feeder == concerned]
         for due, home in says(below, kind, self.outage, at, self.world.seed):
-            topic = topic_of(self.world.households[home], self.areas, "event")
-            yield Message(due, home, topic, payloads.event(due, kind), EVENT)
+            device, payload = self.world.households[home], payloads.event(due, kind)
+            if home in self.direct:
+                yield Message(due, home, direct_topic(device, "event"), payload, EVENT, "coap", sender=device.meter_id)
+            else:
+                yield Message(due, home, topic_of(device, self.areas, "event"), payload, EVENT)
 
     def _readings(self, moment: Moment) -> Iterator[Message]:
         rng = np.random.default_rng((self.world.seed, 50, self.slot))
@@ -66,6 +76,9 @@ class District:
         for index in range(self.slot % SLOTS, len(devices), SLOTS):
             device = devices[index]
             if device.profile == HOME and not moment.on[index]:
+                continue
+            if index in self.direct:
+                yield self._direct(index, moment)
                 continue
             payload = self._payload(index, moment)
             message = Message(moment.at, index, topic_of(device, self.areas), payload, READING)
@@ -77,6 +90,12 @@ class District:
                 piece = make_garbage(self.garbage + 1, area_of(device, self.areas), device.meter_id, payload)
                 self.garbage += 1
                 yield Message(moment.at, index, piece.topic, piece.payload, GARBAGE)
+
+    def _direct(self, index: int, moment: Moment) -> Message:
+        meter, values = self.world.devices[index], payloads.household_values(self.world, moment, index)
+        payload = senml.pack(meter.meter_id, moment.at, self.slot // SLOTS, values)
+        content = "application/senml+cbor"
+        return Message(moment.at, index, direct_topic(meter), payload, READING, "coap", content, meter.meter_id)
 
     def _payload(self, index: int, moment: Moment) -> bytes:
         world, seq = self.world, self.slot // SLOTS

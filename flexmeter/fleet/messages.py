@@ -25,13 +25,21 @@ KEPT_BYTES = 256_000
 
 
 class Message(NamedTuple):
-    """`due` in event time, ms UTC; `device` = index of the device it comes from; `kind` is one of the four above."""
+    """`due` in event time, ms UTC; `device` = index of the device it comes from; `kind` is one of the four above.
+
+    `via` is the protocol, empty for the fleet's broker; `content` the media type of the payload, `sender` the identity
+    that the bridge is to know it by, where the protocol has these; `holds` the readings in it.
+    """
 
     due: int
     device: int
     topic: str
     payload: bytes
     kind: str
+    via: str = ""
+    content: str = "application/json"
+    sender: str = ""
+    holds: int = 1
 
 
 def area_of(device: Device, areas: list[str]) -> str:
@@ -47,6 +55,11 @@ def area_of(device: Device, areas: list[str]) -> str:
 def topic_of(device: Device, areas: list[str], carries: str = "reading") -> str:
     """Where a device publishes."""
     return f"{area_of(device, areas)}/{device.profile}/{device.meter_id}/{carries}"
+
+
+def direct_topic(device: Device, carries: str = "reading") -> str:
+    """The path under which a device that speaks CoAP itself reports."""
+    return f"meters/{device.profile}/{device.meter_id}/{carries}"
 
 
 def messages(plan: Plan, areas: list[str], seed: int) -> Iterator[Message]:

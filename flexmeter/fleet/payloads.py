@@ -65,6 +65,21 @@ def household_of(world: World, moment: Moment, home: int, seq: int) -> bytes:
     )
 
 
+def household_values(world: World, moment: Moment, home: int) -> dict[str, float | None]:
+    """The same by the catalogue's names, in its units; None for the voltage of a phase that is not connected."""
+    phases = [phase.lower() for phase in PHASES]
+    watts, volts, connected = moment.power_w[home], moment.voltage_v[home], world.homes.connected[home]
+    return {
+        "active_energy_import_wh": floor(moment.import_wh[home]),
+        "active_energy_export_wh": floor(moment.export_wh[home]),
+        **{f"active_power_{phase}_w": round(float(w), 1) for phase, w in zip(phases, watts, strict=True)},
+        **{
+            f"voltage_{phase}_v": round(float(v), 2) if c else None
+            for phase, v, c in zip(phases, volts, connected, strict=True)
+        },
+    }
+
+
 def station_of(moment: Moment, station: int, seq: int) -> bytes:
     """What one substation's meter sends at this moment."""
     watts, vars_, volts = moment.station_w[station], moment.station_var[station], moment.station_v[station]

@@ -1,23 +1,20 @@
-"""The two loops of the fleet: live and replay. Both keep an account of what the broker took."""
+"""The two loops of the fleet: live and replay. Both keep an account of what the brokers and bridges took."""
 
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
-from flexmeter.fleet.coap_uplink import CoapUplink
-from flexmeter.fleet.live import District
 from flexmeter.fleet.messages import EVENT, GARBAGE, READING, REPEAT, Message
-from flexmeter.fleet.uplink import Uplink
+from flexmeter.fleet.uplinks import Uplinks
 
 log = logging.getLogger("flexmeter.fleet")
-
-AnyUplink = Uplink | CoapUplink
 
 ACCOUNT_EVERY_S = 0.5
 TOLD_EVERY_S = 5.0
@@ -26,14 +23,14 @@ DRAIN_S = 15.0
 
 @dataclass(slots=True)
 class Ledger:
-    """`fleet.json`: what the broker has taken so far, by kind; written anew twice a second.
+    """`fleet.json`: what brokers and bridges have taken so far, by kind; written anew twice a second.
 
     `sent` counts readings once each; `duplicates` their repeats; `expected` is how many readings there will be, 0 while
     nobody knows. `done` is set when all was sent and taken.
     """
 
     path: Path
-    uplink: AnyUplink
+    uplink: Uplinks
     meters: int
     expected: int = 0
     written_at: float = 0.0
@@ -67,27 +64,33 @@ class Ledger:
         taken = self.uplink.acknowledged.total()
         rate = taken / max(now - self.begun, 1e-9)
         part = f" ({100 * self.uplink.acknowledged[READING] / self.expected:.0f} %)" if self.expected else ""
-        log.info("%d messages taken by the broker%s, %.0f a second", taken, part, rate)
+        log.info("%d taken%s, %.0f a second", taken, part, rate)
 
 
-def run_live(district: District, uplink: AnyUplink, ledger: Ledger, stopping: Callable[[], bool]) -> bool:
+class Sender(Protocol):
+    """Devices that send by themselves."""
+
+    def next_slot(self) -> list[Message]:
+        """What they send in the next slot of time, in order of `due`; all senders of a run have the same slots."""
+
+
+def run_live(senders: Sequence[Sender], uplink: Uplinks, ledger: Ledger, stopping: Callable[[], bool]) -> bool:
     """Send in real time until told to stop, then finish what is under way; False if some of it could not be."""
-    gateways = len(uplink.gateways)
     while not stopping():
-        for message in district.next_slot():
+        for message in sorted(chain.from_iterable(one.next_slot() for one in senders), key=lambda message: message.due):
             _wait_until(message.due, uplink, ledger, stopping)
             if stopping():
                 break
-            uplink.send(message.device % gateways, message.topic, message.payload, message.kind)
+            uplink.send(message)
         ledger.keep()
     return finish(uplink, ledger)
 
 
 def run_replay(
-    messages: Iterator[Message], speed: float, uplink: AnyUplink, ledger: Ledger, stopping: Callable[[], bool]
+    messages: Iterator[Message], speed: float, uplink: Uplinks, ledger: Ledger, stopping: Callable[[], bool]
 ) -> bool:
     """Send in order, `speed` times as fast as it happened (infinity: as fast as it goes). False if not all was sent."""
-    gateways, begun, first = len(uplink.gateways), time.time(), None
+    begun, first = time.time(), None
     for number, message in enumerate(messages):
         if first is None:
             first = message.due
@@ -95,24 +98,24 @@ def run_replay(
             _wait_until(int(begun * 1000 + (message.due - first) / speed), uplink, ledger, stopping)
         if stopping():
             break
-        uplink.send(message.device % gateways, message.topic, message.payload, message.kind)
+        uplink.send(message)
         if number % 256 == 0:
             ledger.keep()
     return finish(uplink, ledger) and ledger.account()[READING] == ledger.expected
 
 
-def _wait_until(due: int, uplink: AnyUplink, ledger: Ledger, stopping: Callable[[], bool]) -> None:
+def _wait_until(due: int, uplink: Uplinks, ledger: Ledger, stopping: Callable[[], bool]) -> None:
     """Wait until the wall clock shows `due` (ms UTC)."""
     while not stopping() and (left := due / 1000 - time.time()) > 0:
         uplink.pump(min(left, 0.1))
         ledger.keep()
 
 
-def finish(uplink: AnyUplink, ledger: Ledger) -> bool:
-    """Wait for the broker's answers to all that was sent; False if some did not come."""
+def finish(uplink: Uplinks, ledger: Ledger) -> bool:
+    """Wait for the answers to all that was sent; False if some did not come."""
     done = uplink.drain(DRAIN_S)
     if not done:
-        log.error("%d messages are not acknowledged by the broker", uplink.under_way)
+        log.error("%d messages are not acknowledged", uplink.under_way)
     ledger.keep(done=True)
     uplink.close()
     return done

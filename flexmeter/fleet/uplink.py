@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from connectors.mqtt import MqttAddress
+from connectors.mqtt_session import MqttAddress
 from schemas.errors import Unavailable
 
 log = logging.getLogger(__name__)

@@ -1,11 +1,12 @@
 """What a run sent against what arrived: the summary and the verdict."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
-from flexmeter.local.page_query import query
+from flexmeter.local.page_query import Row, query
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,18 @@ def arrived(page_port: int, since_ms: int) -> Arrived:
     return Arrived(*(int(row["n"]) for (row,) in rows))
 
 
+def kinds(page_port: int, since_ms: int) -> list[Row]:
+    """What came in since then by source and profile: meters and readings, each reading once.
+
+    Raises:
+        Unavailable: ClickHouse does not answer.
+    """
+    count = """\
+SELECT source, profile, uniqExact(meter) AS meters, count() AS readings FROM flexmeter.readings
+WHERE inserted_at >= fromUnixTimestamp64Milli({since:Int64}) GROUP BY source, profile ORDER BY source, profile"""
+    return query(page_port, count, {"since": str(since_ms)})
+
+
 def missing(sent: Sent, arrived: Arrived) -> dict[str, int]:
     """How much of what was sent has not arrived, by kind.
 
@@ -76,8 +89,8 @@ def verdict(missing: dict[str, int], behind: dict[str, int]) -> str:
     return "nothing lost"
 
 
-def summary(sent: Sent, arrived: Arrived) -> list[str]:
-    """The account in words.
+def summary(sent: Sent, arrived: Arrived, kinds: Sequence[Row] = ()) -> list[str]:
+    """The account in words, and what arrived by source and profile.
 
     >>> for line in summary(Sent(10, 2, 1, 0, 5), Arrived(9, 1, 0)): print(line)
     sent               10 readings of 5 meters, 2 repeats, 1 garbage payloads, 0 events
@@ -88,4 +101,8 @@ def summary(sent: Sent, arrived: Arrived) -> list[str]:
         f"{sent.garbage:,} garbage payloads, {sent.events:,} events",
         f"ClickHouse  {arrived.readings:>9,} readings, each once; "
         f"{arrived.dead_letters:,} dead letters, {arrived.events:,} events",
+        *(
+            f"  {kind['source']:<12}{int(kind['readings']):>9,} readings of {int(kind['meters']):,} {kind['profile']}"
+            for kind in kinds
+        ),
     ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from flexmeter.local.ports import faults, ports
+from flexmeter.local.ports import faults, ports, source_ports
 
 ROOT = Path(__file__).parents[2]
 JAVA = 17
@@ -51,7 +51,7 @@ def checkup(root: Path = ROOT) -> list[Check]:
         _program("clickhouse-server", "clickhouse-server", needed=False, why="for tests"),
         _program("chromium", "chromium", needed=False, why="for tests"),
         _program("mosquitto_pub", "mosquitto-clients", needed=False, why="for tests"),
-        _program("rabbitmq-server", "rabbitmq-server", needed=False, why="for tests, and for AMQP on this machine"),
+        _program("rabbitmq-server", "rabbitmq-server", why="for AMQP: SOURCES=mqtt,http,coap does without"),
         _program("amqp-publish", "amqp-tools", needed=False, why="for tests"),
         _program("curl", "curl", needed=False, why="for tests"),
         _program("coap-client-openssl", "libcoap3-bin", needed=False, why="for tests"),
@@ -106,7 +106,10 @@ def _dtls() -> Check:
     found = _version("DTLSSocket")
     remedy = "apt-get install gcc make autoconf automake libtool m4 pkg-config; pip install 'flexmeter[coap]'"
     return Check(
-        "DTLSSocket", found or "not found", "" if found else remedy, needed=False, why="for bridges at coaps://"
+        "DTLSSocket",
+        found or "not found",
+        "" if found else remedy,
+        why="for CoAP over DTLS: SOURCES=mqtt,http,amqp does without",
     )
 
 
@@ -138,7 +141,7 @@ def _kafka_jars(folder: Path) -> Check:
 
 def _ports(folder: Path) -> list[Check]:
     try:
-        wanted = ports()
+        wanted = (*ports(), *source_ports(("amqp", "http", "coap")).values())
     except ValueError as error:
         return [Check("ports", "", str(error))]
     if (pid := user_of(folder)) is not None:

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what `make run` needs (with --tests: what `make test` needs too), and only what is missing:
 # Debian packages, the Python environment .venv/, Kafka's jars in .parts/kafka/, the page's scripts.
-# Says first what that is and how large. A stamp makes the next call quick.
+# Says first what that is and how large. A stamp makes the next call quick. Without AMQP or CoAP among SOURCES (all,
+# unless told) RabbitMQ or DTLSSocket is left out.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -24,11 +25,17 @@ stamp=.parts/installed-$tests
 now=$(pwd; cat $inputs | cksum)
 programs="java mosquitto"
 topology=${FLEXMETER_TOPOLOGY:-topology.yaml}
-uses_amqp() { grep -Eq '^ *protocol: *amqp' "$topology" 2>/dev/null; }
-uses_amqp && programs="$programs rabbitmq-server"
+uses() {  # protocol
+    case ",${SOURCES:-all}," in *,all,* | *",$1,"*) ;; *) return 1 ;; esac
+    grep -Eq "^ *protocol: *$1" "$topology" 2>/dev/null
+}
+dtls=$(grep '^DTLSSocket==' requirements-dev.lock)
+has_dtls() { .venv/bin/python -c "from importlib.metadata import version as v; assert v('DTLSSocket') == '${dtls#*==}'" 2>/dev/null; }
+uses amqp && programs="$programs rabbitmq-server"
 [ $tests = yes ] && programs="$programs clickhouse-server chromium mosquitto_pub rabbitmq-server amqp-publish curl coap-client-openssl kcat jq"
 complete() {
     for program in $programs; do has "$program" || return 1; done
+    ! uses coap || has_dtls || return 1
     [ -x .venv/bin/python ] && [ -d .parts/kafka ] && [ -f $stamp ] && [ "$(cat $stamp)" = "$now" ]
 }
 complete && exit 0
@@ -39,14 +46,15 @@ needs() { has "$1" || packages="$packages $2"; }  # program, Debian package
 .venv/bin/python -c '' 2>/dev/null && cat requirements.lock $lock pyproject.toml | cmp -s - .venv/$lock || pypi=yes
 needs java openjdk-17-jre-headless
 needs mosquitto mosquitto
-uses_amqp && needs rabbitmq-server rabbitmq-server
+uses amqp && needs rabbitmq-server rabbitmq-server
 [ -d .parts/kafka ] && cmp -s flexmeter/local/kafka/pom.xml .parts/kafka.pom || { needs mvn maven; jars=yes; }
-[ -d $page/node_modules ] && cmp -s $page/package-lock.json .parts/page.lock || { needs npm npm; scripts=yes; }
+has_scripts() { [ -d $page/node_modules/uplot ] && { [ $tests = no ] || [ -d $page/node_modules/axe-core ]; }; }
+has_scripts && cmp -s $page/package-lock.json .parts/page.lock || { needs npm npm; scripts=yes; }
 if [ $tests = yes ]; then
     needs clickhouse-server clickhouse-server
     needs chromium chromium
     needs mosquitto_pub mosquitto-clients
-    uses_amqp || needs rabbitmq-server rabbitmq-server
+    uses amqp || needs rabbitmq-server rabbitmq-server
     needs amqp-publish amqp-tools
     needs curl curl
     needs coap-client-openssl libcoap3-bin
@@ -54,7 +62,8 @@ if [ $tests = yes ]; then
     needs jq jq
     [ -d $examples/node_modules ] && cmp -s $examples/package-lock.json .parts/examples.lock || { needs npm npm; subscriber=yes; }
 fi
-if [ $tests = yes ] && [ "${pypi:-}" ]; then  # DTLSSocket is compiled
+if { [ $tests = yes ] || uses coap; } && ! has_dtls; then  # DTLSSocket is compiled
+    compiles=yes
     for tool in gcc make autoconf automake m4 pkg-config; do needs $tool $tool; done
     needs libtoolize libtool
 fi
@@ -63,19 +72,19 @@ if has "$python"; then
         die "$python is $("$python" --version), but 3.11 or later is needed" "name another: PYTHON=python3.12 make ..."
     "$python" -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
     headers='import os, sysconfig; raise SystemExit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
-    [ $tests = no ] || [ -z "${pypi:-}" ] || "$python" -c "$headers" || packages="$packages python3-dev"
+    [ -z "${compiles:-}" ] || "$python" -c "$headers" || packages="$packages python3-dev"
 else
     packages="$packages python3-venv"
 fi
 
-if [ -z "$packages${pypi:-}${jars:-}${scripts:-}${subscriber:-}" ]; then
+if [ -z "$packages${pypi:-}${compiles:-}${jars:-}${scripts:-}${subscriber:-}" ]; then
     printf '%s\n' "$now" >$stamp
     exit 0
 fi
 say "To be installed (only what is missing):"
 [ -n "$packages" ] && say "  Debian packages:$packages (apt-get tells their size below)"
 [ "${pypi:-}" ] && say "  .venv/          Python packages of $lock, about 1.4 GB on disk, 410 MB to fetch"
-[ "${pypi:-}" ] && [ $tests = yes ] && say "                  (one, DTLSSocket, is compiled: half a minute; its tools are 7 MB beside gcc)"
+[ "${compiles:-}" ] && say "                  $dtls, for CoAP, is compiled: half a minute; its tools are 7 MB beside gcc"
 [ "${jars:-}" ] && say "  .parts/kafka/   Kafka's jars, 44 MB"
 [ "${scripts:-}" ] && say "  $page/node_modules/   the page's scripts, a few MB"
 [ "${subscriber:-}" ] && say "  $examples/node_modules/   those of the example of a subscriber, 3 MB"
@@ -110,14 +119,17 @@ fi
 # --- Python ----------------------------------------------------------------------------------------------------------
 .venv/bin/python -c '' 2>/dev/null || { rm -rf .venv; "$python" -m venv .venv ||
     die "$python cannot make .venv/" "apt-get install python3-venv, or name another: PYTHON=python3.12"; }
+pip() { env -u PIP_USER -u PIP_TARGET .venv/bin/python -m pip --disable-pip-version-check --no-input install $quiet "$@" >&2; }
 if [ "${pypi:-}" ]; then
     say "Python packages ..."
-    pip() { env -u PIP_USER -u PIP_TARGET .venv/bin/python -m pip --disable-pip-version-check --no-input install $quiet "$@" >&2; }
     pip -r $lock || die "pip failed (see above)" "is the package index reachable? then run this again; what is there is kept"
     pip --no-deps --no-build-isolation -e . || die "pip cannot install the project itself (see above)"
     say "The inner loops are compiled; half a minute ..."
     .venv/bin/python -m streams.warm_up || die "they cannot be compiled (see above)"
     cat requirements.lock $lock pyproject.toml >.venv/$lock
+fi
+if [ "${compiles:-}" ] && [ $tests = no ]; then
+    pip "$dtls" || die "pip cannot build $dtls (see above)" "without CoAP: SOURCES=mqtt,http,amqp make run"
 fi
 
 # --- Kafka's jars ----------------------------------------------------------------------------------------------------
@@ -133,8 +145,10 @@ if [ "${jars:-}" ]; then
 fi
 
 # --- the page's scripts, and those of the example of a subscriber ------------------------------------------------------
+kinds=--omit=dev
+[ $tests = yes ] && kinds=--include=dev
 scripts_of() {
-    (cd "$1" && env -u NODE_ENV npm ci --no-audit --no-fund --loglevel=error >&2) ||
+    (cd "$1" && env -u NODE_ENV npm ci $kinds --no-audit --no-fund --loglevel=error >&2) ||
         die "npm failed (see above)" "is its registry reachable? then run this again"
     cp "$1/package-lock.json" "$2"
 }

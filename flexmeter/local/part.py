@@ -73,12 +73,16 @@ def wait_ready(part: Part, process: "subprocess.Popen[bytes]", pause_s: float = 
 
 
 def complete(part: Part) -> None:
-    """Run a part that ends by itself.
+    """Run a part that ends by itself. Raises as `spawn` and `finish` do."""
+    finish(part, spawn(part))
+
+
+def finish(part: Part, process: "subprocess.Popen[bytes]") -> None:
+    """Wait for the end of a part that ends by itself.
 
     Raises:
         Unavailable: it ended with another code than 0, or not in time.
     """
-    process = spawn(part)
     try:
         code = process.wait(part.start_s)
     except subprocess.TimeoutExpired:

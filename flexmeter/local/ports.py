@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 HOST = "127.0.0.1"
@@ -15,6 +15,7 @@ class Port:
     what: str
     setting: str
     number: int
+    datagrams: bool = False
 
 
 def ports(env: Mapping[str, str] = os.environ) -> tuple[Port, Port, Port]:
@@ -33,16 +34,34 @@ def ports(env: Mapping[str, str] = os.environ) -> tuple[Port, Port, Port]:
     )
 
 
-def amqp_port(env: Mapping[str, str] = os.environ) -> int:
-    """RabbitMQ's port, which only a topology with an AMQP bridge uses. Raises ValueError if it is none."""
-    return _port("RabbitMQ", "AMQP_PORT", 5672, env).number
+_OF_SOURCES = {
+    "amqp": Port("RabbitMQ", "AMQP_PORT", 5672),
+    "http": Port("the HTTPS bridge", "HTTP_PORT", 8443),
+    "coap": Port("the CoAP bridge", "COAP_PORT", 5684, datagrams=True),
+}
 
 
-def _port(what: str, setting: str, default: int, env: Mapping[str, str]) -> Port:
+def source_ports(protocols: Collection[str], env: Mapping[str, str] = os.environ) -> dict[str, Port]:
+    """Of each of these protocols that has a port of its own, as the environment sets it.
+
+    Raises:
+        ValueError: one is not a port number.
+
+    >>> source_ports(["mqtt", "http"], {"HTTP_PORT": "9443"})["http"].number
+    9443
+    """
+    return {
+        protocol: _port(port.what, port.setting, port.number, env, port.datagrams)
+        for protocol, port in _OF_SOURCES.items()
+        if protocol in protocols
+    }
+
+
+def _port(what: str, setting: str, default: int, env: Mapping[str, str], datagrams: bool = False) -> Port:
     text = env.get(setting, "") or str(default)
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise ValueError(f"{setting}={text!r} is no port number (1 to 65535)")
-    return Port(what, setting, int(text))
+    return Port(what, setting, int(text), datagrams)
 
 
 def faults(wanted: tuple[Port, ...]) -> list[str]:
@@ -55,7 +74,7 @@ def faults(wanted: tuple[Port, ...]) -> list[str]:
         f"port {port.number}, wanted by {port.what}, is taken by another program: "
         f"end that, or choose another port, e.g. {port.setting}={another(port.number)}"
         for port in wanted
-        if not is_free(port.number)
+        if not is_free(port.number, port.datagrams)
     ]
     doubled = [
         f"{a.setting} and {b.setting} are both {a.number}: choose another for one, e.g. {b.setting}={another(b.number)}"
@@ -75,10 +94,11 @@ def another(port: int) -> int:
     return port + 100 if port + 100 < 65536 else port - 100
 
 
-def is_free(port: int) -> bool:
+def is_free(port: int, datagrams: bool = False) -> bool:
     """Whether we could listen there."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket(type=socket.SOCK_DGRAM if datagrams else socket.SOCK_STREAM) as probe:
+        if not datagrams:  # two could bind the same UDP port with it
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError:

@@ -19,8 +19,8 @@ _WITH_EPMD = 'setpriv --pdeathsig KILL epmd -address "$ERL_EPMD_ADDRESS" -port "
 _GUEST = {"guest": "guest"}
 
 
-def configuration(folder: Path, port: int) -> str:
-    """rabbitmq.conf. A bridge holds at most its prefetch of messages, so these are bounded in size."""
+def configuration(folder: Path, port: int, more: str = "") -> str:
+    """rabbitmq.conf, `more` at its end. Bridges hold so many messages at most: these are bounded in size."""
     return f"""\
 listeners.tcp.1 = {HOST}:{port}
 max_message_size = 1048576
@@ -29,6 +29,7 @@ log.console = true
 log.console.level = warning
 log.file = false
 disk_free_limit.absolute = 50MB
+{more}
 """
 
 
@@ -51,8 +52,8 @@ def password_hash(password: str, salt: bytes = bytes(4)) -> str:
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
-def rabbitmq(folder: Path, port: int, log: Path, users: Mapping[str, str] = _GUEST) -> Part:
-    """The broker as a part.
+def rabbitmq(folder: Path, port: int, log: Path, users: Mapping[str, str] = _GUEST, more: str = "") -> Part:
+    """The broker as a part; `more` are lines of rabbitmq.conf.
 
     Raises:
         Unavailable: it is not installed.
@@ -62,7 +63,7 @@ def rabbitmq(folder: Path, port: int, log: Path, users: Mapping[str, str] = _GUE
         raise Unavailable("rabbitmq", "not installed: `apt-get install rabbitmq-server` (Debian), or run `make doctor`")
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "rabbitmq.conf").write_text(configuration(folder, port))
+    (folder / "rabbitmq.conf").write_text(configuration(folder, port, more))
     (folder / "definitions.json").write_text(definitions(users))
     (folder / "enabled_plugins").write_text("[].\n")
     env = {

@@ -22,7 +22,7 @@ def number(value: float | None, unit: str = "") -> str:
 
 
 def plain(earlier: Snapshot, now: Snapshot) -> str:
-    """Readings a second and lag by stage and the latency in one line; alerts since the earlier one in a line each."""
+    """Readings a second and lag by stage and the latency in one line; what is new since the earlier in more."""
     stages = "  ".join(
         f"{stage.name} {number(rate(earlier, now, stage.name))}/s"
         + ("" if stage.lag is None else f" lag {stage.lag:,}")
@@ -30,8 +30,20 @@ def plain(earlier: Snapshot, now: Snapshot) -> str:
     )
     latency = f"p50 {number(now.p50_ms, ' ms')} p99 {number(now.p99_ms, ' ms')}"
     line = f"{stages}  device to ClickHouse {latency}" + (f"  ({now.missing})" if now.missing else "")
-    news = [alert for alert in now.alerts if alert not in earlier.alerts]
-    return "\n".join([line, *(f"  alert {alert['severity']} {alert['state']}: {alert['summary']}" for alert in news)])
+    news = [
+        f"  alert {one['severity']} {one['state']}: {one['summary']}" for one in now.alerts if one not in earlier.alerts
+    ]
+    return "\n".join([line, *_heard(earlier, now), *news])
+
+
+def _heard(earlier: Snapshot, now: Snapshot) -> list[str]:
+    """A line for each source that brings profiles which it did not bring before."""
+    known = {(kind["source"], kind["profile"]) for kind in earlier.kinds}
+    new: dict[object, list[str]] = {}
+    for kind in now.kinds:
+        if (kind["source"], kind["profile"]) not in known:
+            new.setdefault(kind["source"], []).append(f"{kind['profile']} ({kind['meters']} meters)")
+    return [f"  {source} brings {', '.join(profiles)}" for source, profiles in new.items()]
 
 
 def picture(earlier: Snapshot, now: Snapshot, page: str, said: Sequence[str]) -> RenderableType:
@@ -39,6 +51,7 @@ def picture(earlier: Snapshot, now: Snapshot, page: str, said: Sequence[str]) ->
     return Group(
         _stages(earlier, now),
         Text(f"device to ClickHouse: p50 {number(now.p50_ms, ' ms')}, p99 {number(now.p99_ms, ' ms')}"),
+        _rows("in the last minute", ["source", "profile", "meters", "readings"], now.kinds),
         _rows("newest aggregates", ["meter", "quantity", "window", "at", "count", "mean"], now.aggregates),
         _rows("newest alerts", ["at", "severity", "state", "summary"], now.alerts),
         Text("\n".join([*said[-4:], now.missing] if now.missing else said[-4:]), style="yellow"),

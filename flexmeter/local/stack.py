@@ -19,7 +19,7 @@ from flexmeter.local import account, roles, screen, status
 from flexmeter.local.kafka import kafka
 from flexmeter.local.lag import ends
 from flexmeter.local.mosquitto import mosquitto
-from flexmeter.local.part import Part, complete
+from flexmeter.local.part import Part, complete, finish, spawn
 from flexmeter.local.ports import free_port
 from flexmeter.local.rabbitmq import rabbitmq
 from flexmeter.local.roles import Place, Role
@@ -56,16 +56,14 @@ class Stack:
             Faults: Kafka has a topic with another number of partitions.
         """
         keep_last_logs(self.place.folder / "logs")
-        self._start("Kafka", kafka(self.place.folder / "kafka", self.place.kafka_port, self.place.log("kafka")))
-        broker = mosquitto(self.place.folder / "mosquitto", self.place.mqtt_port, self.place.log("mosquitto"))
-        self._start("mosquitto", broker)
-        if any(bridge.protocol == "amqp" for bridge in self.topology.bridges.values()):
-            broker = rabbitmq(self.place.folder / "rabbitmq", self.place.amqp_port, self.place.log("rabbitmq"))
-            self._start("RabbitMQ", broker)
+        register = self._part(replace(self.fleet, arguments=(*self.fleet.arguments, "--register-only")), env)
+        registering = spawn(register)
+        brokers = self._brokers()
+        self._start(", ".join(part.name for part in brokers), *brokers)
         with self._step(f"{len(self.topology.topics)} topics"):
             ensure_topics(self.topology.kafka, self.topology.topics.values())
         with self._step("register of meters"):
-            complete(self._part(replace(self.fleet, arguments=(*self.fleet.arguments, "--register-only")), env))
+            finish(register, registering)
         if any("GridBlock" in topic.records for topic in self.topology.topics.values()):
             with self._step("grid"):
                 complete(self._part(Role("grid", "", 0), env))
@@ -74,6 +72,17 @@ class Stack:
         self.began_ms = time.time_ns() // 1_000_000
         self.place.fleet_account.unlink(missing_ok=True)
         self._start("fleet", self._part(self.fleet, env))
+
+    def _brokers(self) -> list[Part]:
+        """Kafka, and those that the bridges receive from."""
+        place = self.place
+        parts = [
+            kafka(place.folder / "kafka", place.kafka_port, place.log("kafka")),
+            mosquitto(place.folder / "mosquitto", place.mqtt_port, place.log("mosquitto")),
+        ]
+        if any(bridge.protocol == "amqp" for bridge in self.topology.bridges.values()):
+            parts.append(rabbitmq(place.folder / "rabbitmq", place.amqp_port, place.log("rabbitmq")))
+        return parts
 
     def _part(self, role: Role, env: Mapping[str, str]) -> Part:
         return roles.part(role, self.place, self.topology_path, env)
@@ -138,7 +147,8 @@ class Stack:
             lost = self._until_none(missing, deadline)
             undone = self._until_none(behind, deadline)
         arrived = account.arrived(self.place.page_port, self.began_ms)
-        for line in [*self.said, *account.summary(told, arrived), account.verdict(lost, undone)]:
+        kinds = account.kinds(self.place.page_port, self.began_ms)
+        for line in [*self.said, *account.summary(told, arrived, kinds), account.verdict(lost, undone)]:
             self._print(line)
         return not lost and not undone
 

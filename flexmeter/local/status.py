@@ -28,10 +28,14 @@ ROWS: dict[str, Series] = {
 }
 """How each role counts readings, hours computed again, or alerts, in the order of the data's way."""
 
+# Concentrators gather the readings of ST-I meters for seconds before they send them: that is none of our time.
 _LATENCY = """\
 SELECT count() AS n, quantile(0.5)(ms) AS p50, quantile(0.99)(ms) AS p99 FROM
 (SELECT toUnixTimestamp64Milli(inserted_at) - toUnixTimestamp64Milli(at) AS ms FROM flexmeter.readings_raw
- WHERE inserted_at > now64(3) - 10)"""
+ WHERE inserted_at > now64(3) - 10 AND profile NOT LIKE 'turin_electricity_%')"""
+_KINDS = """\
+SELECT source, profile, uniqExact(meter) AS meters, count() AS readings FROM flexmeter.readings_raw
+WHERE inserted_at > now64(3) - 60 GROUP BY source, profile ORDER BY source, profile"""
 _AGGREGATES = """\
 SELECT meter, quantity, window, formatDateTime(start, '%H:%i') AS at, count, mean FROM flexmeter.aggregates_raw
 WHERE inserted_at > now64(3) - 900 AND quantity LIKE 'active_power%'
@@ -52,7 +56,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One look. What could not be seen is named in `missing`."""
+    """One look. `kinds` is what came in the last minute, by source and profile. What could not be seen is `missing`."""
 
     at_s: float
     stages: Sequence[Stage]
@@ -61,6 +65,7 @@ class Snapshot:
     p99_ms: float = math.nan
     aggregates: Sequence[Row] = ()
     alerts: Sequence[Row] = ()
+    kinds: Sequence[Row] = ()
     missing: str = ""
 
 
@@ -69,12 +74,12 @@ def look(place: Place, topology: Topology, running: Sequence[Role], at_s: float)
     told = sent(place.fleet_account)
     away: set[str] = set()
     stages = [Stage("fleet", told.readings + told.duplicates), *_stages(place, topology, running, away)]
-    latency, aggregates, alerts = (
-        _or_gap(partial(query, place.page_port, sql), away) or [] for sql in (_LATENCY, _AGGREGATES, _ALERTS)
+    latency, aggregates, alerts, kinds = (
+        _or_gap(partial(query, place.page_port, sql), away) or [] for sql in (_LATENCY, _AGGREGATES, _ALERTS, _KINDS)
     )
     seen = bool(latency) and int(latency[0]["n"]) > 0
     p50_ms, p99_ms = (float(latency[0][key]) if seen else math.nan for key in ("p50", "p99"))
-    return Snapshot(at_s, stages, told, p50_ms, p99_ms, aggregates, alerts, "; ".join(sorted(away)))
+    return Snapshot(at_s, stages, told, p50_ms, p99_ms, aggregates, alerts, kinds, "; ".join(sorted(away)))
 
 
 def behind(place: Place, topology: Topology, running: Sequence[Role], end: Offsets) -> dict[str, int]:

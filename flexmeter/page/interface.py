@@ -3,6 +3,8 @@
 Like https://clickhouse.com/docs/interfaces/http: the query in `?query=` or the body, `default_format`, `param_*`,
 `database`, /ping, errors as text with X-ClickHouse-Exception-Code. Not like it: nothing can be written or set, settings
 in the URL are ignored, results come whole and uncompressed, and names without a database are those of `flexmeter`.
+
+The page is at / and /d/UID; it reads /dashboards, /dashboards/UID, and what their panels ask by a form to /ask.
 """
 
 import logging
@@ -17,7 +19,10 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 from urllib.parse import parse_qs, urlsplit
 
+import orjson
+
 from connectors.tables import DATABASE
+from flexmeter.page.boards import FOLDER, Unknown, boards, listed, question
 from flexmeter.page.statement import Refused, check_name, check_tree, format_of, one_statement
 
 log = logging.getLogger(__name__)
@@ -26,14 +31,13 @@ HOST = "127.0.0.1"
 _LONGEST_QUERY = 1_000_000
 _AT_ONCE = 4
 _READONLY = 164
-_FOLDER = Path(__file__).parent
-_FILES: Mapping[str, str] = {
-    "/": "index.html",
-    "/page.css": "page.css",
-    "/page.js": "page.js",
-    "/panels.json": "panels.json",
-    "/uPlot.js": "node_modules/uplot/dist/uPlot.esm.js",
-    "/uPlot.css": "node_modules/uplot/dist/uPlot.min.css",
+_PAGE = Path(__file__).parent
+_FILES: Mapping[str, Path] = {
+    "/": _PAGE / "index.html",
+    "/page.css": _PAGE / "page.css",
+    **{f"/js/{path.name}": path for path in _PAGE.glob("js/*.js")},
+    "/uPlot.js": _PAGE / "node_modules/uplot/dist/uPlot.esm.js",
+    "/uPlot.css": _PAGE / "node_modules/uplot/dist/uPlot.min.css",
 }
 # Codes of ClickHouse that are the asker's doing; the rest is 500, as ClickHouse answers.
 _STATUS: Mapping[int, HTTPStatus] = {
@@ -66,11 +70,11 @@ class Reader(Protocol):
 
 
 class Interface:
-    """Serves until closed, in threads of its own. Port 0 takes a free one."""
+    """Serves until closed, in threads of its own, the dashboards of that folder too. Port 0 takes a free one."""
 
-    def __init__(self, reader: Reader, port: int) -> None:
+    def __init__(self, reader: Reader, port: int, dashboards: Path = FOLDER) -> None:
         at_once = threading.BoundedSemaphore(_AT_ONCE)
-        self._server = _Server((HOST, port), partial(_Exchange, reader, at_once))
+        self._server = _Server((HOST, port), partial(_Exchange, reader, dashboards, at_once))
         threading.Thread(target=self._server.serve_forever, name="page", daemon=True).start()
 
     @property
@@ -93,8 +97,8 @@ class _Exchange(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60
 
-    def __init__(self, reader: Reader, at_once: threading.BoundedSemaphore, *rest: object) -> None:
-        self._reader, self._at_once = reader, at_once
+    def __init__(self, reader: Reader, folder: Path, at_once: threading.BoundedSemaphore, *rest: object) -> None:
+        self._reader, self._folder, self._at_once = reader, folder, at_once
         super().__init__(*rest)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
@@ -144,14 +148,37 @@ class _Exchange(BaseHTTPRequestHandler):
             self._fail(_READONLY, "what is compressed is not for reading, nor taken here. (READONLY)")
         elif target.path == "/" and ("query" in asked or body):
             self._query("\n".join(filter(None, [asked.get("query", ""), body.decode(errors="replace")])), asked)
-        elif target.path in _FILES and not body:
-            self._file(_FOLDER / _FILES[target.path])
+        elif target.path == "/ask":
+            self._panel(body.decode(errors="replace"))
+        elif body:
+            self._nothing()
+        elif target.path.startswith("/dashboards"):
+            self._dashboards(target.path.removeprefix("/dashboards").removeprefix("/"))
         else:
-            self._send(HTTPStatus.NOT_FOUND, b"There is no such page.\n")
+            self._file(_FILES.get("/" if target.path.startswith("/d/") else target.path))
 
     def _is_meant_for_us(self) -> bool:
         """Whether a browser asked for this machine: a page from elsewhere whose name was bound to 127.0.0.1 did not."""
         return self.headers.get("Host", "").rsplit(":", 1)[0] in {"127.0.0.1", "localhost"}
+
+    def _panel(self, form: str) -> None:
+        """What a panel or variable of a dashboard asks, as JSONCompact."""
+        try:
+            sql = question(boards(self._folder), parse_qs(form, keep_blank_values=True))
+        except Unknown as unknown:
+            self._send(HTTPStatus.BAD_REQUEST, f"{unknown}\n".encode())
+        else:
+            self._query(sql, {"default_format": "JSONCompact"})
+
+    def _dashboards(self, uid: str) -> None:
+        """One dashboard as it is, or the list of all."""
+        shown = boards(self._folder)
+        if not uid:
+            self._send(HTTPStatus.OK, orjson.dumps(listed(shown)), "application/json")
+        elif uid in shown:
+            self._send(HTTPStatus.OK, orjson.dumps(shown[uid]), "application/json")
+        else:
+            self._nothing()
 
     def _query(self, sql: str, asked: Mapping[str, str]) -> None:
         form = asked.get("default_format") or self.headers.get("X-ClickHouse-Format") or "TabSeparated"
@@ -182,7 +209,13 @@ class _Exchange(BaseHTTPRequestHandler):
         body = f"Code: {code}. DB::Exception: {message}\n".encode()
         self._send(status, body, headers={"X-ClickHouse-Exception-Code": str(code)})
 
-    def _file(self, path: Path) -> None:
+    def _nothing(self) -> None:
+        self._send(HTTPStatus.NOT_FOUND, b"There is no such page.\n")
+
+    def _file(self, path: Path | None) -> None:
+        if path is None:
+            self._nothing()
+            return
         try:
             content = path.read_bytes()
         except FileNotFoundError:

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
@@ -17,7 +18,9 @@ from flexmeter.local.ports import HOST, free_port
 from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.topology import Bridge
+from tests.certificates import Authority
 from tests.doors import BRIDGE, HUB, USERS
+from tests.rabbit import Rabbit
 
 pytestmark = pytest.mark.integration
 
@@ -28,11 +31,12 @@ def bridge(broker: str, prefix: str, user: str = BRIDGE, secret: str = USERS[BRI
     return Bridge(prefix, "amqp", url, keys, "json", "r", "e", "d", 500, options)
 
 
-def publish(broker: str, key: str, *bodies: bytes, user_id: str | None = None) -> None:
+def publish(broker: str, key: str, *bodies: bytes, user_id: str | None = None, confirmed: bool = True) -> None:
     properties = pika.BasicProperties(delivery_mode=2, user_id=user_id)
     with pika.BlockingConnection(pika.URLParameters(f"amqp://{HUB}:{USERS[HUB]}@{broker}/%2F")) as connection:
         channel = connection.channel()
-        channel.confirm_delivery()
+        if confirmed:
+            channel.confirm_delivery()
         for body in bodies:
             channel.basic_publish("amq.topic", key, body, properties, mandatory=True)
 
@@ -82,7 +86,7 @@ def test_an_event_waits_behind_no_backlog_of_readings(rabbitmq: str) -> None:
     entry = bridge(rabbitmq, "urgent")
     with source_of(entry):
         pass
-    publish(rabbitmq, "urgent.p.m1.reading", *[b"r"] * 6_000)
+    publish(rabbitmq, "urgent.p.m1.reading", *[b"r"] * 6_000, confirmed=False)
     publish(rabbitmq, "urgent.p.m1.event", b"e")
     with source_of(entry) as source:
         payloads: list[bytes] = []
@@ -113,6 +117,22 @@ def test_nobody_can_be_another(rabbitmq: str) -> None:
 def test_a_wrong_password_is_told_in_words(rabbitmq: str) -> None:
     with pytest.raises(Unavailable, match=r"403|ACCESS_REFUSED"):
         AmqpSource(bridge(rabbitmq, "wrong", secret="wrong")).receive(0, 1)
+
+
+def test_tls_with_certificates_on_both_sides(rabbit: Rabbit, rabbitmq: str, tmp_path: Path) -> None:
+    files, theirs = rabbit.authority.sign("bridge"), Authority(tmp_path, "another CA")
+    own = {"cert_file": str(files.certificate), "key_file": str(files.key)}
+    plain = bridge(rabbitmq, "tls", ca_file=str(rabbit.authority.file), **own)
+    entry = replace(plain, url=plain.url.replace("amqp://", "amqps://").replace(rabbitmq, rabbit.secured))
+    with source_of(entry) as source:
+        publish(rabbitmq, "tls.p.m1.reading", b"sealed", user_id=HUB)
+        assert [delivery.payload for delivery in received(source, 1)] == [b"sealed"]
+    stranger = replace(entry, options={**own, "ca_file": str(theirs.file)})
+    with pytest.raises(Unavailable, match="certificate verify failed"):
+        AmqpSource(stranger).receive(0, 1)
+    nobody = replace(entry, options={"ca_file": str(rabbit.authority.file)})
+    with pytest.raises(Unavailable, match="amqp at"):
+        AmqpSource(nobody).receive(0, 1)
 
 
 def test_a_queue_that_is_another_kind_is_told_in_words(rabbitmq: str) -> None:

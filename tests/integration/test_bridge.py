@@ -12,8 +12,8 @@ from time import monotonic
 import orjson
 import pytest
 
-from connectors.mqtt import MqttDelivery, MqttSource
-from flexmeter.local import kafka as local_kafka
+from connectors.mqtt import MqttSource
+from connectors.mqtt_session import MqttDelivery
 from flexmeter.local import mosquitto as local_mosquitto
 from flexmeter.local.part import Part, running
 from flexmeter.local.ports import HOST, free_port, listens
@@ -147,27 +147,6 @@ def test_killed_bridges_lose_nothing(kafka: str, mosquitto: str, tmp_path: Path)
     assert rows(blocks_of(placed)).keys() == expected
 
 
-def test_a_killed_kafka_loses_nothing(mosquitto: str, tmp_path: Path) -> None:
-    port = free_port()
-    place = make_place(tmp_path, f"{HOST}:{port}", mosquitto, "outage")
-    expected = {(METERS[number % 4], number) for number in range(3_000)}
-    broker = local_kafka.kafka(tmp_path / "kafka", port, tmp_path / "kafka.log")
-    with place.running() as process:
-        with running(broker) as kafka:
-            wait_until(lambda: "connected" in place.log(), "the bridge does not connect")
-            publish_all(place, 0, 1_000)
-            place.placed("readings", ReadingBlock, lambda blocks: len(rows(blocks)) > 500)
-            kafka.kill()
-            kafka.wait(20)
-        publish_all(place, 1_000, 3_000)
-        with running(broker):
-            placed = place.placed("readings", ReadingBlock, lambda blocks: rows(blocks).keys() >= expected)
-            assert process.poll() is None
-            process.terminate()
-            assert process.wait(30) == 0
-    assert rows(blocks_of(placed)).keys() == expected
-
-
 def test_a_restarted_mqtt_broker_is_found_again(kafka: str, tmp_path: Path) -> None:
     port = free_port()
     place = make_place(tmp_path, kafka, f"mqtt://{HOST}:{port}", "again")
@@ -213,6 +192,23 @@ def test_acknowledgements_leave_in_order_and_never_on_a_later_connection(mosquit
     source.close()
     assert [delivery.payload for delivery in received(source, 1)] == [first[2].payload]
     source.close()
+
+
+def test_an_event_waits_behind_no_backlog_of_readings(mosquitto: str, tmp_path: Path) -> None:
+    place = make_place(tmp_path, "127.0.0.1:1", mosquitto, "urgent")
+    source = MqttSource(place.bridge)
+    source.receive(0, 1)
+    source.close()
+    publish_all(place, 0, 9_000)
+    with publisher(mosquitto) as publish:
+        publish("urgent/malmo_household/m1/event", b"gasp")
+    payloads: list[bytes] = []
+    while b"gasp" not in payloads:
+        for delivery in received(source, 1):
+            payloads.append(delivery.payload)
+            source.acknowledge(delivery)
+    source.close()
+    assert len(payloads) < 1_000
 
 
 def publish_all(place: Place, first: int, end: int) -> None:

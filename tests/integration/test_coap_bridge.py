@@ -15,13 +15,12 @@ import orjson
 import pytest
 
 from connectors.coap import MOST_UNDER_WAY
-from flexmeter.local import kafka as local_kafka
 from flexmeter.local.metrics import Series, scrape
-from flexmeter.local.part import running, spawn, stop, wait_ready
-from flexmeter.local.ports import HOST, free_port
+from flexmeter.local.ports import free_port
 from schemas.blocks import DeadLetter, EventBlock, ReadingBlock
 from tests.bridge_process import Place, wait_until
 from tests.coap_process import KEYS, Answer, answer_of, as_device, coap_place, post, start_post, write_keys
+from tests.fragile_kafka import FragileKafka
 from tests.integration.test_bridge import blocks_of, reading, rows
 
 pytestmark = pytest.mark.integration
@@ -184,76 +183,59 @@ def test_a_fleet_of_meters_that_speak_coap(kafka: str, tmp_path: Path, secured: 
     assert any("last_gasp" in found.record.kind for found in events if isinstance(found.record, EventBlock))
 
 
-def test_without_kafka_nothing_is_acknowledged(tmp_path: Path) -> None:
-    port = free_port()
-    place = coap_place(tmp_path, f"{HOST}:{port}", "away", secured=False)
-    broker = local_kafka.kafka(tmp_path / "kafka", port, tmp_path / "kafka.log")
+def test_without_kafka_nothing_is_acknowledged(fragile_kafka: FragileKafka, tmp_path: Path) -> None:
+    place = coap_place(tmp_path, fragile_kafka.bootstrap, "away", secured=False)
     with place.running() as process:
-        with running(broker) as kafka:
-            listening(place)
-            assert post(place, path(place), pack(1), *SENML_JSON).code == "2.04"
-            kafka.kill()
-            kafka.wait(20)
+        listening(place)
+        assert post(place, path(place), pack(1), *SENML_JSON).code == "2.04"
+        with fragile_kafka.standing_still():
             waited = post(place, path(place), pack(2), *SENML_JSON, wait_s=40)
             assert (waited.code, waited.kind, waited.max_age) == ("5.03", "CON", 30), waited
             at_once = post(place, path(place), pack(3), *SENML_JSON)
             assert (at_once.code, at_once.max_age) == ("5.03", 30), at_once
-        with running(broker):
-            wait_until(lambda: post(place, path(place), pack(3), *SENML_JSON).code == "2.04", "it stays unavailable")
-            assert post(place, path(place), pack(2), *SENML_JSON).code == "2.04"
-            got = arrived(place, ("m1", 1), ("m1", 2), ("m1", 3))
-            process.terminate()
-            assert process.wait(30) == 0
+        wait_until(lambda: post(place, path(place), pack(3), *SENML_JSON).code == "2.04", "it stays unavailable")
+        assert post(place, path(place), pack(2), *SENML_JSON).code == "2.04"
+        got = arrived(place, ("m1", 1), ("m1", 2), ("m1", 3))
+        process.terminate()
+        assert process.wait(30) == 0
     assert got.keys() == {("m1", 1), ("m1", 2), ("m1", 3)}
     assert got["m1", 3] == 1
 
 
-def test_a_killed_bridge_has_acknowledged_nothing_that_is_lost(tmp_path: Path) -> None:
-    port = free_port()
-    place = coap_place(tmp_path, f"{HOST}:{port}", "killed", secured=False)
-    broker = local_kafka.kafka(tmp_path / "kafka", port, tmp_path / "kafka.log")
-    with running(broker) as kafka:
-        with place.running() as process:
-            listening(place)
-            assert post(place, path(place), pack(1), *SENML_JSON).code == "2.04"
-            kafka.send_signal(signal.SIGSTOP)
+def test_a_killed_bridge_has_acknowledged_nothing_that_is_lost(fragile_kafka: FragileKafka, tmp_path: Path) -> None:
+    place = coap_place(tmp_path, fragile_kafka.bootstrap, "killed", secured=False)
+    with place.running() as process:
+        listening(place)
+        assert post(place, path(place), pack(1), *SENML_JSON).code == "2.04"
+        with fragile_kafka.standing_still():
             waiting = start_post(place, path(place), pack(2), *SENML_JSON, wait_s=6)
-            metrics = place.folder / "body"
-            wait_until(lambda: metrics.exists() and waiting.poll() is None, "the client does not wait")
+            body = place.folder / "body"
+            wait_until(lambda: body.exists() and waiting.poll() is None, "the client does not wait")
             process.kill()
             process.wait(20)
             unanswered = answer_of(waiting)
-            kafka.send_signal(signal.SIGCONT)
-        assert unanswered.code == "", unanswered
-        with place.running():
-            wait_until(lambda: place.log().count("listening at") == 2, "the bridge does not listen again")
-            assert post(place, path(place), pack(2), *SENML_JSON).code == "2.04"
-            assert arrived(place, ("m1", 1), ("m1", 2)) == Counter({("m1", 1): 1, ("m1", 2): 1})
+    assert unanswered.code == "", unanswered
+    with place.running():
+        wait_until(lambda: place.log().count("listening at") == 2, "the bridge does not listen again")
+        assert post(place, path(place), pack(2), *SENML_JSON).code == "2.04"
+        assert arrived(place, ("m1", 1), ("m1", 2)) == Counter({("m1", 1): 1, ("m1", 2): 1})
 
 
-def test_more_than_kafka_takes_is_refused_and_not_kept(tmp_path: Path) -> None:
-    port, metrics = free_port(), free_port()
-    place = coap_place(tmp_path, f"{HOST}:{port}", "overload", secured=False)
-    broker = local_kafka.kafka(tmp_path / "kafka", port, tmp_path / "kafka.log")
-    process = spawn(broker)
-    try:
-        wait_ready(broker, process)
-        with place.running("--metrics-port", str(metrics)) as bridge:
-            listening(place)
-            assert post(place, path(place), pack(0), *SENML_JSON).code == "2.04"
-            before_kb = memory_kb(bridge.pid)
-            process.send_signal(signal.SIGSTOP)
+def test_more_than_kafka_takes_is_refused_and_not_kept(fragile_kafka: FragileKafka, tmp_path: Path) -> None:
+    metrics = free_port()
+    place = coap_place(tmp_path, fragile_kafka.bootstrap, "overload", secured=False)
+    with place.running("--metrics-port", str(metrics)) as bridge:
+        listening(place)
+        assert post(place, path(place), pack(0), *SENML_JSON).code == "2.04"
+        before_kb = memory_kb(bridge.pid)
+        with fragile_kafka.standing_still():
             flood(place, 20_000)
             refused = Series("flexmeter_coap_answers_total", (("code", "5.03"), ("type", "NON")))
             wait_until(lambda: (refused.total(scrape(metrics)) or 0) > 0, "nothing was refused")
             assert 0 < under_way(metrics) <= MOST_UNDER_WAY
             assert memory_kb(bridge.pid) - before_kb < 300_000
-            process.send_signal(signal.SIGCONT)
-            wait_until(lambda: under_way(metrics) == 0, "kafka does not get what was taken")
-            assert post(place, path(place), pack(1), *SENML_JSON).code == "2.04"
-    finally:
-        process.send_signal(signal.SIGCONT)
-        stop(process, broker.stop_s)
+        wait_until(lambda: under_way(metrics) == 0, "kafka does not get what was taken")
+        assert post(place, path(place), pack(1), *SENML_JSON).code == "2.04"
 
 
 def flood(place: Place, count: int) -> None:

@@ -15,7 +15,7 @@ from connectors.chdb_store import ChdbStore
 from connectors.rows import ROWS, Origin
 from dashboards.macros import Range, expand
 from schemas.catalogue import load_catalogue
-from tests.district import day_until
+from tests.district import AS_THEY_CAME, day_until
 from tests.grafana import BOARDS, FOLDER, PANELS, Shown, variables
 
 pytestmark = pytest.mark.integration
@@ -39,6 +39,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChdbStore]:
         for offset, record in enumerate(day_until(NOW)):
             for rows in ROWS[type(record)](record, Origin("t", 0, offset)):
                 store.insert(rows.table, rows.columns)
+    store.migrate(AS_THEY_CAME)
     yield store
     store.close()
 

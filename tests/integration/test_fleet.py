@@ -16,7 +16,7 @@ import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from connectors.mqtt import MqttAddress
+from connectors.mqtt_session import MqttAddress
 from flexmeter.fleet.recording import write_own_recording
 from flexmeter.fleet.uplink import open_uplink
 from flexmeter.local.mosquitto import mosquitto as mosquitto_part

@@ -1,42 +1,30 @@
-"""The local page in a real browser, and ClickHouse's HTTP interface under it."""
+"""ClickHouse's HTTP interface over the embedded one, and what the local page asks of it."""
 
 import json
-import re
-import subprocess
-import sys
+import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import pytest
 
 from connectors import tables
-from flexmeter.local.ports import HOST, free_port
-from tests.sink_process import http, reachable
+from flexmeter.local.ports import HOST
+from tests.grafana import BOARDS
+from tests.serve_page import served
+from tests.sink_process import http
 
 pytestmark = pytest.mark.integration
 
-PANELS = json.loads(Path("flexmeter/page/panels.json").read_text())
 READONLY = "164"
 
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    number = free_port()
-    argv = [sys.executable, "-m", "tests.serve_page", str(tmp_path_factory.mktemp("page") / "chdb"), str(number)]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        try:
-            deadline = monotonic() + 60
-            while not reachable(number):
-                assert process.poll() is None and monotonic() < deadline
-                sleep(0.1)
-            yield number
-        finally:
-            process.stdin.close()
-            process.wait(20)
+    with served(tmp_path_factory.mktemp("page")) as number:
+        yield number
 
 
 def test_queries_by_get_and_post_with_parameters_and_formats(port: int) -> None:
@@ -107,59 +95,50 @@ def test_a_page_from_elsewhere_bound_to_this_address_gets_nothing(port: int) -> 
 
 def test_only_the_page_s_files_are_served(port: int) -> None:
     assert http(port, path="/", method="GET").headers["Content-Security-Policy"].startswith("default-src 'self'")
-    for path in ("/interface.py", "/../interface.py", "/node_modules/uplot/package.json", "/%2e%2e/x"):
+    for path in (
+        "/interface.py",
+        "/js/../interface.py",
+        "/js/nothing.js",
+        "/uplot/package.json",
+        "/%2e%2e/x",
+        "/dashboards/../x",
+    ):
         assert http(port, path=path, method="GET").status == 404
 
 
-def answered(port: int, sql: str) -> dict[str, Any]:
-    choices = {"param_meter": "E350-00003", "param_feeder": "F1", "param_minutes": "15"}
-    answer = http(port, sql, default_format="JSONCompact", **choices)
-    assert answer.status == 200, answer.body.decode()
-    result: dict[str, Any] = json.loads(answer.body)
-    return result
+def asked(port: int, **form: str) -> tuple[int, Any]:
+    body = urllib.parse.urlencode({"dashboard": "flexmeter-meter", "from": 0, "to": 2**41, "interval": 60_000, **form})
+    answer = http(port, body, path="/ask")
+    return answer.status, json.loads(answer.body) if answer.status == 200 else answer.body.decode()
 
 
-@pytest.mark.parametrize("panel", PANELS["panels"], ids=lambda panel: panel["id"])
-def test_each_panel_has_data(port: int, panel: dict[str, str]) -> None:
-    deadline = monotonic() + 60  # throughput is shown by steps that have ended
-    while not (result := answered(port, panel["sql"]))["data"]:
-        assert monotonic() < deadline
-        sleep(0.2)
-    if panel["kind"] in ("lines", "bars"):
-        assert result["meta"][0]["name"] == "t" and panel["unit"]
+def test_a_panel_s_and_a_variable_s_question_are_answered_by_name(port: int) -> None:
+    status, told = asked(port, variable="meter")
+    assert status == 200 and ["E350-00003"] in told["data"]
+    status, told = asked(port, panel="1", ref="A", **{"var-meter": "E350-00003"})
+    assert (status, told["data"]) == (200, [["malmo_household"]])
+
+
+def test_what_cannot_be_asked_is_told(port: int) -> None:
+    assert asked(port, panel="1", ref="A") == (400, "there is no variable meter\n")
+    assert asked(port, panel="99", ref="A")[0] == 400
+    assert asked(port, panel="1", ref="A", **{"var-meter": "; DROP TABLE x"})[0] == 403
+
+
+def test_dashboards_are_served_as_they_are(port: int) -> None:
+    told = json.loads(http(port, path="/dashboards", method="GET").body)
+    assert {each["uid"] for each in told} == set(BOARDS)
+    for uid, board in BOARDS.items():
+        assert json.loads(http(port, path=f"/dashboards/{uid}", method="GET").body) == board
+        assert http(port, path=f"/d/{uid}", method="GET").body == http(port, path="/", method="GET").body
+    assert http(port, path="/dashboards/nothing", method="GET").status == 404
 
 
 def test_the_feeder_s_load_is_the_sum_of_its_meters_means(port: int) -> None:
-    (panel,) = (panel for panel in PANELS["panels"] if panel["id"] == "feeder-load")
-    row = answered(port, panel["sql"])["data"][-1]
+    (panel,) = (panel for panel in BOARDS["flexmeter-live"]["panels"] if panel["title"] == "Load of feeder ${feeder}")
+    place = {"dashboard": "flexmeter-live", "var-substation": "S1", "var-feeder": "F1"}
+    _, told = asked(port, panel=str(panel["id"]), ref="A", **place)
+    time, phase, load = told["data"][-1]
     total = f"""SELECT sum(mean) FROM flexmeter.aggregates JOIN flexmeter.meters USING meter
-        WHERE feeder = 'F1' AND window = '1min' AND toUnixTimestamp(start) = {row[0]}"""
-    assert float(http(port, total).body) == pytest.approx(row[4])
-    assert row[1] + row[2] + row[3] == pytest.approx(row[4])
-
-
-def chromium(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-    quiet += ["--disable-component-update", "--disable-sync", f"--user-data-dir={folder / 'profile'}"]
-    argv = ["chromium", "--headless", *quiet, "--enable-logging=stderr", "--virtual-time-budget=6000", *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True)
-
-
-def test_the_page_in_a_browser(port: int, tmp_path: Path) -> None:
-    url = f"http://{HOST}:{port}/#meter=E350-00011&feeder=F3&minutes=15"
-    picture, net_log = tmp_path / "page.png", tmp_path / "net.json"
-    run = chromium(tmp_path, "--window-size=1280,1700", f"--screenshot={picture}", f"--log-net-log={net_log}", url)
-    assert not re.findall(r".*CONSOLE.*", run.stderr)
-    assert picture.stat().st_size > 50_000
-    asked = set(re.findall(r'"url":"(https?://[^/"]+)', net_log.read_text()))
-    own = {site for site in asked if re.search(r"\.(google|googleapis|gvt1)\.com$", site)}  # of the browser itself
-    assert asked - own == {f"http://{HOST}:{port}"}
-    for file in ("index.html", "page.css", "page.js", "panels.json"):
-        assert not re.search(r"(https?:)?//\w+\.\w+", Path("flexmeter/page", file).read_text())
-
-    page = chromium(tmp_path, "--dump-dom", url).stdout
-    plots = [panel for panel in PANELS["panels"] if panel["kind"] in ("lines", "bars")]
-    assert page.count("<canvas") == len(plots)
-    for text in ("Load of meter E350-00011", "Load of feeder F3", "Power lost at E350-00007", "malformed"):
-        assert text in page
-    assert re.search(r'<p id="trouble" role="status"></p>', page)
+        WHERE feeder = 'F1' AND window = '1min' AND quantity = 'active_power_l3_w' AND start = '{time}'"""
+    assert phase == "L3" and float(http(port, total).body) == pytest.approx(load)

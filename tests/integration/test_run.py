@@ -22,8 +22,9 @@ COMMAND = [sys.executable, "-m", "flexmeter", "run"]
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
-    ports = {name: str(free_port()) for name in ("KAFKA_PORT", "MQTT_PORT", "PAGE_PORT")}
-    return {**os.environ, **ports, "FLEXMETER_RUN": str(tmp_path / "run")}
+    names = ("KAFKA_PORT", "MQTT_PORT", "PAGE_PORT", "AMQP_PORT", "HTTP_PORT", "COAP_PORT")
+    ports = {name: str(free_port()) for name in names}
+    return {**os.environ, **ports, "FLEXMETER_RUN": str(tmp_path / "run"), "SOURCES": "mqtt"}
 
 
 def until(what: Callable[[], bool], seconds: float, why: Callable[[], str] = lambda: "") -> None:
@@ -68,14 +69,35 @@ def run(env: dict[str, str], tmp_path: Path) -> Iterator[tuple["subprocess.Popen
         process.wait()
 
 
+KINDS = {
+    "mqtt_malmo": {"malmo_household", "malmo_substation", "district_heat"},
+    "coap_malmo": {"malmo_household"},
+    "amqp_turin": {"nilm_meter"},
+    "https_turin": {
+        "turin_electricity_single_phase",
+        "turin_electricity_three_phase",
+        "district_heat_turin",
+        "water",
+        "obis_adapter",
+        "home_hub",
+    },
+}
+
+
 @pytest.mark.slow
-def test_a_run_for_a_while_loses_nothing(env: dict[str, str]) -> None:
+def test_a_run_of_every_source_for_a_while_loses_nothing(env: dict[str, str]) -> None:
     done = subprocess.run(
-        [*COMMAND, "--for", "15", "--meters", "20"], env=env, capture_output=True, text=True, timeout=280
+        [*COMMAND, "--for", "15", "--meters", "20"],
+        env={**env, "SOURCES": "all"},
+        capture_output=True,
+        text=True,
+        timeout=280,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"sent +[1-9][\d,]* readings", done.stdout), done.stdout
     assert "nothing lost" in done.stdout
+    came = {(source, profile) for source, profile in re.findall(r"(\w+) +[\d,]+ readings of \d+ (\w+)", done.stdout)}
+    assert came == {(source, profile) for source, profiles in KINDS.items() for profile in profiles}, done.stdout
     assert "\x1b[" not in done.stdout
 
 

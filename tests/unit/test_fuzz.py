@@ -2,6 +2,7 @@
 
 import json
 import random
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,23 @@ def test_reshaping_keeps_to_the_format() -> None:
     made = {json.dumps(reshaped({"a": [1, {"b": 2.5}], "c": "x"}, chance)) for _ in range(300)}
     assert len(made) > 100
     assert reshaped([], chance) == []
+    deep: list[object] = []
+    for _ in range(300):
+        deep = [deep]
+    with pytest.raises(ValueError, match="deeper"):
+        reshaped(deep, chance)
+
+
+@pytest.mark.parametrize("protocol", ["senml", "json"])
+def test_reshaping_fails_for_nothing_but_what_cannot_be_read(protocol: str) -> None:
+    target, chance = targets(Path("nowhere"))[protocol](), random.Random(5)
+    made = 0
+    assert target.reshape is not None
+    for _ in range(3_000):
+        payload = mutated(chance.choice(target.seeds), chance, target.seeds, 4_096)
+        with suppress(ValueError):
+            made += bool(target.reshape(payload, chance))
+    assert made > 100
 
 
 def test_enlarging() -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import os
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,13 @@ from connectors.http import LARGEST_BODY_BYTES, HttpSource
 from connectors.http_openapi import openapi
 from connectors.request_queue import MOST_REQUESTS_OF_ONE, RequestDelivery
 from connectors.topic_template import TopicTemplate
+from flexmeter.fleet.certificate import keep_certificate
+from flexmeter.fleet.direct_uplink import DirectUplink
+from flexmeter.fleet.http_client import HttpClient
+from flexmeter.fleet.messages import READING as MESSAGE
+from flexmeter.fleet.messages import Message
+from flexmeter.fleet.trust import Trust, write_tokens
+from flexmeter.fleet.turin import build_town
 from flexmeter.local.ports import HOST, free_port
 from schemas.errors import Reason, Rejected, Unavailable
 from schemas.faults import Faults
@@ -179,6 +187,28 @@ def test_a_body_that_is_too_large_is_refused_before_or_while_it_is_read(bench: B
     assert bench.post(b"{}").status == 202, "the room is free again"
 
 
+HEAD = b"POST /v1/nilm_meter/m1/reading HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"\xff\xfe\x00\r\n\r\n", b"400"),
+        (HEAD + b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", b"400"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n", b"400"),
+        (HEAD + b"Authorization: Bearer \xff\xc3\r\nContent-Length: 2\r\n\r\n{}", b"401"),
+        (HEAD.replace(b"/m1/", b"/%ff%00/") + b"Content-Length: 2\r\n\r\n{}", b"202"),
+    ],
+)
+def test_bytes_that_are_no_request_hurt_nobody(bench: Bench, sent: bytes, status: bytes) -> None:
+    with socket.create_connection((HOST, bench.port), 30) as line:
+        line.sendall(sent)
+        assert line.recv(1_000)[9:12] == status
+    with socket.create_connection((HOST, bench.port), 30) as gone:
+        gone.sendall(HEAD + b"Content-Length: 9\r\n\r\n{}")
+    assert bench.post(b"{}").status == 202
+
+
 def test_what_kafka_does_not_have_in_time_is_to_be_sent_again(bench: Bench) -> None:
     bench.holds = True
     answered = bench.post(b"{}", Idempotency_Key="k1")
@@ -287,6 +317,33 @@ def test_a_renewed_certificate_is_shown_without_a_restart(tmp_path: Path) -> Non
         while seen[-1] == before and len(seen) < 5_000:
             seen.append(shown())
         assert seen[-1] != before
+
+
+def test_the_fleet_s_own_client_with_its_own_certificate_and_tokens(tmp_path: Path) -> None:
+    certificate, key, tokens, trust = tmp_path / "crt", tmp_path / "key", tmp_path / "tokens.csv", Trust(b"r" * 32)
+    keep_certificate(certificate, key)
+    first = certificate.read_bytes()
+    keep_certificate(certificate, key)
+    assert certificate.read_bytes() == first, "one that is good stays"
+    write_tokens(tokens, build_town(seed=1), trust)
+    port = free_port()
+    entry = bridge(
+        f"https://{HOST}:{port}", False, cert_file=str(certificate), key_file=str(key), tokens_file=str(tokens)
+    )
+    link = DirectUplink({"http": HttpClient(entry.url, trust.token, str(certificate))})
+    message = Message(0, 0, "v1/home_hub/reading", b"{}", MESSAGE, "http", sender="ENN-0001", holds=3)
+    with serving(entry, port, ssl.create_default_context(cafile=str(certificate))) as bench:
+        link.connect()
+        link.send(message)
+        link.send(message._replace(sender="nobody"))
+        assert link.drain(20)
+        assert (link.acknowledged, link.refused) == ({MESSAGE: 3}, 1)
+        assert [(one.identity, one.payload) for one in bench.taken] == [("ENN-0001", b"{}")]
+        bench.rejects = Rejected(Reason.UNKNOWN_METER, "who?")
+        link.send(message)
+        assert link.drain(20)
+        assert link.refused == 2
+        link.close()
 
 
 def test_a_port_that_is_taken_is_waited_for(tmp_path: Path) -> None:

@@ -102,6 +102,22 @@ def test_waits_count_from_the_first_event_that_arrived() -> None:
     assert found["first_event_to_located_s"] == {"p50": 6.0, "p95": 6.0, "count": 1}
 
 
+def test_missed_without_a_word_is_what_no_event_told() -> None:
+    facts = [Fact("a1", MINUTE, 20 * MINUTE), Fact("a2", 30 * MINUTE, 50 * MINUTE), Fact("b", MINUTE, 20 * MINUTE)]
+    events = [Event(2 * MINUTE, 2 * MINUTE, "last_gasp", "bm1"), Event(51 * MINUTE, 50 * MINUTE, "restored", "a2m1")]
+    found = scored(facts, [], events)
+    assert (found["missed"], found["missed_without_a_word"]) == (3, 1)
+
+
+def test_overlapping_facts_of_devices_that_no_meter_can_tell_apart_are_one() -> None:
+    grid = Grid.of([Node("f", "", "fuse"), Node("t", "f", "transformer"), Node("m", "t", "meter", "", "m")])
+    facts = [Fact("f", MINUTE, 9 * MINUTE), Fact("t", 5 * MINUTE, 20 * MINUTE), Fact("f", 40 * MINUTE, None)]
+    happened, _ = what_happened(grid, facts, [], 60 * MINUTE)
+    assert [(one.fact.open_ms, one.close_ms) for one in happened] == [
+        (MINUTE, 20 * MINUTE), (40 * MINUTE, 60 * MINUTE),
+    ]  # fmt: skip
+
+
 def test_the_calibration_of_someone_who_is_always_right() -> None:
     assert calibration([(1.0, True)] * 5) == {
         "curve": [{"alerts": 5, "said": 1.0, "was": 1.0}],

@@ -8,7 +8,8 @@ from pytest import MonkeyPatch
 from rich.console import Console
 
 from flexmeter.local import status
-from flexmeter.local.account import Arrived, Sent, missing, sent, verdict
+from flexmeter.local.access import only
+from flexmeter.local.account import Arrived, Sent, missing, sent, summary, verdict
 from flexmeter.local.roles import Place, part, roles
 from flexmeter.local.screen import picture, plain
 from flexmeter.local.stack import keep_last_logs
@@ -87,6 +88,23 @@ def test_whatever_was_sent_and_is_not_there_is_missing(tmp_path: Path) -> None:
     assert missing(told, Arrived(8, 1, 0)) == {"readings": 2, "garbage payloads": 1, "events": 1}
 
 
+KINDS: list[dict[str, object]] = [
+    {"source": "https_turin", "profile": "water", "meters": "5", "readings": "12"},
+    {"source": "https_turin", "profile": "home_hub", "meters": "9", "readings": "1200"},
+]
+
+
+def test_what_each_source_brings_is_told_once() -> None:
+    now = Snapshot(12.0, [], kinds=KINDS)
+    assert "  https_turin brings water (5 meters), home_hub (9 meters)" in plain(EARLIER, now)
+    assert "brings" not in plain(now, now)
+    assert all(word in drawn(picture(EARLIER, now, "http://127.0.0.1:8123/", [])) for word in ("water", "1200"))
+    assert summary(Sent(), Arrived(), KINDS)[2:] == [
+        "  https_turin        12 readings of 5 water",
+        "  https_turin     1,200 readings of 9 home_hub",
+    ]
+
+
 def test_the_verdict_names_losses_before_what_is_not_done() -> None:
     assert verdict({"readings": 2, "events": 1}, {"worker-grid": 5}) == "LOST: 2 readings, 1 events"
 
@@ -96,7 +114,14 @@ def test_takers_start_before_givers_and_are_told_where_things_are() -> None:
     topology = load_topology("topology.yaml", place.settings({}))
     running = roles(topology, lambda: 22)
     names = [role.name for role in running]
-    assert names == ["sink-clickhouse", "worker-metering", "worker-grid", "recompute-metering", "bridge-mqtt_malmo"]
+    assert names == [
+        "sink-clickhouse",
+        "worker-metering",
+        "worker-grid",
+        "recompute-metering",
+        *(f"bridge-{name}" for name in topology.bridges),
+    ]
+    assert [role.name for role in roles(only(topology, ("mqtt",)), lambda: 22)][4:] == ["bridge-mqtt_malmo"]
     told = part(running[0], place, Path("topology.yaml"), {"KAFKA_BOOTSTRAP": "broker.example:9092"}).env
     assert told["KAFKA_BOOTSTRAP"] == "127.0.0.1:19"
     assert told["CLICKHOUSE_URL"] == "chdb:///elsewhere/run/clickhouse"

@@ -26,6 +26,14 @@ def test_the_topology_that_is_shipped() -> None:
         topology.topic_of("AggregateBlock", topology.streams["grid"].outputs)
 
 
+def test_there_is_a_bridge_for_every_protocol_and_each_can_be_made() -> None:
+    topology = load_topology(ROOT / "topology.yaml", env={}, known=known())
+    assert {bridge.protocol for bridge in topology.bridges.values()} == set(SOURCES)
+    for bridge in topology.bridges.values():
+        SOURCES[bridge.protocol](bridge, "")
+    assert [bridge.name for bridge in topology.bridges.values() if bridge.anonymous] == ["mqtt_malmo"]
+
+
 def test_the_example_with_every_bridge_can_be_run() -> None:
     topology = load_topology(ROOT / "examples" / "topology-all.yaml", env={}, known=known())
     assert {bridge.protocol for bridge in topology.bridges.values()} == set(SOURCES)

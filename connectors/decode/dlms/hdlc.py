@@ -6,6 +6,7 @@ There is no byte stuffing: the length in the format field says where a frame end
 the next. A frame without information has no HCS.
 """
 
+import re
 from binascii import crc_hqx
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from schemas.errors import Reason, Rejected
 FLAG = 0x7E
 LLC_HEADER_LENGTH = 3
 
+_FLAGS = re.compile(b"\x7e+")
 _FORMAT_TYPE_3 = 0xA
 _SEGMENTED = 0x0800
 _LENGTH = 0x07FF
@@ -74,11 +76,12 @@ def frames(payload: bytes) -> Iterator[Frame]:
     """The frames between the flags of a payload, which must hold nothing else."""
     at = 0
     while at < len(payload):
-        if payload[at] != FLAG:
+        flags = _FLAGS.match(payload, at)
+        if flags is None:
             raise Rejected(Reason.MALFORMED, f"byte {at} is 0x{payload[at]:02X}, an HDLC flag 0x7E is expected")
-        at += 1
-        if at == len(payload) or payload[at] == FLAG:
-            continue
+        at = flags.end()
+        if at == len(payload):
+            break
         end = at + _length(payload, at)
         if end >= len(payload) or payload[end] != FLAG:
             raise Rejected(Reason.MALFORMED, f"the HDLC frame at byte {at} is not closed by a flag at byte {end}")

@@ -41,6 +41,39 @@ CREATE TABLE IF NOT EXISTS flexmeter.aggregates_raw
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (window, quantity, toDate32(start), meter, start);
 
+CREATE TABLE IF NOT EXISTS flexmeter.alert_deliveries_raw
+(
+    `router` LowCardinality(String),
+    `alert` String,
+    `number` Int64,
+    `outcome` LowCardinality(String),
+    `told` UInt8 COMMENT 'this version or an earlier one was delivered',
+    `at` DateTime64(3, 'UTC'),
+    `version` UInt64,
+    `inserted_at` DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (router, alert, number);
+
+CREATE TABLE IF NOT EXISTS flexmeter.alert_marks_raw
+(
+    `id` String,
+    `mark` LowCardinality(String),
+    `alert` String,
+    `kind` LowCardinality(String),
+    `subject` String,
+    `area` LowCardinality(String),
+    `severity` LowCardinality(String),
+    `at` DateTime64(3, 'UTC'),
+    `until` DateTime64(3, 'UTC') COMMENT '1970 = as long as the alert lasts',
+    `by` String,
+    `reason` String,
+    `version` UInt64,
+    `inserted_at` DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (id);
+
 CREATE TABLE IF NOT EXISTS flexmeter.alerts_raw
 (
     `id` String,
@@ -205,3 +238,19 @@ CREATE TABLE IF NOT EXISTS flexmeter.recompute_requests_raw
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (meter, profile, start);
+
+CREATE TABLE IF NOT EXISTS flexmeter.reliability_raw
+(
+    `substation` LowCardinality(String),
+    `feeder` LowCardinality(String),
+    `start` DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    `customers` Int64 CODEC(T64, ZSTD(1)),
+    `sustained_interruptions` Int64 CODEC(T64, ZSTD(1)),
+    `sustained_ms` Int64 CODEC(T64, ZSTD(1)),
+    `momentary_events` Int64 CODEC(T64, ZSTD(1)),
+    `interrupted_ms` Int64 CODEC(T64, ZSTD(1)),
+    `version` UInt64 CODEC(T64, ZSTD(1)),
+    `inserted_at` DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (substation, feeder, start);
