@@ -103,7 +103,7 @@ DARK = (
     (METERS[4], 50, 51),
 )
 """Meters without supply, from one step to another: a lasting outage, a momentary one, and planned work."""
-WORK_STEPS = (46, 55)
+WORK_STEPS = (46, 52)
 
 
 def outages(step: int) -> list[tuple[str, int, str]]:
