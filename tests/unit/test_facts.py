@@ -189,7 +189,8 @@ def test_a_meter_is_sought_in_its_own_partition_and_wherever_others_cut() -> Non
     topology = load_topology("topology.yaml", {})
     places = {(topic.name, partition) for topic, partition in places_of("m1", topology)}
     own = partition_of("m1", 4)
-    by_meter = ("meter.readings", "meter.aggregates", "meter.presence", "meter.scores", "recompute.requests")
+    by_meter = {name for name, topic in topology.topics.items() if topic.by == "meter"}
+    assert {"meter.readings", "meter.scores", "recompute.requests"} <= by_meter
     assert {place for place in places if place[0] in by_meter} == {(name, own) for name in by_meter}
     elsewhere = {(name, number) for name in ("grid.evidence", "alerts", "dead.letters") for number in range(4)}
     assert {place for place in places if place[0] not in by_meter} == elsewhere
