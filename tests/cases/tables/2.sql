@@ -238,3 +238,19 @@ CREATE TABLE IF NOT EXISTS flexmeter.recompute_requests_raw
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (meter, profile, start);
+
+CREATE TABLE IF NOT EXISTS flexmeter.reliability_raw
+(
+    `substation` LowCardinality(String),
+    `feeder` LowCardinality(String),
+    `start` DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    `customers` Int64 CODEC(T64, ZSTD(1)),
+    `sustained_interruptions` Int64 CODEC(T64, ZSTD(1)),
+    `sustained_ms` Int64 CODEC(T64, ZSTD(1)),
+    `momentary_events` Int64 CODEC(T64, ZSTD(1)),
+    `interrupted_ms` Int64 CODEC(T64, ZSTD(1)),
+    `version` UInt64 CODEC(T64, ZSTD(1)),
+    `inserted_at` DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (substation, feeder, start);
