@@ -94,6 +94,24 @@ CREATE TABLE IF NOT EXISTS flexmeter.alerts_raw
 ENGINE = ReplacingMergeTree
 ORDER BY (id, number);
 
+CREATE TABLE IF NOT EXISTS flexmeter.anomaly_scores_raw
+(
+    `meter` String CODEC(ZSTD(1)),
+    `start` DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    `end` DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    `unit` LowCardinality(String),
+    `load` Float64 CODEC(ZSTD(1)),
+    `expected` Float64 CODEC(ZSTD(1)),
+    `low` Float64 COMMENT 'about 98 of 100 quarters lie in low .. high' CODEC(ZSTD(1)),
+    `high` Float64 CODEC(ZSTD(1)),
+    `rarity_decades` Float64 COMMENT '0 while the meter is learned' CODEC(ZSTD(1)),
+    `state` LowCardinality(String) COMMENT 'learning, usual, unusual, alerted',
+    `version` UInt64 CODEC(T64, ZSTD(1)),
+    `inserted_at` DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (meter, start);
+
 CREATE TABLE IF NOT EXISTS flexmeter.appliance_energy_raw
 (
     `meter` String CODEC(ZSTD(1)),
@@ -238,3 +256,19 @@ CREATE TABLE IF NOT EXISTS flexmeter.recompute_requests_raw
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (meter, profile, start);
+
+CREATE TABLE IF NOT EXISTS flexmeter.reliability_raw
+(
+    `substation` LowCardinality(String),
+    `feeder` LowCardinality(String),
+    `start` DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    `customers` Int64 CODEC(T64, ZSTD(1)),
+    `sustained_interruptions` Int64 CODEC(T64, ZSTD(1)),
+    `sustained_ms` Int64 CODEC(T64, ZSTD(1)),
+    `momentary_events` Int64 CODEC(T64, ZSTD(1)),
+    `interrupted_ms` Int64 CODEC(T64, ZSTD(1)),
+    `version` UInt64 CODEC(T64, ZSTD(1)),
+    `inserted_at` DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (substation, feeder, start);
