@@ -54,6 +54,7 @@ def test_every_reason_has_a_case() -> None:
         "unit",
         "schema",
         "insert",
+        "undelivered",
     }
     assert seen - {None} | elsewhere == {reason.value for reason in Reason}
 

@@ -146,7 +146,7 @@ def test_same_seed_same_bytes_and_only_what_is_asked_for() -> None:
 def test_homes_that_speak_coap_say_what_the_others_say_by_mqtt() -> None:
     world = build_world(30, 1, seed=1)
     faults = Faults(duplicates=0.5, garbage=0.5)
-    district = District(world, ["malmo"], BEGUN, 10_000, Schedule(2, 100, 5), faults, frozenset({0, 20}))
+    district = District(world, ["malmo"], BEGUN, 10_000, Schedule(2, 100, 5), faults, direct=frozenset({0, 20}))
     kinds: Counter[tuple[str, str]] = Counter()
     for _ in range(40):
         for message in district.next_slot():

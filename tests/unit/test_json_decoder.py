@@ -90,6 +90,7 @@ def test_every_reason_of_a_decoder_has_a_case() -> None:
         "replayed",
         "schema",
         "insert",
+        "undelivered",
     }
     elsewhere |= {"unsupported", "checksum", "key", "decrypt"}  # of the standard protocols
     assert seen - {None} | elsewhere == {reason.value for reason in Reason}
