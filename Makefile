@@ -57,6 +57,8 @@ bench: install-tests ## how fast the parts that must be fast are
 	$(VENV) -m bench.dlms
 	$(VENV) -m bench.anomaly
 	$(VENV) -m bench.outage_speed
+	$(VENV) -m bench.nilm_cost
+	$(VENV) -m bench.nilm_kafka
 
 soak: install-tests ## a live district for hours: does anything grow that should not? (HOURS=2)
 	$(VENV) -m bench.soak --hours $(or $(HOURS),2)

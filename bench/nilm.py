@@ -23,12 +23,15 @@ import numpy as np
 from bench import nilm_homes
 from bench.nilm_baselines import BASELINES
 from bench.nilm_homes import Home, read_home
-from bench.nilm_run import Run, amended, first_told, run
+from bench.nilm_run import Run, amended, first_told, interval_ms, run
 from bench.nilm_score import home_kolter, score, threshold_w
 from bench.report import report
 from schemas.blocks import Float64s
+from streams.nilm.frame import MOST_INTERVALS
+from streams.nilm.library import load_library
 from streams.nilm.operator import Nilm
 
+CATALOGUE = load_library().appliances[1:]
 GOAL_KOLTER = 0.5
 GOAL_MIXTURE_KOLTER = 0.8
 
@@ -43,7 +46,7 @@ def measure(home: Home, ran: Run) -> dict[str, Any]:
     }
     ways |= {name: way(home.mains_w, truth) for name, way in BASELINES.items()}
     appliances: list[dict[str, Any]] = [
-        {"appliance": name, "threshold_w": threshold_w(name)}
+        {"appliance": name, "in_catalogue": name in CATALOGUE, "threshold_w": threshold_w(name)}
         | {way: asdict(score(name, home.at, truth[name], estimate[name])) for way, estimate in ways.items()}
         for name in names
     ]
@@ -57,7 +60,7 @@ def measure(home: Home, ran: Run) -> dict[str, Any]:
     return {"appliances": appliances, "home": whole | _cost(home, ran)}
 
 
-def measure_first(home: Home, operator: Nilm) -> dict[str, float]:
+def measure_first(home: Home, operator: Nilm) -> dict[str, float | None]:
     """Kolter accuracy and mean F1 of what an operator tells first."""
     names = list(home.appliances_w)
     told = first_told(run(home, operator=operator).events, home, names)
@@ -68,7 +71,8 @@ def measure_first(home: Home, operator: Nilm) -> dict[str, float]:
 def _cost(home: Home, ran: Run) -> dict[str, Any]:
     return {
         "samples": len(home.at),
-        "interval_s": float(np.median(np.diff(home.at))) if len(home.at) > 1 else None,
+        "interval_s": interval_ms(home) / 1_000,
+        "covered_s": int(np.diff(home.at)[np.diff(home.at) <= MOST_INTERVALS * interval_ms(home) / 1_000].sum()),
         "microseconds_a_sample": round(ran.microseconds_a_row, 2),
         "state_bytes": ran.state_bytes,
     }
@@ -88,7 +92,7 @@ def picture(home: Home, ran: Run, path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    total = np.nansum(list(home.appliances_w.values()), axis=0)
+    total = np.nansum([home.mains_w * 1e-9, *home.appliances_w.values()], axis=0)
     days = home.at // nilm_homes.DAY_S
     day = int(max(np.unique(days), key=lambda day: total[days == day].sum()))
     names = list(home.appliances_w)
@@ -118,7 +122,7 @@ def accuracy(data: Path, folder: Path) -> int:
     for name, measured in homes.items():
         first, combinatorial = measured["home"]["first"], measured["home"]["combinatorial"]
         goal = GOAL_MIXTURE_KOLTER if name.startswith("mixture_held") else GOAL_KOLTER
-        met = first["kolter"] > goal and first["f1"] > combinatorial["f1"]
+        met = (first["kolter"] or 0) > goal and first["f1"] > combinatorial["f1"]
         missed += not met
         print(
             f"{name}: Kolter {first['kolter']:.3f} (amended {measured['home']['amended']['kolter']:.3f}, goal {goal}), "
@@ -165,7 +169,7 @@ def command(
         raise click.ClickException(str(error)) from None
     for line in lines(measure(home, ran)):
         print(line)
-    if plot:
+    if plot and len(home.at):
         picture(home, ran, plot)
 
 

@@ -23,7 +23,7 @@ def all_zero(mains_w: Float64s, truth_w: Mapping[str, Float64s]) -> Estimate:
 
 def mean(mains_w: Float64s, truth_w: Mapping[str, Float64s]) -> Estimate:
     """Everything always draws its mean."""
-    return {name: np.full(len(mains_w), np.nan_to_num(np.nanmean(values))) for name, values in truth_w.items()}
+    return {name: np.full(len(mains_w), _mean(values)) for name, values in truth_w.items()}
 
 
 def combinatorial(mains_w: Float64s, truth_w: Mapping[str, Float64s]) -> Estimate:
@@ -42,6 +42,11 @@ def combinatorial(mains_w: Float64s, truth_w: Mapping[str, Float64s]) -> Estimat
     chosen = combinations[order][np.searchsorted(between, mains_w)]
     found = all_zero(mains_w, truth_w)
     return found | {name: chosen[:, i] for i, name in enumerate(names)}
+
+
+def _mean(values: Float64s) -> float:
+    measured = values[~np.isnan(values)]
+    return float(measured.mean()) if len(measured) else 0.0
 
 
 def _on_power(name: str, values: Float64s) -> float:

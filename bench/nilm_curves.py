@@ -21,13 +21,15 @@ from streams.nilm.operator import Nilm
 from streams.nilm.weights import Weights
 
 WEIGHTS: dict[str, tuple[float, ...]] = {
-    "least_belief": (0.35, 0.45, 0.55, 0.65),
+    "least_belief": (0.45, 0.5, 0.55, 0.6, 0.65),
+    "least_belief_guessed": (0.45, 0.55, 0.65, 0.75),
     "memory_days": (7, 30, 90),
     "hours": (0.0, 1.0),
     "train": (0.0, 2.0, 8.0),
     "slope": (0.0, 0.7),
 }
-KETTLE_SPREADS = (0.15, 0.25, 0.4)
+KETTLE_SPREADS = (0.5, 1.0, 2.0)
+"""Times those of the library."""
 MONTH_S = 30 * nilm_homes.DAY_S
 
 
@@ -39,7 +41,7 @@ def operators() -> Iterator[tuple[str, float, Nilm]]:
     library = load_library()
     kettle = library.appliance == library.position("kettle")
     for value in KETTLE_SPREADS:
-        spread = np.where(kettle, value, library.power_spread)
+        spread = np.where(kettle, value, 1.0) * library.power_spread
         yield "kettle_power_spread", value, Nilm(replace(library, power_spread=spread))
 
 

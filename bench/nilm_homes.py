@@ -17,6 +17,7 @@ import click
 import numpy as np
 
 from schemas.blocks import Float64s, Int64s
+from schemas.catalogue import load_catalogue
 
 DATA = Path("../shared/data")
 REAL = {
@@ -91,28 +92,60 @@ class Home:
 
 
 def read_home(path: Path) -> Home:
-    """Read DIR/home.csv; an empty cell is NaN, and a row without mains is left out. Raises ValueError, naming what."""
-    with path.open(encoding="utf-8") as file:
-        names = file.readline().strip().split(",")
-        if names[:1] != ["at"] or "active_power_w" not in names:
-            raise ValueError(f"{path}: the header must begin with `at` and have `active_power_w`, not {names}")
-        cells = np.loadtxt(map(_filled, file), delimiter=",", ndmin=2)
-    if cells.shape[1] != len(names):
-        raise ValueError(f"{path}: {cells.shape[1]} columns under {len(names)} names")
-    columns = dict(zip(names, cells.T, strict=True))
-    measured = ~np.isnan(columns["active_power_w"])
-    columns = {name: column[measured] for name, column in columns.items()}
-    return Home(
-        np.rint(columns.pop("at")).astype(np.int64),
-        columns.pop("active_power_w"),
-        columns.pop("reactive_power_var", None),
-        columns,
-    )
+    """Read DIR/home.csv.
+
+    A cell that is empty or no number was not measured. A row without time or mains is left out, and of two rows of one
+    second the second; rows are put in order. Columns that are other quantities of the catalogue are no appliances.
+    Raises ValueError, naming the file, where it is no such table.
+    """
+    with path.open(encoding="utf-8-sig") as file:
+        names = [name.strip() for name in file.readline().split(",")]
+        if not {"at", "active_power_w"} <= set(names):
+            raise ValueError(f"{path}: the header must have `at` and `active_power_w`, not {names}")
+        lines = [line for line in file if line.strip()]
+    columns = _in_order(dict(zip(names, _cells(path, lines, len(names)).T, strict=True)))
+    at, mains_w, reactive = (columns.pop(name, None) for name in ("at", "active_power_w", "reactive_power_var"))
+    assert at is not None and mains_w is not None
+    quantities = load_catalogue().quantities
+    appliances = {name: values for name, values in columns.items() if name and name not in quantities}
+    return Home(np.rint(at).astype(np.int64), mains_w, reactive, appliances)
+
+
+def _cells(path: Path, lines: list[str], width: int) -> Float64s:
+    """The numbers, NaN where there is none, shape (rows, width). Quick where all cells are numbers or empty."""
+    if not lines:
+        return np.empty((0, width))
+    try:
+        cells = np.loadtxt(map(_filled, lines), delimiter=",", ndmin=2)
+    except ValueError:
+        rows = [line.strip("\r\n").split(",") for line in lines]
+        if any(len(row) != width for row in rows):
+            raise ValueError(f"{path}: not all rows have {width} columns") from None
+        cells = np.array([[_number(cell) for cell in row] for row in rows])
+    if cells.shape[1] != width:
+        raise ValueError(f"{path}: {cells.shape[1]} columns under {width} names")
+    return np.where(np.isfinite(cells), cells, np.nan)
 
 
 def _filled(line: str) -> str:
     """A line of the CSV with `nan` in its empty cells."""
-    return ",".join(cell or "nan" for cell in line.strip().split(","))
+    return ",".join(cell.strip() or "nan" for cell in line.split(","))
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return np.nan
+
+
+def _in_order(columns: dict[str, Float64s]) -> dict[str, Float64s]:
+    """Rows that have a time and the mains, by time, one for each second."""
+    there = np.flatnonzero(~np.isnan(columns["at"]) & ~np.isnan(columns["active_power_w"]))
+    there = there[np.argsort(columns["at"][there], kind="stable")]
+    second = np.rint(columns["at"][there])
+    there = there[np.append(True, second[1:] != second[:-1])[: len(there)]]
+    return {name: column[there] for name, column in columns.items()}
 
 
 def write_home(path: Path, home: Home) -> None:

@@ -23,7 +23,8 @@ PAUSE_S = 120
 class Score:
     """Of one appliance."""
 
-    kolter: float
+    kolter: float | None
+    """None where the appliance drew nothing."""
     f1: float
     precision: float
     recall: float
@@ -48,7 +49,7 @@ def score(appliance: str, at: Int64s, truth_w: Float64s, estimate_w: Float64s) -
     both = int((true_on & found_on).sum())
     true, found = activations(at, true_on), activations(at, found_on)
     return Score(
-        kolter=_ratio(error_w.sum(), 2 * truth_w.sum(), 1.0, -1.0),
+        kolter=_kolter(float(error_w.sum()), float(truth_w.sum())),
         f1=_ratio(2 * both, int(true_on.sum()) + int(found_on.sum())),
         precision=_ratio(both, int(found_on.sum())),
         recall=_ratio(both, int(true_on.sum())),
@@ -60,15 +61,15 @@ def score(appliance: str, at: Int64s, truth_w: Float64s, estimate_w: Float64s) -
     )
 
 
-def home_kolter(truth_w: Mapping[str, Float64s], estimate_w: Mapping[str, Float64s]) -> float:
-    """Kolter accuracy over all appliances together.
+def home_kolter(truth_w: Mapping[str, Float64s], estimate_w: Mapping[str, Float64s]) -> float | None:
+    """Kolter accuracy over all appliances together; None where they drew nothing.
 
     >>> y = np.array([0.0, 100.0])
     >>> home_kolter({"kettle": y}, {"kettle": y}), home_kolter({"kettle": y}, {"kettle": 0 * y})
     (1.0, 0.5)
     """
     error = sum(float(np.nansum(np.abs(estimate_w[name] - truth_w[name]))) for name in truth_w)
-    return _ratio(error, 2 * sum(float(np.nansum(values)) for values in truth_w.values()), 1.0, -1.0)
+    return _kolter(error, sum(float(np.nansum(values)) for values in truth_w.values()))
 
 
 def activations(at: Int64s, on: Mask) -> Int64s:
@@ -84,5 +85,9 @@ def activations(at: Int64s, on: Mask) -> Int64s:
     return np.stack([times[np.append(0, apart + 1)], times[np.append(apart, len(times) - 1)]], axis=1)
 
 
-def _ratio(above: float, below: float, offset: float = 0.0, sign: float = 1.0) -> float:
-    return round(offset + sign * float(above) / float(below), 4) if below else 0.0
+def _kolter(error: float, energy: float) -> float | None:
+    return round(1 - error / (2 * energy), 4) if energy > 0 else None
+
+
+def _ratio(above: float, below: float) -> float:
+    return round(float(above) / float(below), 4) if below else 0.0

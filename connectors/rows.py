@@ -25,6 +25,7 @@ from schemas.blocks import (
     EventBlock,
     GridBlock,
     HeardBlock,
+    HomeRequestBlock,
     HourlyLoadBlock,
     Int32s,
     LoadBlock,
@@ -229,6 +230,20 @@ def recompute_requests(block: RecomputeRequestBlock, origin: Origin) -> list[Row
     return [Rows("recompute_requests_raw", columns)]
 
 
+def home_requests(block: HomeRequestBlock, origin: Origin) -> list[Rows]:
+    """A row a request of a home."""
+    columns: dict[str, Any] = {
+        "meter": words(block.row_meter, block.meters),
+        "at": times(block.at),
+        "kind": list(block.kind),
+        "number": block.number,
+        "power_w": block.power_w,
+        "appliance": list(block.appliance),
+        "version": _first_wins(origin.offset, len(block.row_meter)),
+    }
+    return [Rows("home_requests_raw", columns)]
+
+
 def account(record: Account, origin: Origin) -> list[Rows]:
     """One row: what became of a partition's rows up to an offset, which is the version too."""
     counts = ("meters", "received", "duplicates", "conflicts", "late", "future", "pending", "released")
@@ -330,6 +345,7 @@ ROWS: Mapping[type[Any], Callable[[Any, Origin], list[Rows]]] = {
     ApplianceEventBlock: appliance_events,
     ApplianceEnergyBlock: appliance_energy,
     AnomalyScoreBlock: anomaly_scores,
+    HomeRequestBlock: home_requests,
     Beat: nothing,
     PartialLoadBlock: nothing,
     HeardBlock: nothing,

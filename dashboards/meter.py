@@ -57,7 +57,7 @@ def dashboard() -> Dashboard:
             Line(4, [_profile(), _newest(), _completeness(), _presence()]),
             Line(9, [_load(), _voltage()]),
             Line(9, [_energy(), _registers()]),
-            Line(9, [_appliances(), _what_ran()]),
+            Line(9, [_appliances(), what_ran()]),
             Line(8, [_quality(), _received()]),
             Line(9, [_events(), _silences(), _place()]),
         ],
@@ -188,12 +188,14 @@ def _appliances() -> Panel:
     )
 
 
-def _what_ran() -> Panel:
+def what_ran() -> Panel:
+    """Loads that `nilm` told, one a row."""
     return table(
         "What ran",
         "Appliances that the stream `nilm` saw running in the time range, the newest first, and how sure it is.",
         rows(f"""
-            SELECT start, if(end > start, end, NULL) AS until, appliance, state, power_w, energy_wh, confidence
+            SELECT start, if(end > start, end, NULL) AS until, appliance, state, power_w, energy_wh, confidence,
+                toString(number) AS load
             FROM flexmeter.appliance_events
             WHERE {METER} AND $__timeFilter_ms(start)
             ORDER BY start DESC, number DESC

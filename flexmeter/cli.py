@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "send": ("flexmeter.commands.send", "Put one reading on the bus and show where it went."),
     "tail": ("flexmeter.commands.tail", "Show a meter's readings and results as they pass."),
     "state": ("flexmeter.commands.state", "Show what the streams know of a meter."),
+    "home": ("flexmeter.commands.home", "Say what a home wants of nilm: consent, withdraw, label."),
     "keep": ("flexmeter.commands.keep", "Say how long ClickHouse keeps raw readings."),
     "users": ("flexmeter.commands.users", "Print the SQL that makes ClickHouse's users."),
     "erase": ("flexmeter.commands.erase", "Erase a meter from ClickHouse, and prove it."),

@@ -12,8 +12,11 @@ from schemas.alert import Alert
 from schemas.blocks import (
     AggregateBlock,
     AnomalyScoreBlock,
+    ApplianceEnergyBlock,
+    ApplianceEventBlock,
     DeadLetter,
     EventBlock,
+    HomeRequestBlock,
     PresenceBlock,
     ReadingBlock,
     RecomputeRequestBlock,
@@ -58,6 +61,12 @@ def facts_about(meter: str, record: Record | Alert) -> Iterator[Fact]:
             yield from _presences(meter, record)
         case AnomalyScoreBlock():
             yield from _scores(meter, record)
+        case ApplianceEventBlock():
+            yield from _appliance_events(meter, record)
+        case ApplianceEnergyBlock():
+            yield from _appliance_energies(meter, record)
+        case HomeRequestBlock():
+            yield from _requests(meter, record)
         case RecomputeRequestBlock():
             yield from _recomputations(meter, record)
         case DeadLetter() if meter in record.address.split("/"):
@@ -190,6 +199,37 @@ def _scores(meter: str, block: AnomalyScoreBlock) -> Iterator[Fact]:
         )
         content = {"meter": meter, "state": block.state[row], "unit": block.unit, **numbers}
         yield Fact("score", int(block.start[row]), f"{block.state[row]}: {text.format(**content)}", content)
+
+
+def _appliance_events(meter: str, block: ApplianceEventBlock) -> Iterator[Fact]:
+    for row in _rows(meter, block):
+        numbers = {
+            name: getattr(block, name)[row].item()
+            for name in ("number", "revision", "start", "end", "power_w", "energy_wh", "confidence")
+        }
+        content = {"meter": meter, "state": block.state[row], "appliance": block.appliance[row], **numbers}
+        text = f"{block.appliance[row]} {block.state[row]}, load {numbers['number']}, revision {numbers['revision']}: "
+        text += f"{numbers['power_w']:.0f} W since {clock(numbers['start'])}, {numbers['energy_wh']:.1f} Wh, "
+        yield Fact("appliance", int(block.decided_at[row]), f"{text}{numbers['confidence']:.0%} sure", content)
+
+
+def _appliance_energies(meter: str, block: ApplianceEnergyBlock) -> Iterator[Fact]:
+    for row in _rows(meter, block):
+        appliance, window = block.appliances[block.row_appliance[row]], block.windows[block.row_window[row]]
+        numbers = {name: getattr(block, name)[row].item() for name in ("end", "revision", "energy_wh", "covered_ms")}
+        content = {"meter": meter, "appliance": appliance, "window": window, **numbers}
+        revision = f", revision {numbers['revision']}" if numbers["revision"] else ""
+        text = f"{window} to {clock(numbers['end'])}{revision}  {appliance}: {numbers['energy_wh']:.1f} Wh"
+        yield Fact("energy", int(block.start[row]), text, content)
+
+
+def _requests(meter: str, block: HomeRequestBlock) -> Iterator[Fact]:
+    for row in _rows(meter, block):
+        kind, power_w, appliance = block.kind[row], block.power_w[row].item(), block.appliance[row]
+        content = {"meter": meter, "request": kind, "number": block.number[row].item()}
+        content |= {"power_w": power_w, "appliance": appliance}
+        text = f"label: what draws {power_w:.0f} W is {appliance}" if kind == "label" else kind
+        yield Fact("request", int(block.at[row]), text, content)
 
 
 def _recomputations(meter: str, block: RecomputeRequestBlock) -> Iterator[Fact]:

@@ -264,6 +264,19 @@ class HourlyLoadBlock:
     load: Float64s
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HomeRequestBlock:
+    """What the people of homes want of nilm."""
+
+    meters: list[str]
+    row_meter: Int32s
+    at: Int64s
+    kind: list[str]
+    number: Int64s
+    power_w: Float64s
+    appliance: list[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """What became of every row of one input partition."""
@@ -381,5 +394,6 @@ Record = (
     | HourlyLoadBlock
     | AlertMark
     | AlertDelivery
+    | HomeRequestBlock
 )
 """Every record that travels as Avro, in the order of the ids file."""

@@ -2,16 +2,18 @@
 
 A CSV file in UTF-8 with a header, one line a meter:
 
-    meter_id,profile,substation,feeder,phase,building,usage_point,interval_s,transformer,comm_parent
-    malmo-0001,malmo_household,sub-1,sub-1-f2,L1L2L3,b-17,up-0001,10,t-4,gateway-2
+    meter_id,profile,substation,feeder,phase,building,usage_point,interval_s,transformer,comm_parent,nilm_consent
+    malmo-0001,malmo_household,sub-1,sub-1-f2,L1L2L3,b-17,up-0001,10,t-4,gateway-2,2026-03-01
 
-Only the first two columns are mandatory; a place left empty is unknown, an empty interval is the profile's.
+Only the first two columns are mandatory; a place left empty is unknown, an empty interval is the profile's. The last is
+since when (ISO 8601, UTC unless it says otherwise) the home consents to nilm; empty = it does not.
 """
 
 import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -29,6 +31,7 @@ COLUMNS = (
     "interval_s",
     "transformer",
     "comm_parent",
+    "nilm_consent",
 )
 MANDATORY = COLUMNS[:2]
 
@@ -54,6 +57,8 @@ class Device:
     interval_ms: int
     transformer: str | None = None
     comm_parent: str | None = None
+    nilm_consent_at: int | None = None
+    """Since when the home consents to nilm, ms UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,10 @@ def _row_faults(
         yield Fault(line, f"phase {phase!r} is not known", "write L1, L2, L3 or several such as L1L2L3")
     if _interval_ms(row.get("interval_s") or "1") is None:
         yield Fault(line, f"interval {row['interval_s']!r} is not usable", "give seconds of at least 0.001, or nothing")
+    if row.get("nilm_consent") and _time_ms(row["nilm_consent"]) is None:
+        yield Fault(
+            line, f"nilm_consent {row['nilm_consent']!r} is no time", "give a day such as 2026-03-01, or nothing"
+        )
     yield from _feeder_faults(row, line, substation_of)
 
 
@@ -143,6 +152,14 @@ def _interval_ms(text: str) -> int | None:
     return milliseconds if milliseconds >= 1 else None
 
 
+def _time_ms(text: str) -> int | None:
+    try:
+        at = datetime.fromisoformat(text)
+        return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+
+
 def _device(row: Mapping[str, str]) -> Device:
     profile = load_catalogue().profiles[row["profile"]]
     return Device(
@@ -156,4 +173,5 @@ def _device(row: Mapping[str, str]) -> Device:
         interval_ms=_interval_ms(row.get("interval_s") or "") or profile.interval_ms,
         transformer=row.get("transformer") or None,
         comm_parent=row.get("comm_parent") or None,
+        nilm_consent_at=_time_ms(row.get("nilm_consent") or ""),
     )

@@ -15,6 +15,7 @@ from schemas.blocks import (
     EventBlock,
     GridBlock,
     HeardBlock,
+    HomeRequestBlock,
     HourlyLoadBlock,
     LoadBlock,
     PartialLoadBlock,
@@ -41,6 +42,7 @@ ColumnarRecord = (
     | ReliabilityBlock
     | AnomalyScoreBlock
     | HourlyLoadBlock
+    | HomeRequestBlock
 )
 """The records that have rows."""
 

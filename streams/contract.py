@@ -138,6 +138,19 @@ class Events:
 
 
 @dataclass(frozen=True, slots=True)
+class Labels:
+    """What people say that loads of their homes are, in order of arrival; n labels, shape (n,) each."""
+
+    meter: Int64s
+    at: Int64s
+    """When it was said, ms UTC."""
+    number: Int64s
+    """The load, by its number in ApplianceEventBlock; 0 = none in particular."""
+    power_w: Float64s
+    appliance: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class PartialLoads:
     """Parts of the loads of feeders and substations, in order of arrival; p rows.
 
@@ -192,7 +205,8 @@ class Operator:
     name: ClassVar[str]
     version: ClassVar[int]
     takes: ClassVar[frozenset[str]]
-    """Record types it works on, by the names of schemas/records."""
+    """Record types it works on, by the names of schemas/records. A stream with an operator that takes HomeRequestBlock
+    works on the readings of homes that consent, and of no others."""
     gives: ClassVar[frozenset[str]]
     """Record types of its results."""
     reach_ms: ClassVar[int | None] = None
@@ -234,6 +248,10 @@ class Operator:
 
     def on_events(self, state: State, meters: Meters, events: Events) -> Sequence[Result]:
         """Meters reported events."""
+        return []
+
+    def on_labels(self, state: State, meters: Meters, labels: Labels) -> Sequence[Result]:
+        """People said what loads of their homes are."""
         return []
 
     def on_partial_loads(self, state: State, loads: PartialLoads) -> Sequence[Result]:

@@ -1,7 +1,6 @@
 """What a meter adds to the load of its feeder, or its substation's infeed: active energy by the quarter of an hour."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -9,17 +8,12 @@ import numpy as np
 from schemas.blocks import Int64s
 from schemas.catalogue import Kind, Quantity
 from streams import minutes
+from streams.active_power import signs_of
 from streams.cells import COVERED, METERED, Layout
 from streams.contract import Contributions, Meters, Operator, Released, Rows, State
 from streams.samples import MISSING, Scale
 
 ACTIVE_POWER = Quantity("active_power_w", "W", Kind.GAUGE, 0.1, -1e7, 1e7, None, "Active power of all phases")
-SIGNS = {
-    ("active_power_w",): (1,),
-    ("active_power_import_w", "active_power_export_w"): (1, -1),
-    ("active_power_l1_w", "active_power_l2_w", "active_power_l3_w"): (1, 1, 1),
-}
-"""Quantities whose sum is a meter's active power; the first of these sets that a profile holds counts."""
 
 
 class FeederLoad(Operator):
@@ -41,7 +35,7 @@ class FeederLoad(Operator):
 
     def on_released(self, state: State, meters: Meters, released: Released) -> list[Contributions]:
         """The quarters that the rows or the watermarks close."""
-        signs = active_power_signs(meters.quantities)
+        signs = signs_of(meters.quantities)
         if not signs.any():
             return []
         steps = _active_power(released.rows, signs)
@@ -56,7 +50,7 @@ class FeederLoad(Operator):
 
 def used(quantities: Sequence[Quantity]) -> list[Quantity]:
     """Those of these quantities that make up a meter's active power."""
-    return [quantity for quantity, sign in zip(quantities, active_power_signs(tuple(quantities)), strict=True) if sign]
+    return [quantity for quantity, sign in zip(quantities, signs_of(tuple(quantities)), strict=True) if sign]
 
 
 def _active_power(rows: Rows, signs: Int64s) -> Int64s:
@@ -66,18 +60,6 @@ def _active_power(rows: Rows, signs: Int64s) -> Int64s:
     measured = steps != MISSING
     total = np.where(measured, steps * signs[which], 0).sum(axis=1, keepdims=True)
     return np.where(measured.any(axis=1, keepdims=True), total, MISSING)
-
-
-@lru_cache
-def active_power_signs(quantities: tuple[Quantity, ...]) -> Int64s:
-    """How each quantity counts in active power: 1, -1, or 0 = not at all."""
-    names = [quantity.name for quantity in quantities]
-    signs = np.zeros(len(names), np.int64)
-    for wanted, signs_of_these in SIGNS.items():
-        if set(wanted) <= set(names):
-            signs[[names.index(name) for name in wanted]] = signs_of_these
-            break
-    return signs
 
 
 def _layout() -> Layout:

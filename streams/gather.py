@@ -4,9 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from schemas.blocks import EventBlock, Float64s, HourlyLoadBlock, Int64s, PartialLoadBlock, ReadingBlock
+from schemas.blocks import (
+    EventBlock,
+    Float64s,
+    HomeRequestBlock,
+    HourlyLoadBlock,
+    Int64s,
+    PartialLoadBlock,
+    ReadingBlock,
+)
 from streams import recompute
-from streams.contract import Events, HourlyLoads, PartialLoads, Rows
+from streams.contract import Events, HourlyLoads, Labels, PartialLoads, Rows
 from streams.meters import MeterTable
 from streams.partial_loads import QUARTER_MS
 from streams.turn import Arrival
@@ -57,6 +65,19 @@ def events(table: MeterTable, blocks: Sequence[EventBlock]) -> Events:
     detail = [detail for block in blocks for detail in block.detail]
     substations = [block.substations[i] for block in blocks for i in block.row_meter]
     return Events(meter, at, kind, detail, substations)
+
+
+def labels(table: MeterTable, block: HomeRequestBlock) -> Labels:
+    """The block's labels of meters that the table has."""
+    named = [block.meters[i] for i in block.row_meter]
+    rows = [i for i, kind in enumerate(block.kind) if kind == "label" and named[i] in table.rows]
+    return Labels(
+        meter=np.array([table.rows[named[i]] for i in rows], np.int64),
+        at=block.at[rows],
+        number=block.number[rows],
+        power_w=block.power_w[rows],
+        appliance=[block.appliance[i] for i in rows],
+    )
 
 
 def partial_loads(table: MeterTable, blocks: Sequence[PartialLoadBlock]) -> PartialLoads:

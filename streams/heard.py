@@ -6,8 +6,8 @@ import numpy as np
 
 from schemas.blocks import Float64s
 from schemas.catalogue import Catalogue, Quantity, load_catalogue
+from streams.active_power import signs_of
 from streams.contract import HeardRows, Meters, Operator, Rows, State
-from streams.feeder_load import active_power_signs
 
 
 class Heard(Operator):
@@ -52,7 +52,7 @@ def _voltage_v(values: Float64s, quantities: Sequence[Quantity]) -> Float64s:
 
 def _active_power_w(values: Float64s, quantities: tuple[Quantity, ...]) -> Float64s:
     """Of all phases together; a phase that was not measured counts as nothing where another was."""
-    signs = active_power_signs(quantities)
+    signs = signs_of(quantities)
     parts = values[:, signs != 0] * signs[signs != 0]
     measured = np.isfinite(parts)
     found: Float64s = np.where(measured.any(axis=1), np.where(measured, parts, 0.0).sum(axis=1), np.nan)

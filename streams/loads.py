@@ -12,14 +12,13 @@ import numpy as np
 
 from schemas.blocks import Float64s, Int64s
 from schemas.catalogue import Quantity
+from streams.active_power import DRAWN
 from streams.contract import State
 from streams.periods import NONE_HIGH, Periods
 from streams.samples import Scale
 
 GAUGES = (
-    ("active_power_w",),
-    ("active_power_l1_w", "active_power_l2_w", "active_power_l3_w"),
-    ("active_power_import_w",),
+    *DRAWN,
     ("heat_power_w",),
     ("water_flow_m3_per_h",),
     ("gas_flow_m3_per_h",),

@@ -14,6 +14,7 @@ from schemas.blocks import (
     Account,
     Beat,
     EventBlock,
+    HomeRequestBlock,
     HourlyLoadBlock,
     Int64s,
     PartialLoadBlock,
@@ -22,8 +23,9 @@ from schemas.blocks import (
 )
 from schemas.catalogue import Catalogue, Profile
 from schemas.errors import Reason, Rejected
-from streams import gather, hearing, order, recompute
+from streams import consents, gather, hearing, order, readable, recompute
 from streams.beats import Beats
+from streams.consents import Consents
 from streams.contract import Contributions, Elapsed, HeardRows, Operator, Result
 from streams.meters import OWN, MeterTable
 from streams.order import Taken, Verdict
@@ -33,6 +35,8 @@ from streams.turn import Arrival, Block, Turn
 
 FORGOTTEN_AFTER_MS = 45 * 86_400_000
 """A meter that its source brought nothing from for this long was taken away."""
+Input = Block | HomeRequestBlock | Beat
+"""What a stream's input can hold."""
 EVENTS = ""
 """The table of meters that are known by their events only."""
 
@@ -67,6 +71,8 @@ class Shard:
         self.beats = Beats()
         self.counts = Counts()
         self.tables: dict[str, MeterTable] = {}
+        self.needs_consent = any("HomeRequestBlock" in operator.takes for operator in operators.values())
+        self.consents = Consents()
         versions = [op.version for op in operators.values() if "PartialLoadBlock" in op.gives]
         self.loads = FeederLoads(partition, max(versions, default=0))
         part_dtypes = {name: op.part_dtype() for name, op in operators.items()}
@@ -89,14 +95,17 @@ class Shard:
 
         Raises Rejected, with the shard as if nothing had come, for a record that no stream can work on: call `skip`.
         """
-        if not isinstance(record, Block | Beat):
+        if not isinstance(record, Input):
             raise Rejected(Reason.SCHEMA, f"{type(record).__name__} on the input of stream {self.stream}")
         if isinstance(record, ReadingBlock):
             self._profile(record.profile)
             if (record.intervals_ms <= 0).any():
                 raise Rejected(Reason.SCHEMA, "a reporting interval is not positive")
+        if isinstance(record, HomeRequestBlock):
+            consents.check(record)
         self.cursor += 1
-        return self._close() if self._turn.take(record) else None
+        wanted = self._wanted(record)
+        return self._close() if wanted is not None and self._turn.take(wanted) else None
 
     def skip(self) -> None:
         """Leave the record at `cursor` out."""
@@ -135,6 +144,8 @@ class Shard:
             "source": self.beats.names[source] if source < len(self.beats.names) else None,
             "since_arrival_ms": int(self.beats.passed_ms[source] - own["arrived_ms"]) if self.beats.names else None,
         }
+        if self.needs_consent:
+            known["consents_since"] = readable.time(self.consents.since.get(table.ids[row], 0))
         if table.profile != EVENTS:
             known["order"] = order.describe(table.column("order")[row], table.quantities)
         states = {
@@ -147,6 +158,12 @@ class Shard:
         table = self.hourly
         known = {"profile": profile, "feeder": table.feeders[row], "substation": table.substations[row]}
         return known | {name: self.operators[name].describe(table.column(name)[row], ()) for name in table.columns}
+
+    def _wanted(self, record: Input) -> Input | None:
+        """The record, as far as the stream may work on it; None if it may not, or has no use for it."""
+        if isinstance(record, HomeRequestBlock):
+            return record if self.needs_consent else None
+        return self.consents.only(record) if self.needs_consent and isinstance(record, ReadingBlock) else record
 
     def _profile(self, name: str) -> Profile:
         try:
@@ -168,6 +185,8 @@ class Shard:
             results += hearing.beats(self._hearer, before, self.beats)
         if turn.ended_by_beat:
             results += self._time_passed()
+        if turn.requests:
+            results += self._requests(turn.requests)
         self.next_offset = self.cursor
         if turn.ended_by_beat:
             results.append(self.account())
@@ -239,6 +258,23 @@ class Shard:
             loads = gather.hourly_loads(table, blocks)
             for name in table.columns:
                 results += self.operators[name].on_hourly_loads(table.column(name), loads)
+        return results
+
+    def _requests(self, block: HomeRequestBlock) -> list[Result]:
+        """Consents and withdrawals; then labels, which are for homes that consent."""
+        gone = set()
+        for row, kind, at in zip(block.row_meter, block.kind, block.at.tolist(), strict=True):
+            if kind == "consent":
+                self.consents.give(block.meters[row], at)
+            elif kind == "withdraw" and self.consents.withdraw(block.meters[row], at):
+                gone.add(block.meters[row])
+        results: list[Result] = []
+        for table in self.tables.values():
+            if not gone.isdisjoint(table.rows):
+                table.keep(np.array([meter not in gone for meter in table.ids], np.bool_))
+            labels = gather.labels(table, block)
+            for name, operator in self.operators.items() if len(labels.meter) else ():
+                results += operator.on_labels(table.column(name), table.view(), labels)
         return results
 
     def _released(self, table: MeterTable, taken: Taken) -> list[Result]:

@@ -11,6 +11,7 @@ import cramjam
 import numpy as np
 
 from streams.beats import Source
+from streams.consents import Consents
 from streams.meters import MeterTable
 from streams.shard import Counts, Shard
 
@@ -35,6 +36,7 @@ def freeze(shard: Shard) -> bytes:
             name: dataclasses.asdict(source)
             for name, source in zip(shard.beats.names, shard.beats.sources, strict=True)
         },
+        "consents": dataclasses.asdict(shard.consents),
         "tables": {profile: _freeze_table(table, columns) for profile, table in shard.tables.items()},
         "places": {table.profile: _freeze_table(table, columns) for table in _places(shard)},
         "wholes": {name: _freeze_whole(whole.saved(), columns) for name, whole in shard.wholes.items()},
@@ -58,6 +60,7 @@ def thaw(payload: bytes, shard: Shard) -> None:
     _check_versions(header, shard)
     shard.next_offset = header["next_offset"]
     shard.counts = Counts(**header["counts"])
+    shard.consents = Consents(**header.get("consents", {}))
     shard.beats.names = list(header["sources"])
     shard.beats.sources = [Source(**source) for source in header["sources"].values()]
     offset = 4 + length

@@ -1,8 +1,9 @@
 """What a shard gathers before it works: operators are called once a turn with all its rows, because numpy's cost is per
 call.
 
-A turn ends at the first beat that finds its source's time moved on by the turn's length, or at `MOST_ROWS` rows. Both
-are in the log, so a replay makes the same turns. Nothing of an unfinished turn is in the shard's state.
+A turn ends at the first beat that finds its source's time moved on by the turn's length, at `MOST_ROWS` rows, or at
+what homes request, which counts from there on. All are in the log, so a replay makes the same turns. Nothing of an
+unfinished turn is in the shard's state.
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from schemas.blocks import (
     EventBlock,
     GridBlock,
     HeardBlock,
+    HomeRequestBlock,
     HourlyLoadBlock,
     PartialLoadBlock,
     PlannedWorkBlock,
@@ -44,14 +46,18 @@ class Turn:
     arrivals: list[Arrival] = field(default_factory=list)
     rows: int = 0
     ended_by_beat: bool = False
+    requests: HomeRequestBlock | None = None
 
     @classmethod
     def after(cls, beats: Beats, turn_ms: int) -> "Turn":
         """An empty turn that goes on from these beats."""
         return cls(beats.copy(), turn_ms)
 
-    def take(self, record: Block | Beat) -> bool:
+    def take(self, record: Block | HomeRequestBlock | Beat) -> bool:
         """Add a record; whether it ends the turn."""
+        if isinstance(record, HomeRequestBlock):
+            self.requests = record
+            return True
         if isinstance(record, Beat):
             self.beats.beat(record.source, record.at)
             self.ended_by_beat = self.beats.turn_is_over(record.source, self.turn_ms)

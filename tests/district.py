@@ -12,6 +12,7 @@ from tests.plausible import (
     appliance_event_block,
     event_block,
     garbage,
+    home_request_block,
     hourly_block,
     meters,
     presence_block,
@@ -58,6 +59,7 @@ def day_until(now: int, homes: int = HOMES) -> Iterator[Record | Alert]:
     yield event_block(now - 60_000)
     yield presence_block(now - 120_000)
     yield recompute_block(hour)
+    yield home_request_block(now - 60_000)
     yield garbage(now - 1_000)
     yield reliability_block(now)
     yield from _outages(now)

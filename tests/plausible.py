@@ -15,6 +15,7 @@ from schemas.blocks import (
     DeadLetter,
     EventBlock,
     Float64s,
+    HomeRequestBlock,
     Int64s,
     LoadBlock,
     PresenceBlock,
@@ -255,6 +256,18 @@ def score_block(quarters: int, end: int = NOON) -> AnomalyScoreBlock:
     )
 
 
+def home_request_block(end: int = NOON) -> HomeRequestBlock:
+    return HomeRequestBlock(
+        meters=meters(2),
+        row_meter=np.array([0, 1, 0], np.int32),
+        at=np.array([end - 86_400_000, end - 86_400_000, end], np.int64),
+        kind=["consent", "withdraw", "label"],
+        number=np.array([0, 0, 2], np.int64),
+        power_w=np.array([0.0, 0.0, 1_900.0]),
+        appliance=["", "", "dishwasher"],
+    )
+
+
 def recompute_block(end: int = NOON) -> RecomputeRequestBlock:
     hours = np.array([end - 7_200_000, end - 3_600_000], np.int64)
     profiles = ["malmo_household", "malmo_household"]
@@ -296,6 +309,7 @@ def everything() -> Iterator[tuple[str, Record]]:
     yield "appliance_events", appliance_event_block()
     yield "appliance_energy", appliance_energy_block()
     yield "scores", score_block(2)
+    yield "home_requests", home_request_block()
     yield "accounts", account(100, 800)
     yield "accounts", account(200, 1_000)
     yield "dead", garbage()

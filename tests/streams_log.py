@@ -12,6 +12,7 @@ from schemas.blocks import (
     EventBlock,
     GridBlock,
     HeardBlock,
+    HomeRequestBlock,
     HourlyLoadBlock,
     PartialLoadBlock,
     PlannedWorkBlock,
@@ -31,7 +32,15 @@ WAY = "metering/0/mqtt_malmo"
 """The name under which a metering shard hands on whom it heard."""
 
 Input = (
-    ReadingBlock | EventBlock | HeardBlock | GridBlock | PlannedWorkBlock | PartialLoadBlock | HourlyLoadBlock | Beat
+    ReadingBlock
+    | EventBlock
+    | HeardBlock
+    | GridBlock
+    | PlannedWorkBlock
+    | PartialLoadBlock
+    | HourlyLoadBlock
+    | HomeRequestBlock
+    | Beat
 )
 
 
@@ -97,6 +106,22 @@ def events(rows: Sequence[tuple[str, int, str]]) -> EventBlock:
         quality=np.zeros(len(rows), np.int32),
         kind=[kind for _, _, kind in rows],
         detail=[""] * len(rows),
+    )
+
+
+def requests(
+    rows: Sequence[tuple[str, int, str]], number: int = 0, power_w: float = 0, appliance: str = ""
+) -> HomeRequestBlock:
+    """One block of (meter, at, kind); the labels among them are all of one load."""
+    meters = sorted({meter for meter, _, _ in rows})
+    return HomeRequestBlock(
+        meters=meters,
+        row_meter=np.array([meters.index(meter) for meter, _, _ in rows], np.int32),
+        at=np.array([at for _, at, _ in rows], np.int64),
+        kind=[kind for _, _, kind in rows],
+        number=np.full(len(rows), number, np.int64),
+        power_w=np.full(len(rows), power_w, np.float64),
+        appliance=[appliance] * len(rows),
     )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ FEEDERS_PER_SUBSTATION = 4
 MAX_HOMES_PER_FEEDER = 60
 FLATS_ON_ONE_PHASE = 0.2
 MAX_HOMES_PER_BUILDING = 8
+CONSENTS_ONE_OF = 3
+CONSENT_AT = 1_704_067_200_000
+"""Every third home has consented to nilm since 2024-01-01."""
 
 HOME, STATION, HEAT = "malmo_household", "malmo_substation", "district_heat"
 
@@ -86,9 +90,9 @@ def _households(homes: int, rng: np.random.Generator, interval_ms: int) -> list[
         one_phase = rng.random() < FLATS_ON_ONE_PHASE
         phase = f"L{rng.integers(1, 4)}" if one_phase else "L1L2L3"
         substation, feeder = feeders[at]
-        devices.append(
-            Device(household_id(i), HOME, substation, feeder, phase, building[at], usage_point_id(i), interval_ms)
-        )
+        place = (substation, feeder, phase, building[at], usage_point_id(i))
+        consent_at = CONSENT_AT if i % CONSENTS_ONE_OF == 0 else None
+        devices.append(Device(household_id(i), HOME, *place, interval_ms, nilm_consent_at=consent_at))
     return devices
 
 
@@ -102,5 +106,8 @@ def write_register(devices: Iterable[Device], path: Path) -> None:
         for d in devices:
             place = (d.substation, d.feeder, d.phase, d.building, d.usage_point)
             way = (d.transformer or "", d.comm_parent or "")
-            out.writerow((d.meter_id, d.profile, *(p or "" for p in place), f"{d.interval_ms / 1000:g}", *way))
+            since = d.nilm_consent_at
+            consent = "" if since is None else datetime.fromtimestamp(since / 1000, UTC).isoformat()
+            interval = f"{d.interval_ms / 1000:g}"
+            out.writerow((d.meter_id, d.profile, *(p or "" for p in place), interval, *way, consent))
     fresh.replace(path)

@@ -67,6 +67,9 @@ class Stack:
         if any("GridBlock" in topic.records for topic in self.topology.topics.values()):
             with self._step("grid"):
                 complete(self._part(Role("grid", "", 0), env))
+        if any("HomeRequestBlock" in topic.records for topic in self.topology.topics.values()):
+            with self._step("consents of homes"):
+                complete(self._part(Role("home", "", 0, ("announce",)), env))
         self.running = roles.roles(self.topology, free_port)
         self._start(", ".join(role.name for role in self.running), *(self._part(role, env) for role in self.running))
         self.began_ms = time.time_ns() // 1_000_000

@@ -21,6 +21,7 @@ _AGAIN_AFTER_MS = 480_000
 _AGAIN_UNTIL_MS = 5_400_000
 _CYCLE_MS = 3_600_000
 HEATER_W = 1_000.0
+MOST_RECOVERIES = 4
 
 
 def fading(count: float, since: int, at: int, over_s: float) -> float:
@@ -41,10 +42,13 @@ def belief(home: Home, load: Load, library: Library, at: int, ended: bool) -> Fl
     if age_s > 180 and load.power_w > 600:
         likely = likely * _slope(home, load, library)
     likely = np.where(load.chain_start - home.last_on < library.within_ms, likely * library.times, likely)
+    if not home.is_fast:
+        likely = likely * library.recovers ** min(load.recoveries, MOST_RECOVERIES)
     if load.chain_start != load.start:
         likely = likely * library.chained
     if drum and load.power_w > 1_200:
         likely[library.position("washing_machine")] *= home.weights.drum
+        likely[library.position("tumble_dryer")] *= home.weights.drum_dryer
     if load.power_w > 500:
         likely = likely * _time_of_day(home, load)
     if load.power_w > 600:
@@ -105,12 +109,16 @@ def hour_bin(at: int) -> int:
 
 def choice(home: Home, load: Load, belief: Float64s) -> int:
     """The appliance to tell; the one told before stays unless another is clearly likelier. Notes the confidence."""
+    if load.labelled:
+        return load.appliance
     best = int(belief[1:].argmax()) + 1
     load.confidence = float(belief[best])
     told = load.appliance
-    if belief[best] < home.weights.least_belief or belief[best] < 0.8 * belief[UNKNOWN]:
+    guessed = not home.is_fast and not load.settled
+    least = home.weights.least_belief_guessed if guessed else home.weights.least_belief
+    if belief[best] < least or belief[best] < 0.8 * belief[UNKNOWN]:
         best = UNKNOWN
-    if told != UNKNOWN and best != told and belief[told] > 0.8 * max(load.confidence, home.weights.least_belief):
+    if told != UNKNOWN and best != told and belief[told] > 0.8 * max(load.confidence, least):
         best = told
     return best
 
@@ -141,6 +149,7 @@ def join_chain(home: Home, load: Load) -> None:
 
 def learn(home: Home, load: Load, found: Float64s, library: Library, at: int) -> None:
     """Count a load that ended, in its cluster and by time of day."""
+    _judge_alone(home, load, library)
     if load.cluster < 0:
         load.cluster = cluster_of(home, load.power_w)
     if load.cluster < 0:
@@ -149,6 +158,7 @@ def learn(home: Home, load: Load, found: Float64s, library: Library, at: int) ->
     clusters.counts[place] *= exp(-(at - int(clusters.counted_at[place])) / (home.weights.memory_days * DAY_MS))
     clusters.counted_at[place] = at
     pause_ms = load.start - int(clusters.ended_at[place])
+    is_first = pause_ms > _AGAIN_UNTIL_MS
     clusters.ended_at[place] = at
     counted = _counted(found, pause_ms, library)
     if load.power_w > 600:
@@ -160,22 +170,38 @@ def learn(home: Home, load: Load, found: Float64s, library: Library, at: int) ->
         home.hours[hour_bin(load.chain_start)] += counted
     counted_f4 = counted.astype(np.float32)
     clusters.counts[place] += counted_f4
-    clusters.number[place] = load.number
     clusters.power_w[place] += (load.power_w - clusters.power_w[place]) / min(
         max(float(clusters.counts[place].sum()), 1.0), 20.0
     )
     if load.power_w > 300:
-        ended = Recent(load.power_w, load.start, home.before_at, load.chain_start, place, counted_f4)
+        end, counted_f2 = home.before_at, counted.astype(np.float16)
+        ended = Recent(load.power_w, load.start, end, load.chain_start, place, is_first, counted_f2)
         home.recent = [ended, *home.recent][:RECENT]
         home.remembers_more = True
 
 
-def learn_label(home: Home, appliance: int, power_w: float, at: int, loads: float) -> None:
-    """Someone who knows says what draws this power here."""
+def _judge_alone(home: Home, load: Load, library: Library) -> None:
+    """A dishwasher heats twice: what another like it followed, or did not follow for long, is counted anew."""
+    for old in home.recent:
+        pause_ms = load.start - old.end
+        followed = pause_ms > _AGAIN_AFTER_MS and abs(old.power_w - load.power_w) < 0.06 * old.power_w
+        if not old.alone or old.cluster < 0 or (pause_ms < _AGAIN_UNTIL_MS and not followed):
+            continue
+        followed &= pause_ms < _AGAIN_UNTIL_MS
+        weighted = old.counted * (1 - library.alone if followed else library.alone)
+        anew = weighted * (old.counted.sum() / max(weighted.sum(), 1e-9))
+        counts = home.clusters.counts[old.cluster]
+        counts[:] = np.maximum(counts + anew - old.counted, 0)
+        old.alone, old.counted, home.remembers_more = False, anew.astype(np.float16), True
+
+
+def learn_label(home: Home, appliance: int, power_w: float, at: int, loads: float, outweighs: float = 0.0) -> None:
+    """Someone who knows says what draws this power here: counts like so many loads, or so many times those before."""
     place = cluster_of(home, power_w)
     if place < 0:
         place = _new_cluster(home, power_w, at)
-    home.clusters.counts[place, appliance] += loads
+    counts = home.clusters.counts
+    counts[place, appliance] += max(loads, outweighs * float(counts[place].sum()))
 
 
 def _counted(found: Float64s, pause_ms: int, library: Library) -> Float64s:

@@ -17,12 +17,13 @@ from streams.nilm.weights import Weights
 
 LOADS = 7
 CLUSTERS = 16
-RECENT = 4
+RECENT = 6
 HOURS_OF_A_BIN = 4
 HOUR_BINS = 24 // HOURS_OF_A_BIN
 NEVER = -(2**50)
 """A time before all others, ms: far enough that differences do not overflow."""
 
+Float16s = npt.NDArray[np.float16]
 Float32s = npt.NDArray[np.float32]
 
 
@@ -50,10 +51,14 @@ class Load:
     confidence: float = 0.0
     energy_ws: float = 0.0
     revision: int = -1
+    recoveries: int = 0
+    """How often it came back from a dip: thermostats do, whose pulses are shorter than a slow row."""
     appliance: int = 0
     cluster: int = -1
     settled: bool = False
     falling: bool = False
+    labelled: bool = False
+    """Whether someone in the home said what it is."""
 
     @property
     def drawn_w(self) -> float:
@@ -62,7 +67,7 @@ class Load:
 
 
 _LOAD_TYPES = {"float": "f8", "int": "i8", "bool": "?"}
-_LOAD_SMALL = {"number": "i4", "revision": "i4", "appliance": "i1", "cluster": "i1"}
+_LOAD_SMALL = {"number": "i4", "revision": "i4", "recoveries": "i1", "appliance": "i1", "cluster": "i1"}
 LOAD = np.dtype([(f.name, _LOAD_SMALL.get(f.name, _LOAD_TYPES[getattr(f.type, "__name__", str(f.type))]))
                  for f in fields(Load)])  # fmt: skip
 
@@ -80,7 +85,9 @@ class Recent:
     end: int
     chain_start: int
     cluster: int
-    counted: Float32s
+    alone: bool
+    """Whether another like it may still show that it was not alone."""
+    counted: Float16s
     """What it added to its cluster's counts, shape (k,)."""
 
 
@@ -89,7 +96,8 @@ class Moment:
     """Where the home is between two rows."""
 
     numbers: int = 0
-    """Loads and cycles so far."""
+    """The newest number of a load or cycle. They begin with the minute (since 1970) in which the home was first seen:
+    should it withdraw and come back, no number is used twice."""
     power_w: float = 0.0
     """Mains of the last row that was looked at."""
     direction: int = 0
@@ -119,8 +127,6 @@ class Clusters:
     power_w: Float64s
     counted_at: Int64s
     ended_at: Int64s
-    number: npt.NDArray[np.int32]
-    """The newest load of each, by which a label finds it."""
     counts: Float32s
     """How many of its loads were which appliance, with old ones fading, shape (CLUSTERS, k)."""
 
@@ -144,9 +150,9 @@ class Home:
     cycle_ws: Float64s
     quarters: npt.NDArray[Any]
     before_at: int
+    """The row before the one that is looked at."""
     remembers_more: bool = False
     """Whether `recent` is not what the state holds."""
-    """The row before the one that is looked at."""
 
     def new_number(self) -> int:
         """A number that no load and no cycle of this home has had."""
@@ -167,7 +173,8 @@ class Home:
 def dtype(library: Library) -> np.dtype[Any]:
     """The state of one home."""
     k, finishing = len(library.appliances), len(library.finishing)
-    recent = [("power_w", "f8"), ("start", "i8"), ("end", "i8"), ("chain_start", "i8"), ("cluster", "i1")]
+    recent = [*[(name, "f8" if name == "power_w" else "i8") for name in ("power_w", "start", "end", "chain_start")]]
+    recent += [("cluster", "i1"), ("alone", "?")]
     return np.dtype(
         [
             ("last_at", "i8"),
@@ -178,11 +185,10 @@ def dtype(library: Library) -> np.dtype[Any]:
             ("floor_w", "f8"),
             ("moment", _MOMENT),
             ("loads", LOAD, (LOADS,)),
-            ("recent", [*recent, ("counted", "f4", (k,))], (RECENT,)),
+            ("recent", [*recent, ("counted", "f2", (k,))], (RECENT,)),
             ("cluster_power_w", "f8", (CLUSTERS,)),
             ("cluster_counted_at", "i8", (CLUSTERS,)),
             ("cluster_ended_at", "i8", (CLUSTERS,)),
-            ("cluster_number", "i4", (CLUSTERS,)),
             ("cluster_counts", "f4", (CLUSTERS, k)),
             ("hours", "f4", (HOUR_BINS, k)),
             ("last_on", "i8", (k,)),
@@ -194,10 +200,10 @@ def dtype(library: Library) -> np.dtype[Any]:
 
 
 def thaw(record: Any, interval_s: float, before_at: int, weights: Weights) -> Home:
-    """The home of a record."""
+    """The home of a record. `before_at` is the row before the one that is looked at, or of a new home that one."""
     moment = Moment(*record["moment"].item())
     if not moment.numbers:  # a new home
-        moment = Moment()
+        moment = Moment(numbers=before_at // 60_000)
         record["last_on"] = NEVER
         record["cluster_ended_at"] = NEVER
         record["moment"] = _moment_values(moment)
@@ -205,7 +211,6 @@ def thaw(record: Any, interval_s: float, before_at: int, weights: Weights) -> Ho
         record["cluster_power_w"],
         record["cluster_counted_at"],
         record["cluster_ended_at"],
-        record["cluster_number"],
         record["cluster_counts"],
     )
     loads = [Load(*values) for values in record["loads"][: np.count_nonzero(record["loads"]["number"])].tolist()]
@@ -227,8 +232,8 @@ def thaw(record: Any, interval_s: float, before_at: int, weights: Weights) -> Ho
 
 
 def _recent(row: Any) -> Recent:
-    power_w, start, end, chain_start, cluster, _ = row.tolist()
-    return Recent(power_w, start, end, chain_start, cluster, row["counted"].copy())
+    power_w, start, end, chain_start, cluster, alone, _ = row.tolist()
+    return Recent(power_w, start, end, chain_start, cluster, alone, row["counted"].copy())
 
 
 def freeze(home: Home, record: Any) -> None:
@@ -238,5 +243,6 @@ def freeze(home: Home, record: Any) -> None:
     if home.remembers_more:
         record["recent"] = 0
         for place, old in enumerate(home.recent):
-            record["recent"][place] = (old.power_w, old.start, old.end, old.chain_start, old.cluster, old.counted)
+            values = (old.power_w, old.start, old.end, old.chain_start, old.cluster, old.alone, old.counted)
+            record["recent"][place] = values
         home.remembers_more = False

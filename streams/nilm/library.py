@@ -19,6 +19,7 @@ from streams.contract import Mask
 UNKNOWN = 0
 """Position of what is no known appliance."""
 _USUAL_AGAIN = 0.3
+_USUAL_ALONE = 0.75
 _USUAL_SLOPE = (0.0, 8.0)
 
 
@@ -41,6 +42,8 @@ class Library:
     """For each appliance: how long after its last time on it is `times` as likely, shape (k,), as all of the next."""
     times: Float64s
     again: Float64s
+    alone: Float64s
+    recovers: Float64s
     chained: Float64s
     slope: Float64s
     slope_spread: Float64s
@@ -82,6 +85,8 @@ def library_of(text: dict[str, Any]) -> Library:
         within_ms=np.array([cycles[name].get("within_s", 0) * 1_000 for name in appliances]),
         times=np.array([cycles[name].get("times", 1.0) for name in appliances], np.float64),
         again=np.array([text["again"].get(name, _USUAL_AGAIN) for name in appliances]),
+        alone=np.array([text["alone"].get(name, _USUAL_ALONE) for name in appliances]),
+        recovers=np.array([text["recovers"].get(name, 1.0) for name in appliances]),
         chained=np.array([text["chained"].get(name, 1.0) for name in appliances]),
         slope=slopes[:, 0],
         slope_spread=slopes[:, 1],

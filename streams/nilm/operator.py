@@ -5,51 +5,30 @@ and only their energy is counted. A row at which the mains changes, or an open q
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from schemas.blocks import Float64s, Int64s
 from schemas.catalogue import Quantity
-from streams.contract import Mask, Meters, Operator, Released, Result, Rows, State
+from streams.active_power import signs_of
+from streams.contract import Labels, Mask, Meters, Operator, Released, Result, State
 from streams.nilm import energy
 from streams.nilm.beliefs import learn_label
+from streams.nilm.described import described
 from streams.nilm.energy import QUARTER_MS, STEPS_PER_WATT
+from streams.nilm.frame import MOST_INTERVALS, MOST_W, Frame, frame_of
 from streams.nilm.home import Home, dtype, freeze, thaw
 from streams.nilm.library import Library, load_library
-from streams.nilm.loads import LEAST_STEP, LEAST_STEP_W, Told, begin, floor_w, level, look, wake_at
+from streams.nilm.life import call
+from streams.nilm.loads import begin, floor_w, look, wake_at
 from streams.nilm.results import blocks
+from streams.nilm.told import Told, level
 from streams.nilm.weights import Weights
 
-MOST_INTERVALS = 3
-LONGEST_INTERVAL_MS = 300_000
-MOST_W = 1e6
-"""Beyond this it is no home's mains."""
-STUCK_MS = 3_600_000
-"""A meter that says exactly the same for so long is stuck."""
-_PHASES = ("active_power_l1_w", "active_power_l2_w", "active_power_l3_w")
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """The r usable rows of a turn, each beside the row of its meter before it. Shape (r,) each."""
-
-    meter: Int64s
-    at: Int64s
-    steps: Int64s
-    before_at: Int64s
-    before_steps: Int64s
-    broken: Mask
-    """No data lies between the two: a gap, a stuck meter, or it is the first."""
-    stuck: Mask
-    same_since: Int64s
-    changed: Mask
-    """The mains changed by more than its noise."""
-
-    def power_w(self, row: int) -> float:
-        """Mains of a row."""
-        return float(self.steps[row] / STEPS_PER_WATT)
+LABEL_LOADS = 10.0
+LABEL_OUTWEIGHS = 2.0
+"""What someone in the home says counts like so many loads, or so many times all that was believed of that power."""
 
 
 class Nilm(Operator):
@@ -63,8 +42,8 @@ class Nilm(Operator):
     """
 
     name = "nilm"
-    version = 1
-    takes = frozenset({"ReadingBlock"})
+    version = 2
+    takes = frozenset({"ReadingBlock", "HomeRequestBlock"})
     gives = frozenset({"ApplianceEventBlock", "ApplianceEnergyBlock"})
 
     def __init__(self, library: Library | None = None, weights: Weights | None = None) -> None:
@@ -73,15 +52,22 @@ class Nilm(Operator):
 
     def dtype(self, quantities: Sequence[Quantity]) -> np.dtype[Any]:
         """About 4 kB; nothing where the meter has no active power."""
-        return dtype(self.library) if _columns(quantities) else np.dtype([("nothing", "i1")])
+        return dtype(self.library) if signs_of(tuple(quantities)).any() else np.dtype([("nothing", "i1")])
+
+    def describe(self, state: Any, quantities: Sequence[Quantity]) -> dict[str, Any]:
+        """What is on, and what the home has taught."""
+        if not signs_of(tuple(quantities)).any():
+            return {}
+        home = thaw(state.copy(), 0, int(state["last_at"]), self.weights)
+        return described(home, self.library)
 
     def on_released(self, state: State, meters: Meters, released: Released) -> list[Result]:
         """Facts and windows of the rows, and of homes whose data ended."""
-        columns = _columns(meters.quantities)
-        if not columns:
+        signs = signs_of(meters.quantities)
+        if not signs.any():
             return []
         told: dict[int, Told] = {}
-        frame = _frame(state, released.rows, columns, meters.interval_ms)
+        frame = frame_of(state, released.rows, signs, meters.interval_ms)
         due = frame.broken | frame.changed | (frame.at >= state["wake_at"][frame.meter])
         due |= frame.steps / STEPS_PER_WATT < state["floor_w"][frame.meter]
         busy = np.unique(frame.meter[due])
@@ -94,11 +80,31 @@ class Nilm(Operator):
             self._end(state[meter], told.setdefault(int(meter), Told()), int(meters.interval_ms[meter]))
         return blocks(told, meters, self.library, self.version)
 
+    def on_labels(self, state: State, meters: Meters, labels: Labels) -> list[Result]:
+        """Learn them, and tell a load that is on anew.
+
+        What names no appliance of the library, or no power of a home, is passed over.
+        """
+        if not signs_of(meters.quantities).any():
+            return []
+        told: dict[int, Told] = {}
+        for row, name in enumerate(labels.appliance):
+            power_w, meter = float(labels.power_w[row]), int(labels.meter[row])
+            if name in self.library.appliances and 0 < power_w <= MOST_W:
+                home = thaw(
+                    state[meter], int(meters.interval_ms[meter]) / 1_000, int(state["last_at"][meter]), self.weights
+                )
+                appliance, now = self.library.position(name), told.setdefault(meter, Told())
+                learn_label(home, appliance, power_w, int(labels.at[row]), LABEL_LOADS, LABEL_OUTWEIGHS)
+                call(home, now, int(labels.number[row]), appliance, home.before_at)
+                freeze(home, state[meter])
+        return blocks(told, meters, self.library, self.version)
+
     def _live(self, record: Any, frame: Frame, meter: int, interval_ms: Int64s) -> Told:
         """The rows of a home in which something happens: those at which it does, and the quiet ones between."""
         first, end = (int(x) for x in np.searchsorted(frame.meter, [meter, meter + 1]))
         told, counted, row = Told(), first, first - 1
-        home = thaw(record, int(interval_ms[meter]) / 1_000, 0, self.weights)
+        home = thaw(record, int(interval_ms[meter]) / 1_000, int(frame.at[first]), self.weights)
         wake, floor = int(record["wake_at"]), float(record["floor_w"])
         while (row := _next_due(frame, row + 1, end, wake, floor)) < end:
             told.windows += _count(record, home, frame, counted, row)
@@ -142,50 +148,6 @@ def _next_due(frame: Frame, row: int, end: int, wake: int, floor: float) -> int:
     due = frame.changed[rest] | frame.broken[rest] | (frame.at[rest] >= wake)
     due |= frame.steps[rest] / STEPS_PER_WATT < floor
     return row + int(due.argmax()) if due.any() else end
-
-
-def _columns(quantities: Sequence[Quantity]) -> list[int]:
-    """The columns whose sum is the home's mains; none where it is not measured."""
-    names = [quantity.name for quantity in quantities]
-    if "active_power_w" in names:
-        return [names.index("active_power_w")]
-    return [names.index(name) for name in _PHASES] if set(_PHASES) <= set(names) else []
-
-
-def _frame(state: State, rows: Rows, columns: Sequence[int], interval_ms: Int64s) -> Frame:
-    usable = (np.abs(rows.values[:, columns]) <= MOST_W).all(axis=1)
-    rows = rows.take(usable & (interval_ms[rows.meter] <= LONGEST_INTERVAL_MS))
-    steps = np.rint(rows.values[:, columns].sum(axis=1) * STEPS_PER_WATT).astype(np.int64)
-    first = np.append(True, rows.meter[1:] != rows.meter[:-1])[: len(steps)]
-    known = ~first | state["known"][rows.meter]
-    before_at = np.where(first, state["last_at"][rows.meter], np.roll(rows.at, 1))
-    before_steps = np.where(first, state["last_steps"][rows.meter], np.roll(steps, 1))
-    near = known & (rows.at - before_at <= MOST_INTERVALS * interval_ms[rows.meter])
-    same = near & (steps == before_steps)
-    same_since = _same_since(state, rows, first, same)
-    stuck = rows.at - same_since >= STUCK_MS
-    was_stuck = near & (before_at - np.where(same, same_since, _before(state, rows, first, same_since)) >= STUCK_MS)
-    noise = np.maximum(LEAST_STEP_W, LEAST_STEP * np.maximum(steps, before_steps) / STEPS_PER_WATT)
-    changed = np.abs(steps - before_steps) / STEPS_PER_WATT > noise
-    return Frame(
-        rows.meter, rows.at, steps, before_at, before_steps, ~near | stuck | was_stuck, stuck, same_since, changed
-    )
-
-
-def _same_since(state: State, rows: Rows, first: Mask, same: Mask) -> Int64s:
-    """Since when each row's meter has said exactly what it says."""
-    place = np.arange(len(first))
-    starts = np.where(same, np.where(first, place, -1), place)
-    start = np.maximum.accumulate(starts) if len(first) else starts
-    carried = same[start] if len(first) else same
-    since: Int64s = np.where(carried, state["same_since"][rows.meter], rows.at[start])
-    return since
-
-
-def _before(state: State, rows: Rows, first: Mask, same_since: Int64s) -> Int64s:
-    """For each row: `same_since` of the row before."""
-    before: Int64s = np.where(first, state["same_since"][rows.meter], np.roll(same_since, 1))
-    return before
 
 
 def _remember(state: State, frame: Frame) -> None:

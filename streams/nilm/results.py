@@ -8,7 +8,7 @@ from schemas.blocks import ApplianceEnergyBlock, ApplianceEventBlock
 from streams.contract import MOST_ROWS, Meters, Result
 from streams.nilm.energy import STEPS_PER_WH, Window
 from streams.nilm.library import UNKNOWN, Library
-from streams.nilm.loads import Fact, Told
+from streams.nilm.told import Fact, Told
 
 REMAINDER = "remainder"
 """What the column of the unknown is called in the energies: mains less all appliances."""

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 class Weights:
     """How much each kind of evidence counts."""
 
-    least_belief: float = 0.55
+    least_belief: float = 0.5
     """A load is told as an appliance from this probability on."""
+    least_belief_guessed: float = 0.65
+    """The same before its power is known, where a row is a minute."""
     memory_days: float = 30.0
     bandwidth: float = 0.1
     """What counts as the same power, in natural logarithms."""
@@ -22,7 +24,8 @@ class Weights:
     train_s: float = 600.0
     drum_pulses: float = 6.0
     """More short motor pulses than this in ten minutes: a drum turns."""
-    drum: float = 20.0
+    drum: float = 10.0
+    drum_dryer: float = 3.0
     burst: float = 0.02
     """Weight of what comes on again within eight minutes."""
     chain_s: float = 120.0

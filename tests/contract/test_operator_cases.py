@@ -3,6 +3,8 @@
 log.jsonl is the input partition, a record a line:
     {"meter": "m1", "at": "2024-01-01T00:00:00Z", "active_power_l1_w": 100}   a reading; what is not named is absent
     {"meter": "m1", "at": "...", "event": "last_gasp"}                        an event
+    {"meter": "m1", "at": "...", "request": "consent"}                        what its home requests; a label adds
+                                                                              "number", "power_w" and "appliance"
     {"beat": "2024-01-01T00:00:01Z"}                                          a beat of the meters' source
     {"partition": 0, "feeder": "F1", "start": "...", "meters": 2, "energy_wh": 9} what one partition says of a load;
                                                                               feeder null: of the substation's infeed
@@ -46,6 +48,7 @@ from tests.streams_log import (
     heard,
     hourly_loads,
     partial_loads,
+    requests,
     shard,
 )
 
@@ -83,6 +86,9 @@ def records(line: dict[str, Any]) -> Iterator[Input]:
         yield hourly_loads([(meter, ms(line["hour"]), float(load)) for meter, load in line["loads"].items()])
     elif "event" in line:
         yield events([(line["meter"], ms(line["at"]), line["event"])])
+    elif "request" in line:
+        label = {name: line[name] for name in ("number", "power_w", "appliance") if name in line}
+        yield requests([(line["meter"], ms(line["at"]), line["request"])], **label)
     else:
         profile = load_catalogue().profiles[line.get("profile", "malmo_household")]
         interval_ms = round(line.get("interval_s", profile.interval_ms / 1_000) * 1_000)

@@ -39,6 +39,7 @@ from tests.streams_log import (
     heard,
     hourly_loads,
     partial_loads,
+    requests,
     shard,
 )
 
@@ -167,6 +168,8 @@ def log(operator: Operator, rows: Sequence[Sequence[Row]], cut: int = 10_000) ->
     records: list[Input] = []
     rows = [[paced(operator, row) for row in found] for found in rows]
     lost_power, grown = gasps(len(rows)), loads(len(rows))
+    if "HomeRequestBlock" in operator.takes:
+        records.append(requests([(meter, 0, "consent") for meter in (*METERS, "odd")]))
     for step, found in enumerate(rows):
         if "HeardBlock" in operator.takes:
             records += evidence(operator, step, found, cut)

@@ -75,9 +75,9 @@ def test_every_record_arrives_and_repeats_change_nothing(server: str) -> None:
             for rows in ROWS[type(record)](record, Origin(role, 0, offset)):
                 store.insert(rows.table, rows.columns)
         views = "readings", "meters", "aggregates", "events", "presence", "loads", "recompute_requests", "accounts"
-        views += "appliance_events", "appliance_energy", "reliability", "anomaly_scores"
+        views += "appliance_events", "appliance_energy", "reliability", "anomaly_scores", "home_requests"
         counts = [asked(server, f"SELECT count() FROM flexmeter.{view}")[0][0] for view in views]
-        assert counts == [800, 20, 600, 2, 2, 2, 2, 1, 2, 2, 6, 2], repeat
+        assert counts == [800, 20, 600, 2, 2, 2, 2, 1, 2, 2, 6, 2, 3], repeat
     store.close()
     assert asked(server, "SELECT payload, reason FROM flexmeter.dead_letters") == [(garbage().payload, b"malformed")]
     measured = "active_power_l1_w > 0 AND isNaN(flow_m3_per_h)"

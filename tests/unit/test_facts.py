@@ -13,9 +13,12 @@ from schemas.alert import Alert
 from schemas.blocks import (
     AggregateBlock,
     AnomalyScoreBlock,
+    ApplianceEnergyBlock,
+    ApplianceEventBlock,
     Beat,
     DeadLetter,
     EventBlock,
+    HomeRequestBlock,
     PresenceBlock,
     ReadingBlock,
     RecomputeRequestBlock,
@@ -143,6 +146,59 @@ SAID: list[tuple[Record | Alert, list[str]]] = [
         [
             "2026-11-24 08:00:00.000Z  score        alerted: 5000 W, expected 512.2 (420 to 700), rarity 12.3 decades",
         ],
+    ),
+    (
+        ApplianceEventBlock(
+            operator_version=2,
+            meters=["m2", "m1"],
+            row_meter=np.array([0, 1], np.int32),
+            number=np.array([29925127, 1]),
+            revision=np.array([1, 0], np.int32),
+            state=["off", "on"],
+            appliance=["kettle", "oven"],
+            decided_at=np.array([T, T]),
+            start=np.array([T - 90_000, T]),
+            end=np.array([T, 0]),
+            power_w=np.array([2_000.0, 1.0]),
+            energy_wh=np.array([50.0, 1.0]),
+            confidence=np.array([0.97, 1.0]),
+        ),
+        [
+            "2026-11-24 08:00:00.000Z  appliance    kettle off, load 29925127, revision 1: 2000 W since "
+            "2026-11-24 07:58:30.000Z, 50.0 Wh, 97% sure",
+        ],
+    ),
+    (
+        HomeRequestBlock(
+            meters=["m2"],
+            row_meter=np.zeros(2, np.int32),
+            at=np.array([T, T]),
+            kind=["consent", "label"],
+            number=np.array([0, 29925127]),
+            power_w=np.array([0.0, 2_000.0]),
+            appliance=["", "oven"],
+        ),
+        [
+            "2026-11-24 08:00:00.000Z  request      consent",
+            "2026-11-24 08:00:00.000Z  request      label: what draws 2000 W is oven",
+        ],
+    ),
+    (
+        ApplianceEnergyBlock(
+            operator_version=2,
+            meters=["m2"],
+            appliances=["remainder", "kettle"],
+            windows=["15min"],
+            row_meter=np.zeros(1, np.int32),
+            row_appliance=np.ones(1, np.int32),
+            row_window=np.zeros(1, np.int32),
+            start=np.array([T]),
+            end=np.array([T + 900_000]),
+            revision=np.ones(1, np.int32),
+            energy_wh=np.array([50.0]),
+            covered_ms=np.array([900_000]),
+        ),
+        ["2026-11-24 08:00:00.000Z  energy       15min to 2026-11-24 08:15:00.000Z, revision 1  kettle: 50.0 Wh"],
     ),
     (
         RecomputeRequestBlock(["m2"], ["water"], np.zeros(1, np.int32), np.array([T]), np.array([T + 3_600_000])),

@@ -172,7 +172,8 @@ def test_a_load_that_turns_out_otherwise_takes_its_energy_along() -> None:
     power_w = np.where((np.arange(7_000) >= 800) & (np.arange(7_000) < 5_000), 2_700.0, 100.0) + np.arange(7_000) % 3
     at = BEGIN + 1_000 * np.arange(7_000, dtype=np.int64)
     _, results = run(at, power_w, 1_000)
-    told = [event for event in events(results) if event[0] == 1]
+    first_load = min(event[0] for event in events(results))
+    told = [event for event in events(results) if event[0] == first_load]
     assert told[0][3] == "kettle"
     assert told[-1][3] != "kettle"
     first = energies([block for block in results if isinstance(block, ApplianceEnergyBlock)])
@@ -192,6 +193,20 @@ def test_a_label_teaches_the_home() -> None:
     untaught = events(run(at, power_w, 1_000)[1])
     assert {event[3] for event in untaught} == {"microwave"}
     assert {event[3] for event in taught} == {"toaster"}
+
+
+def test_what_is_known_of_a_home_can_be_told() -> None:
+    power_w = np.repeat([100.0, 2_600.0, 100.0, 2_600.0], [60, 100, 600, 30])
+    at = BEGIN + 1_000 * np.arange(len(power_w), dtype=np.int64)
+    operator = Nilm()
+    state = np.zeros(1, operator.dtype(QUANTITIES))
+    assert operator.describe(state[0], QUANTITIES)["loads"] == []
+    operator.on_released(state, meters(1_000), released(at, power_w))
+    before = state.tobytes()
+    told = operator.describe(state[0], QUANTITIES)
+    assert state.tobytes() == before
+    assert [(load["appliance"], load["power_w"]) for load in told["loads"]] == [("kettle", 2_500.0)]
+    assert told["known"][0]["power_w"] == 2_500 and told["known"][0]["kettle"] > 0.5
 
 
 def test_a_label_for_what_is_no_appliance_is_refused() -> None:

@@ -80,6 +80,48 @@ def test_the_command_prints_a_line_for_each_appliance_and_one_for_the_home(tmp_p
     assert lines[-1]["home"]["all_zero"]["kolter"] == 0.5
 
 
+ODD = {
+    "empty": "at,active_power_w,kettle\n",
+    "one row": "at,active_power_w,kettle\n0,100,0\n",
+    "no appliance": "at,active_power_w\n0,100\n60,100\n",
+    "nothing measured": "at,active_power_w,kettle\n" + "".join(f"{60 * i},,\n" for i in range(9)),
+    "appliance never measured": "at,active_power_w,kettle\n" + "".join(f"{60 * i},{i},\n" for i in range(9)),
+    "words, infinities and NaN": "at,active_power_w,kettle\n0,100,off\n60,inf,0\nnoon,1,1\n120,NaN,0\n180,100,nan\n",
+    "disorder and repeats": "at,active_power_w,kettle\n120,2100,2000\n0,100,0\n120,9,9\n60,100,0\n",
+    "other columns": "at,voltage_v,active_power_w,lava_lamp,kettle\n0,230,100,60,0\n60,230,2100,60,2000\n",
+    "generation": "at,active_power_w,kettle\n" + "".join(f"{60 * i},{(-1) ** i * 900 * i},0\n" for i in range(99)),
+    "uneven": "at,active_power_w,kettle\n"
+    + "".join(f"{i * i % 7 + 8 * i},{2_000 * (i % 9 > 5)},0\n" for i in range(99)),
+    "a reading a quarter": "at,active_power_w,kettle\n" + "".join(f"{900 * i},{i % 5 * 900},0\n" for i in range(99)),
+    "spaces, CRLF and a mark": "\ufeffat, active_power_w , kettle\r\n0, 100, 0\r\n\r\n60, 2100, 2000\r\n",
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_home_is_scored_all_the_same(name: str, tmp_path: Path) -> None:
+    (tmp_path / "home.csv").write_text(ODD[name], "utf-8")
+    result = CliRunner().invoke(command, ["--home", str(tmp_path), "--plot", str(tmp_path / "day.png")])
+    assert result.exit_code == 0, result.output
+    *appliances, whole = [json.loads(line) for line in result.output.splitlines()]
+    assert [line["appliance"] for line in appliances] == [n.strip() for n in ODD[name].splitlines()[0].split(",")
+                                                          if n.strip() in ("kettle", "lava_lamp")]  # fmt: skip
+    assert all(line["first"]["kolter"] is None or line["first"]["kolter"] <= 1 for line in appliances)
+    assert whole["home"]["samples"] == len(read_home(tmp_path / "home.csv").at)
+
+
+def test_a_home_in_disorder_is_put_in_order(tmp_path: Path) -> None:
+    (tmp_path / "home.csv").write_text(ODD["disorder and repeats"])
+    read = read_home(tmp_path / "home.csv")
+    assert (read.at.tolist(), read.mains_w.tolist()) == ([0, 60, 120], [100, 100, 2100])
+
+
+def test_what_is_no_appliance_is_not_taken_for_one(tmp_path: Path) -> None:
+    (tmp_path / "home.csv").write_text(ODD["other columns"])
+    result = CliRunner().invoke(command, ["--home", str(tmp_path)])
+    known = {line["appliance"]: line["in_catalogue"] for line in map(json.loads, result.output.splitlines()[:-1])}
+    assert known == {"lava_lamp": False, "kettle": True}
+
+
 @pytest.mark.parametrize("text", ["power\n1\n", "at,mains\n0,1\n", "at,active_power_w\n0,1,2\n"])
 def test_a_file_that_is_no_home_is_told_so(tmp_path: Path, text: str) -> None:
     (tmp_path / "home.csv").write_text(text)

@@ -115,7 +115,7 @@ def test_takers_start_before_givers_and_are_told_where_things_are() -> None:
     running = roles(topology, lambda: 22)
     names = [role.name for role in running]
     workers = [f"worker-{stream}" for stream in topology.streams]
-    assert {"worker-metering", "worker-grid", "worker-anomaly"} <= set(workers)
+    assert {"worker-metering", "worker-grid", "worker-anomaly", "worker-nilm"} <= set(workers)
     bridges = [f"bridge-{name}" for name in topology.bridges]
     assert names == ["sink-clickhouse", *workers, "recompute-metering", *bridges]
     assert [role.name for role in roles(only(topology, ("mqtt",)), lambda: 22)][-1] == "bridge-mqtt_malmo"

@@ -42,6 +42,7 @@ PUBLISHED = {
     19: ("GridBlock", "179e4c8f890da61b"),
     20: ("PlannedWorkBlock", "8f83a6e5921f2be5"),
     21: ("ReliabilityBlock", "399b518f3bea3de9"),
+    22: ("HomeRequestBlock", "fe8e7fb18fddd8e5"),
     24: ("HourlyLoadBlock", "2fd6a0b8ac84e992"),
     25: ("AlertMark", "f40cb8468c3ab778"),
     26: ("AlertDelivery", "849da2614aa2a0f7"),
