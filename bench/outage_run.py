@@ -178,7 +178,7 @@ def run(grid: Grid, events: Iterable[Event], assumed: Assumptions | None = None)
     if now_ms:
         line.idle(now_ms, now_ms + AFTER_MS)
         now_ms += AFTER_MS - TURN_MS
-    line.out.interruptions, line.out.end_ms = _interruptions(line.grid), now_ms
+    line.out.interruptions, line.out.end_ms = _interruptions(line.grid, now_ms), now_ms
     return line.out
 
 
@@ -221,7 +221,7 @@ def _events(told: Sequence[Event], received_at: int) -> EventBlock:
     )
 
 
-def _interruptions(shard: Shard) -> list[Interruption]:
+def _interruptions(shard: Shard, end_ms: int) -> list[Interruption]:
     """Those that the reliability of each day is made of, and those that last."""
     known = shard.wholes["outage"]
     if not isinstance(known, Known) or known.watch is None or known.state is None:
@@ -231,4 +231,4 @@ def _interruptions(shard: Shard) -> list[Interruption]:
         for (_, feeder, _), day in known.days.known.items()
         for point, start, end in day.interruptions
     ]
-    return over + known.watch.ongoing(known.state, known.now_ms)
+    return over + known.watch.ongoing(known.state, end_ms)

@@ -83,5 +83,4 @@ def _excuse_gaps(grid: Grid, state: State, heard_ms: Int64s) -> None:
     for comm in back[lost[back] > SURELY_LOST].tolist():
         rows = planned.under(grid, comm)[grid.comms.of_meter]
         counted = state.meters["counted_ms"]
-        resumed = np.minimum(counted + heard_ms[comm] - state.alive_ms[comm], heard_ms[comm])
-        state.meters["counted_ms"] = np.where(rows, np.maximum(counted, resumed), counted)
+        state.meters["counted_ms"] = np.where(rows, np.maximum(counted, heard_ms[comm]), counted)
