@@ -31,7 +31,7 @@ from schemas.alert import Alert, encode_alert
 from schemas.topology import Topology, load_topology
 
 TOPOLOGY = Path("examples/topology-all.yaml")
-SUBSTATION = "ms-1"
+SUBSTATION = "malmo-north"
 _LONGEST_S = 600
 
 
