@@ -24,6 +24,8 @@ def dashboard() -> Dashboard:
             Line(8, [_http_answers(), _coap_answers(), _handshakes()]),
             Line(8, [_offsets(), _held(), _turns(), _results()]),
             Line(8, [_save_time(), _restore_time(), _saved(), _seeks()]),
+            Line(8, [_recomputed(), _recomputation_open(), _away()]),
+            Line(8, [_delivered(), _waiting(), _longest_wait()]),
         ],
     )
 
@@ -185,3 +187,52 @@ def _saved() -> Panel:
 def _seeks() -> Panel:
     says = "Times that a hole or a lost tail was read again, by stream. Steadily: records are lost on the way."
     return lines("Read again", says, "cps", promql(_rate("flexmeter_seeks_total", "stream"), "{{stream}}"), lowest=0)
+
+
+def _recomputed() -> Panel:
+    says = "Hours that were computed again because rows came too late, and the records of results that changed by it."
+    metrics = ("flexmeter_recompute_hours_total", "flexmeter_recompute_records_total")
+    hours, records = (
+        f'label_replace({_rate(metric, "stream")}, "what", "{what}", "", "")'
+        for metric, what in zip(metrics, ("hours", "records"), strict=True)
+    )
+    return lines("Computed again", says, "cps", promql(f"{hours} or {records}", "{{stream}} {{what}}"), lowest=0)
+
+
+def _recomputation_open() -> Panel:
+    says = (
+        "Hours asked for and not computed again yet: their meters have not left them behind, or it is slow. By stream."
+    )
+    metric = "sum by (stream) (flexmeter_recompute_open_hours)"
+    return lines("To be computed again", says, "short", promql(metric, "{{stream}}"), lowest=0)
+
+
+def _away() -> Panel:
+    says = "1 while a recomputation finds Kafka or ClickHouse away, or a router its receiver."
+    recompute = '"who", "$1", "stream", "(.*)"'
+    router = '"who", "$1", "router", "(.*)"'
+    metric = (
+        f"label_replace(1 - min by (stream) (flexmeter_recompute_available), {recompute})"
+        f" or label_replace(1 - min by (router) (flexmeter_router_available), {router})"
+    )
+    return lines("Away", says, "none", promql(metric, "{{who}}"), lowest=0)
+
+
+def _delivered() -> Panel:
+    says = "Versions of alerts that routers are done with, by outcome, and attempts that found the receiver away."
+    rate = _rate("flexmeter_router_settled_total", "router, outcome")
+    settled = f'label_replace({rate}, "what", "$1", "outcome", "(.*)")'
+    failed = f'label_replace({_rate("flexmeter_router_failed_total", "router")}, "what", "failed", "", "")'
+    return lines("Alerts delivered", says, "cps", promql(f"{settled} or {failed}", "{{router}} {{what}}"), lowest=0)
+
+
+def _waiting() -> Panel:
+    says = "Versions of alerts that somebody is to be told of and has not been, by router."
+    metric = "sum by (router) (flexmeter_router_waiting)"
+    return lines("Alerts waiting", says, "short", promql(metric, "{{router}}"), lowest=0)
+
+
+def _longest_wait() -> Panel:
+    says = "How long the oldest of them waits; after a day it goes to the dead letters."
+    metric = "max by (router) (flexmeter_router_oldest_seconds)"
+    return lines("Longest wait", says, "s", promql(metric, "{{router}}"), lowest=0)

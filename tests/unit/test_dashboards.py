@@ -23,7 +23,15 @@ from dashboards.macros import Range, expand
 from tests.grafana import BOARDS, FOLDER, PANELS, Shown, variables
 
 SDK = "grafana_foundation_sdk.models"
-METRICS = ("streams.metrics", "connectors.bridge", "connectors.sink", "connectors.coap", "connectors.http")
+METRICS = (
+    "streams.metrics",
+    "connectors.bridge",
+    "connectors.sink",
+    "connectors.coap",
+    "connectors.http",
+    "connectors.router.loop",
+    "flexmeter.recomputation.loop",
+)
 RULES = [
     rule
     for group in yaml.safe_load((FOLDER / "provisioning/alerting/rules.yaml").read_text())["groups"]
