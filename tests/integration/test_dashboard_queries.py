@@ -28,7 +28,7 @@ RULES = [
     for rule in group["rules"]
     if rule["data"][0]["datasourceUid"] == "flexmeter-clickhouse"
 ]
-NUMERIC = ("Int", "UInt", "Float", "Nullable(Float")
+NUMERIC = ("Int", "UInt", "Float", "Nullable(Float", "Nullable(Int")
 
 
 @pytest.fixture(scope="module")
