@@ -141,6 +141,8 @@ def make_place(
         bridge["options"] = options
     document |= {key: value for key, value in entry.items() if key in ("principals", "keys")}
     bridge |= {key: value for key, value in entry.items() if key not in ("principals", "keys")}
+    if "counters" not in bridge:
+        del document["topics"][f"{prefix}.meter.counters"]
     document["topics"] |= topics
     path = folder / "topology.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False))
