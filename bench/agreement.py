@@ -35,13 +35,15 @@ def means_of(payload: bytes) -> Iterator[tuple[tuple[str, int], tuple[float, ...
     if isinstance(block, ReadingBlock):
         for row, (meter, at) in enumerate(zip(block.row_meter, block.at, strict=True)):
             yield (block.meters[meter], int(at)), tuple(block.rows_by_column()[:, row].tolist())
-    elif isinstance(block, AggregateBlock) and block.windows == ["1min"]:
-        yield from _aggregates(block)
+    elif isinstance(block, AggregateBlock):
+        yield from _minutes(block)
 
 
-def _aggregates(block: AggregateBlock) -> Iterator[tuple[tuple[str, int], tuple[float, ...]]]:
-    """Those of one quantity each, NaN in the other places."""
+def _minutes(block: AggregateBlock) -> Iterator[tuple[tuple[str, int], tuple[float, ...]]]:
+    """The rows of one minute, each of one quantity, NaN in the other places."""
     for row, meter in enumerate(block.row_meter):
+        if block.windows[block.row_window[row]] != "1min":
+            continue
         values = [math.nan] * len(QUANTITIES)
         values[QUANTITIES.index(block.quantities[block.row_quantity[row]])] = float(block.mean[row])
         yield (block.meters[meter], int(block.start[row])), tuple(values)
