@@ -19,7 +19,7 @@ from flexmeter.local import account, roles, screen, status
 from flexmeter.local.kafka import kafka
 from flexmeter.local.lag import ends
 from flexmeter.local.mosquitto import mosquitto
-from flexmeter.local.part import Part, complete, finish, spawn
+from flexmeter.local.part import Part, finish, spawn
 from flexmeter.local.ports import free_port
 from flexmeter.local.rabbitmq import rabbitmq
 from flexmeter.local.roles import Place, Role
@@ -64,17 +64,22 @@ class Stack:
             ensure_topics(self.topology.kafka, self.topology.topics.values())
         with self._step("register of meters"):
             finish(register, registering)
-        if any("GridBlock" in topic.records for topic in self.topology.topics.values()):
-            with self._step("grid"):
-                complete(self._part(Role("grid", "", 0), env))
-        if any("HomeRequestBlock" in topic.records for topic in self.topology.topics.values()):
-            with self._step("consents of homes"):
-                complete(self._part(Role("home", "", 0, ("announce",)), env))
+        published = [(part, spawn(part)) for part in self._publishers(env)]
         self.running = roles.roles(self.topology, free_port)
         self._start(", ".join(role.name for role in self.running), *(self._part(role, env) for role in self.running))
+        for part, process in published:
+            with self._step(part.name):
+                finish(part, process)
         self.began_ms = time.time_ns() // 1_000_000
         self.place.fleet_account.unlink(missing_ok=True)
         self._start("fleet", self._part(self.fleet, env))
+
+    def _publishers(self, env: Mapping[str, str]) -> Iterator[Part]:
+        """Commands that put on Kafka what streams know of the grid and of homes."""
+        commands = {"GridBlock": Role("grid", "", 0), "HomeRequestBlock": Role("home", "", 0, ("announce",))}
+        for record, role in commands.items():
+            if any(record in topic.records for topic in self.topology.topics.values()):
+                yield self._part(role, env)
 
     def _brokers(self) -> list[Part]:
         """Kafka, and those that the bridges receive from."""
