@@ -113,9 +113,9 @@ class Place:
         places = [TopicPartition(self.topic(role), number) for role in TOPICS for number in range(PARTITIONS)]
         try:
             committed = {(place.topic, place.partition): place.offset for place in kafka.committed(places, timeout=10)}
+            ends = {(place.topic, place.partition): kafka.get_watermark_offsets(place)[1] for place in places}
         except KafkaException as error:
-            return [str(error)]  # the group is being made
-        ends = {(place.topic, place.partition): kafka.get_watermark_offsets(place)[1] for place in places}
+            return [str(error)]  # the group or a topic is being made
         return [str(place) for place, end in ends.items() if max(committed[place], 0) < end]
 
     def wait_for(self, sql: str, expected: Any, timeout_s: float = 60) -> None:
