@@ -38,10 +38,10 @@ def say(text: str) -> None:
 
 
 def proof_topology(text: str) -> str:
-    """The project's topology with one bridge for each area in place of its own."""
+    """The project's topology with one bridge of MQTT for each area in place of its own."""
     whole = yaml.safe_load(text)
-    pattern = whole["bridges"]["mqtt_malmo"]
-    whole["bridges"] = {
+    pattern = whole["bridges"].pop("mqtt_malmo")
+    whole["bridges"] |= {
         f"mqtt_{area.replace('-', '_')}": pattern
         | {"subscribe": [f"{area}/{{profile}}/{{meter}}/{carries}" for carries in ("reading", "event")]}
         for area in AREAS

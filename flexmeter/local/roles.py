@@ -121,7 +121,11 @@ READY: dict[str, Series] = {
 
 
 def is_ready(role: Role, place: Place) -> bool:
-    """Whether a role does its work: the bridge is subscribed (what is sent before is lost), the page answers."""
+    """Whether a role does its work: the bridge is subscribed (what is sent before is lost), the page answers, the fleet
+    tells what it sent.
+    """
+    if role.command == "fleet":
+        return place.fleet_account.exists()
     if role.command not in READY:
         return True
     found = READY[role.command].of(scrape(role.metrics_port))
