@@ -4,8 +4,9 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -38,13 +39,17 @@ def log_of(partition: int, step: int) -> list[bytes]:
     return [encode(record) for record in ([block(rows)] if rows else []) + beats]
 
 
-def read(topology: Topology, topic: str) -> Iterator[tuple[int, int, bytes]]:
-    """Every (partition, offset, value) of a topic, from its start to its present end."""
-    consumer = Consumer({**client_settings(topology.kafka), "group.id": "reads", "enable.auto.commit": False})
+def read(
+    topology: Topology, topic: str, starts: Mapping[int, int] = MappingProxyType({})
+) -> Iterator[tuple[int, int, bytes]]:
+    """Every (partition, offset, value) of a topic, from these offsets (0, unless told) to its present end."""
+    options = {"group.id": "reads", "enable.auto.commit": False, "fetch.wait.max.ms": 10}
+    consumer = Consumer({**client_settings(topology.kafka), **options})
     for partition in range(PARTITIONS):
         _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
-        consumer.assign([TopicPartition(topic, partition, 0)])
-        next_offset = 0
+        next_offset = starts.get(partition, 0)
+        if next_offset < end:
+            consumer.assign([TopicPartition(topic, partition, next_offset)])
         while next_offset < end:
             message = consumer.poll(10)
             assert message is not None and message.error() is None

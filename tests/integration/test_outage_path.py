@@ -15,7 +15,7 @@ import pytest
 from connectors.kafka import ensure_topics
 from flexmeter.local.part import Part, spawn, stop
 from schemas.alert import Alert, decode_alert
-from schemas.blocks import Account, Beat, EventBlock, HeardBlock
+from schemas.blocks import Account, Beat, EventBlock, HeardBlock, Record
 from schemas.catalogue import load_catalogue
 from schemas.codec import decode
 from schemas.register import Register, load_register
@@ -38,6 +38,7 @@ class Run:
     place: Place
     parts: dict[str, Part]
     running: dict[str, "Popen[bytes]"] = field(default_factory=dict)
+    known: dict[str, list[tuple[int, int, Record | Alert]]] = field(default_factory=dict)
 
     def start(self, *names: str) -> None:
         for name in names:
@@ -58,26 +59,31 @@ class Run:
         path = self.place.folder / "fleet.json"
         return int(json.loads(path.read_text())["sent"]) if path.exists() else 0
 
-    def read(self, topic: str) -> Iterator[tuple[int, int, bytes]]:
-        return read(self.place.topology, f"{PREFIX}.{topic}")
+    def read(self, topic: str) -> list[tuple[int, int, Record | Alert]]:
+        """Every (partition, offset, record) of a topic up to its present end; what is known is not read again."""
+        known = self.known.setdefault(topic, [])
+        starts = {partition: offset + 1 for partition, offset, _ in known}
+        decoded = decode_alert if topic == "alerts" else decode
+        values = read(self.place.topology, f"{PREFIX}.{topic}", starts)
+        known += [(partition, offset, decoded(value)) for partition, offset, value in values]
+        return known
 
     def alerts(self, kind: str = "outage") -> list[Alert]:
-        alerts = [decode_alert(value) for _, _, value in self.read("alerts")]
+        alerts = [alert for _, _, alert in self.read("alerts") if isinstance(alert, Alert)]
         return [alert for alert in alerts if alert.kind == kind]
 
     def heard_up_to(self) -> int:
         """The newest of the beats that metering has handed on, of the partition that is furthest behind."""
         newest: dict[str, int] = {}
-        for _, _, value in self.read("grid.evidence"):
-            record = decode(value)
+        for _, _, record in self.read("grid.evidence"):
             if isinstance(record, Beat) and record.source.startswith("metering/"):
                 newest[record.source] = max(newest.get(record.source, 0), record.at)
         return min(newest.values()) if len(newest) == 4 else 0
 
     def bridge_beat(self) -> int:
         """The newest beat of the bridge itself."""
-        beats = [decode(value) for _, _, value in self.read("grid.evidence")]
-        return max(beat.at for beat in beats if isinstance(beat, Beat) and beat.source == PREFIX)
+        records = [record for _, _, record in self.read("grid.evidence")]
+        return max(beat.at for beat in records if isinstance(beat, Beat) and beat.source == PREFIX)
 
     def wait(self, reached: Callable[[], object], what: str) -> None:
         deadline = monotonic() + WITHIN_S
@@ -132,8 +138,8 @@ def struck(run: Run, register: Register) -> tuple[str, int]:
     """The feeder whose meters gasped, and its customers, by the register."""
     gasped = {
         record.meters[row]
-        for _, _, value in run.read("grid.evidence")
-        if isinstance(record := decode(value), EventBlock)
+        for _, _, record in run.read("grid.evidence")
+        if isinstance(record, EventBlock)
         for row, kind in zip(record.row_meter.tolist(), record.kind, strict=True)
         if kind == "last_gasp"
     }
@@ -146,8 +152,9 @@ def by_one_shard_each(run: Run) -> dict[tuple[str, int], bytes]:
     """What an uninterrupted shard a partition makes of the evidence."""
     found: dict[tuple[str, int], bytes] = {}
     shards = [Shard("grid", partition, {"outage": Outage()}, load_catalogue(), 250) for partition in range(4)]
-    for partition, _, value in run.read("grid.evidence"):
-        for result in shards[partition].take(decode(value)) or []:
+    for partition, _, record in run.read("grid.evidence"):
+        assert not isinstance(record, Alert)
+        for result in shards[partition].take(record) or []:
             if isinstance(result, Alert):
                 found[result.id, result.number] = orjson.dumps(result, option=orjson.OPT_SORT_KEYS)
     return found
@@ -155,8 +162,7 @@ def by_one_shard_each(run: Run) -> dict[tuple[str, int], bytes]:
 
 def grid_has_worked_up_to(run: Run, ends: dict[int, int]) -> bool:
     worked: dict[int, int] = {}
-    for _, _, value in run.read("accounts"):
-        account = decode(value)
+    for _, _, account in run.read("accounts"):
         if isinstance(account, Account) and account.stream == "grid":
             worked[account.partition] = max(account.next_offset, worked.get(account.partition, 0))
     return all(worked.get(partition, 0) >= end for partition, end in ends.items())
@@ -200,7 +206,7 @@ def test_one_feeder_dark_while_everything_dies(kafka: str, mosquitto: str, tmp_p
         last = max(alerts, key=lambda alert: alert.number)
         assert (last.subject, last.state, last.evidence["ending"]) == (feeder, "cleared", "momentary")
         assert last.evidence["customers"] == customers
-        heard = [record for _, _, value in run.read("grid.evidence") if isinstance(record := decode(value), HeardBlock)]
+        heard = [record for _, _, record in run.read("grid.evidence") if isinstance(record, HeardBlock)]
         assert {meter for block in heard for meter in block.meters} >= set(_households(run))
 
 
