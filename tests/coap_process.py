@@ -12,13 +12,15 @@ KEYS = {"m1": b"0123456789abcdef", "m2": b"fedcba9876543210", "head-end": b"0011
 PRINCIPALS = "identity,meters\n*,{identity}\nhead-end,*\n"
 
 
-def coap_place(folder: Path, kafka: str, prefix: str, *, secured: bool, decoder: str = "senml") -> Place:
-    """A topology with one CoAP bridge, which listens at a free port."""
+def coap_place(
+    folder: Path, kafka: str, prefix: str, *, secured: bool, decoder: str = "senml", **options: str
+) -> Place:
+    """A topology with one CoAP bridge, which listens at a free port, with these options besides its keys."""
     url = f"{'coaps' if secured else 'coap'}://{HOST}:{free_port()}"
     entry: dict[str, object] = {"protocol": "coap", "decoder": decoder, "url": url, "anonymous": not secured}
-    entry["options"] = {"answer_within_s": "3"}
+    entry["options"] = options
     if secured:
-        entry["options"] = {"psk_file": str(folder / "psk.csv")}
+        entry["options"] = {"psk_file": str(folder / "psk.csv"), **options}
         entry["principals"] = str(folder / "principals.csv")
         write_keys(folder, KEYS)
         (folder / "principals.csv").write_text(PRINCIPALS)
