@@ -55,7 +55,7 @@ def day_until(now: int, homes: int = HOMES) -> Iterator[Record | Alert]:
     yield from _water(now)
     yield _loads(now, homes)
     yield appliance_energy_block(now // QUARTER * QUARTER)
-    yield appliance_event_block(now - 60_000)
+    yield appliance_event_block(now - 600_000)  # on for long enough to be seen among the pixels of a day
     yield event_block(now - 60_000)
     yield presence_block(now - 120_000)
     yield recompute_block(hour)

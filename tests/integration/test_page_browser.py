@@ -21,7 +21,7 @@ pytestmark = [
 ]
 
 AXE = Path("flexmeter/page/node_modules/axe-core/axe.min.js")
-DRAWN = "document.documentElement.dataset.turn"
+DRAWN = "document.documentElement?.dataset.turn"
 STATES = """Object.fromEntries([...document.querySelectorAll(".panel")].map((panel) =>
     [panel.querySelector("h2").textContent, panel.dataset.state === "drawn" ? "drawn" : panel.textContent]))"""
 # Of each plot, the series whose colour is nowhere on its canvas (about: lines are smoothed), but for bars of nothing.
