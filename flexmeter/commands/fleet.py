@@ -203,7 +203,8 @@ def _live(options: Options, topology: Topology, stopping: threading.Event) -> bo
     senders: list[Sender] = [district]
     if town is not None:
         trust, at_fault = kept_trust(options.folder / "fleet.secret"), None if faulty is None else faulty.home
-        direct = [home for home in direct_homes(world.households, bridges) if world.households.index(home) != at_fault]
+        sound = [home for i, home in enumerate(world.households) if i != at_fault]
+        direct = direct_homes(sound, bridges)
         let_in(topology, bridges, town, direct, trust)
         uplink = links(bridges, uplink.gateways, direct, trust, stopping.is_set)
         district.direct = frozenset(map(world.households.index, direct))

@@ -70,8 +70,8 @@ def links(
 ) -> Uplinks:
     """Ways to all of these bridges, not yet connected."""
     clients: dict[str, Client] = {}
-    if "coap" in bridges:
-        first = direct[0].meter_id if direct else ""
+    if direct:
+        first = direct[0].meter_id
         clients["coap"] = CoapClient(bridges["coap"].url, lambda meter: (meter.encode(), trust.psk(meter)), first)
     if "http" in bridges:
         clients["http"] = HttpClient(bridges["http"].url, trust.token, bridges["http"].options.get("cert_file", ""))
