@@ -13,7 +13,7 @@ from typing import TypeVar
 import orjson
 import pytest
 
-from schemas.blocks import DeadLetter, EventBlock, ReadingBlock
+from schemas.blocks import Beat, DeadLetter, EventBlock, ReadingBlock
 from tests.bridge_process import Place, make_place, wait_until
 from tests.doors import PRINCIPALS, USERS, AmqpDoor, CoapDoor, Door, HttpDoor, MqttDoor
 from tests.fragile_kafka import FragileKafka
@@ -56,10 +56,11 @@ def place_of(door: Door, kafka: str, folder: Path, prefix: str) -> Place:
 
 @contextmanager
 def open_bridge(place: Place) -> Iterator[Popen[bytes]]:
-    """The bridge's process, ready to receive."""
+    """The bridge's process, ready to receive, and its first beat on Kafka: a broker that has just started is slow."""
     before = ready_lines(place)
     with place.running() as process:
         wait_until(lambda: ready_lines(place) > before, f"the bridge is not ready\n{place.log()}", 60)
+        place.placed("readings", Beat, lambda beats: len(beats) > 0)
         yield process
 
 
