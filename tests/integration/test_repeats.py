@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from flexmeter.local.part import Part, running
 from schemas.alert import Alert, encode_alert
 from schemas.catalogue import load_catalogue
 from schemas.topology_model import Kafka
-from tests.plausible import NOON, everything
+from tests.plausible import NOON, aggregate_block, everything
 from tests.sink_process import TOPICS, Place, make_place
 
 pytestmark = pytest.mark.integration
@@ -27,17 +28,19 @@ pytestmark = pytest.mark.integration
 SINCE = ("inserted_at", "version")
 """Columns that tell how a row came to be there, not what it says."""
 
+VOLTAGES = ["voltage_l1_v", "voltage_l2_v", "voltage_l3_v"]
+
 
 def write(place: Place) -> None:
     """All topics once. What the default topology has no topic for takes the way of the aggregates."""
     place.send([(role if role in TOPICS else "aggregates", record) for role, record in everything()])
+    place.send([("aggregates", replace(aggregate_block(2, range(-10, 0)), quantities=VOLTAGES))])
     outlet = Outlet(Kafka(place.bootstrap, "PLAINTEXT", {}), "test")
-    for number, state in ((1, "raised"), (2, "cleared")):
-        alert = Alert(
-            "a", number, "last_gasp", "critical", state, "E350-00000", "F1", None, NOON + number, NOON, "", {}
-        )
-        value, headers = encode_alert(alert)
-        outlet.produce(place.topic("alerts"), 0, value, headers=headers)
+    for kind in ("last_gasp", "outage"):
+        for number, state in ((1, "raised"), (2, "cleared")):
+            alert = Alert(kind, number, kind, "critical", state, "E350-00000", "F1", None, NOON + number, NOON, "", {})
+            value, headers = encode_alert(alert)
+            outlet.produce(place.topic("alerts"), 0, value, headers=headers)
     assert outlet.close(30)
 
 
@@ -87,7 +90,7 @@ def in_embedded(folder: Path) -> dict[str, list[str]]:
     store = ChdbStore(folder)
 
     def told(sql: str) -> list[str]:
-        return store.read(sql, "TSV", {}).decode().splitlines()
+        return store.read(sql, "TSV", {}).decode(errors="surrogateescape").splitlines()  # payloads are any bytes
 
     views = told("SELECT name FROM system.tables WHERE database = 'flexmeter' AND engine = 'View' ORDER BY name")
     found = {}
