@@ -96,7 +96,10 @@ def test_a_run_of_every_source_for_a_while_loses_nothing(env: dict[str, str]) ->
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"sent +[1-9][\d,]* readings", done.stdout), done.stdout
     assert "nothing lost" in done.stdout
-    came = {(source, profile) for source, profile in re.findall(r"^ +(\w+) +[\d,]+ readings of \d+ (\w+)", done.stdout, re.M)}
+    came = {
+        (source, profile)
+        for source, profile in re.findall(r"^ +(\w+) +[\d,]+ readings of \d+ (\w+)", done.stdout, re.M)
+    }
     assert came == {(source, profile) for source, profiles in KINDS.items() for profile in profiles}, done.stdout
     assert "\x1b[" not in done.stdout
 
