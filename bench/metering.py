@@ -29,7 +29,7 @@ from streams.snapshot import freeze, thaw
 GOAL_ROWS_PER_CPU_S = 100_000
 GOAL_BYTES_A_METER = 4_096
 GOAL_GROWTH = 2.0
-STREAM = ("rolling_load", "feeder_load", "presence")
+STREAM = ("rolling_load", "feeder_load", "presence", "heard")
 BLOCK_ROWS = 200
 EXPECTED_PER_S = 150_000
 LEAST_STEPS = 14

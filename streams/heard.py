@@ -30,8 +30,7 @@ class Heard(Operator):
         """All rows, late ones too: the meter speaks."""
         if meters.profile not in self._infeed or not len(rows.meter):
             return []
-        placed = np.array([substation is not None for substation in meters.substations], np.bool_)
-        rows = rows.take(placed[rows.meter])
+        rows = rows.take(np.array([meters.substations[meter] is not None for meter in rows.meter.tolist()], np.bool_))
         volts = _voltage_v(rows.values, meters.quantities)
         power = np.full(len(rows.meter), np.nan)
         if self._infeed[meters.profile]:

@@ -27,7 +27,7 @@ def topology(
     topics = [
         topic(input_, ("ReadingBlock", "Beat")),
         topic(output, RESULTS),
-        topic(f"{name}.facts", ("Account", "RecomputeRequestBlock", "PartialLoadBlock")),
+        topic(f"{name}.facts", ("Account", "RecomputeRequestBlock", "PartialLoadBlock", "HeardBlock", "Beat")),
         topic(f"{name}.dead", ("DeadLetter",)),
         topic(f"{name}.state", ("StateChunk", "StateCommit"), compact=True),
     ]
