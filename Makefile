@@ -20,7 +20,7 @@ lint: install-tests ## style, types, and who may import whom
 	$(VENV) -m ruff format --check
 	$(VENV) -m ruff check
 	$(VENV) -m mypy
-	node flexmeter/page/node_modules/prettier/bin/prettier.cjs --log-level warn --check flexmeter/page/js flexmeter/page/index.html tests/page
+	node flexmeter/page/node_modules/prettier/bin/prettier.cjs --config flexmeter/page/package.json --log-level warn --check flexmeter/page/js flexmeter/page/index.html tests/page
 	$(VENV) -c 'from importlinter.cli import lint_imports_command as lint; lint()'
 
 proof: install ## a week of recorded readings through everything, compared with independent arithmetic (KILLS=1: while parts die)

@@ -54,7 +54,9 @@ def contestants() -> list[Contestant]:
 
 def metering() -> Contestant:
     """The stream of the product that carries the load, with all its operators."""
-    return Contestant("flexmeter_metering", "blocks", _flexmeter("rolling_load,feeder_load,presence,heard"), results="none")
+    return Contestant(
+        "flexmeter_metering", "blocks", _flexmeter("rolling_load,feeder_load,presence,heard"), results="none"
+    )
 
 
 JVM_WARM_UP = 3_000_000

@@ -16,17 +16,11 @@ import {
 
 const FOLDER = "dashboards/grafana/dashboards";
 const css = readFileSync("flexmeter/page/page.css", "utf8");
-const GROUNDS = [...css.matchAll(/--card: (#\w+)/g)].map(
-  ([, colour]) => colour,
-);
+const GROUNDS = [...css.matchAll(/--card: (#\w+)/g)].map(([, colour]) => colour);
 const boards = readdirSync(FOLDER).flatMap((folder) =>
-  readdirSync(`${FOLDER}/${folder}`).map((name) =>
-    JSON.parse(readFileSync(`${FOLDER}/${folder}/${name}`, "utf8")),
-  ),
+  readdirSync(`${FOLDER}/${folder}`).map((name) => JSON.parse(readFileSync(`${FOLDER}/${folder}/${name}`, "utf8"))),
 );
-const coloursOf = (value) => [
-  ...new Set(JSON.stringify(value).match(/#[0-9A-Fa-f]{6}/g) ?? []),
-];
+const coloursOf = (value) => [...new Set(JSON.stringify(value).match(/#[0-9A-Fa-f]{6}/g) ?? [])];
 
 // Linear RGB as people without one kind of cone see it: Viénot, Brettel and Mollon (1999).
 const DICHROMATS = {
@@ -42,9 +36,7 @@ const DICHROMATS = {
   ],
 };
 const seen = (colour, matrix) => {
-  const linear = [1, 3, 5].map(
-    (at) => (parseInt(colour.slice(at, at + 2), 16) / 255) ** 2.2,
-  );
+  const linear = [1, 3, 5].map((at) => (parseInt(colour.slice(at, at + 2), 16) / 255) ** 2.2);
   return matrix.map(
     (row) =>
       255 *
@@ -65,23 +57,16 @@ test("the two grounds are known", () => assert.equal(GROUNDS.length, 2));
 for (const ground of ["#ffffff", "#18212a"]) {
   test(`on ${ground} every colour stands out, as a line and as text`, () => {
     assert.ok(GROUNDS.includes(ground));
-    for (const colour of new Set(
-      boards.flatMap((board) => coloursOf(board.panels)),
-    )) {
+    for (const colour of new Set(boards.flatMap((board) => coloursOf(board.panels)))) {
       assert.ok(contrast(legible(colour, ground), ground) >= GRAPHICS, colour);
-      assert.ok(
-        contrast(legible(colour, ground, TEXT), ground) >= TEXT,
-        colour,
-      );
+      assert.ok(contrast(legible(colour, ground, TEXT), ground) >= TEXT, colour);
     }
   });
   for (const [kind, matrix] of Object.entries(DICHROMATS)) {
     test(`on ${ground} the colours of one panel differ to a ${kind}`, () => {
       for (const board of boards) {
         for (const { title, fieldConfig } of board.panels) {
-          const drawn = coloursOf(fieldConfig).map((colour) =>
-            seen(legible(colour, ground), matrix),
-          );
+          const drawn = coloursOf(fieldConfig).map((colour) => seen(legible(colour, ground), matrix));
           drawn.forEach((one, i) =>
             drawn
               .slice(i + 1)
@@ -115,15 +100,6 @@ test("colours by name, threshold and place", () => {
     [0.5, 1, 2].map((value) => ofThreshold(value, thresholds)),
     ["#0072B2", "#D55E00", "#D55E00"],
   );
-  assert.equal(
-    ofSeries(
-      { color: { mode: "fixed", fixedColor: "#009E73" } },
-      3,
-      4,
-      0,
-      "#ffffff",
-    ),
-    "#009E73",
-  );
+  assert.equal(ofSeries({ color: { mode: "fixed", fixedColor: "#009E73" } }, 3, 4, 0, "#ffffff"), "#009E73");
   assert.equal(mix("#000000", "#ffffff", 0.5), "#808080");
 });

@@ -2,14 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { toCsv } from "../../flexmeter/page/js/csv.js";
-import {
-  columns,
-  configured,
-  lonely,
-  mapped,
-  reduce,
-  series,
-} from "../../flexmeter/page/js/frames.js";
+import { columns, configured, lonely, mapped, reduce, series } from "../../flexmeter/page/js/frames.js";
 import { stacked } from "../../flexmeter/page/js/stack.js";
 import { pieces } from "../../flexmeter/page/js/timeline.js";
 
@@ -43,11 +36,7 @@ test("times, numbers and text of an answer", () => {
 });
 
 test("text makes a series of each of its values; a row that is missing is not a row without a value", () => {
-  const meta = [
-    time,
-    { name: "series", type: "String" },
-    { name: "value", type: "Float64" },
-  ];
+  const meta = [time, { name: "series", type: "String" }, { name: "value", type: "Float64" }];
   const found = series([
     columns({
       meta,
@@ -69,14 +58,8 @@ test("text makes a series of each of its values; a row that is missing is not a 
 });
 
 test("answers of several targets share one axis", () => {
-  const one = columns({
-    meta: [time, { name: "a", type: "Float64" }],
-    data: [[at(1), 1]],
-  });
-  const other = columns({
-    meta: [time, { name: "b", type: "Float64" }],
-    data: [[at(0), 2]],
-  });
+  const one = columns({ meta: [time, { name: "a", type: "Float64" }], data: [[at(1), 1]] });
+  const other = columns({ meta: [time, { name: "b", type: "Float64" }], data: [[at(0), 2]] });
   const found = series([one, other]);
   assert.deepEqual(found.times, [ms(0), ms(1)]);
   assert.deepEqual(
@@ -94,10 +77,7 @@ test("overrides reach fields by name, by pattern and by kind", () => {
     { name: "b", kind: "text", labels: {} },
   ];
   const config = {
-    defaults: {
-      displayName: "${__field.labels.series}",
-      custom: { lineWidth: 1 },
-    },
+    defaults: { displayName: "${__field.labels.series}", custom: { lineWidth: 1 } },
     overrides: [
       {
         matcher: { id: "byName", options: "L1" },
@@ -106,22 +86,13 @@ test("overrides reach fields by name, by pattern and by kind", () => {
           { id: "custom.lineStyle", value: { fill: "dash" } },
         ],
       },
-      {
-        matcher: { id: "byRegexp", options: "/^b$/" },
-        properties: [{ id: "displayName", value: "B" }],
-      },
-      {
-        matcher: { id: "byType", options: "string" },
-        properties: [{ id: "links", value: [1] }],
-      },
+      { matcher: { id: "byRegexp", options: "/^b$/" }, properties: [{ id: "displayName", value: "B" }] },
+      { matcher: { id: "byType", options: "string" }, properties: [{ id: "links", value: [1] }] },
     ],
   };
   const [first, second] = configured(fields, config);
   assert.equal(first.title, "L1");
-  assert.deepEqual(
-    [first.config.unit, first.config.custom],
-    ["watt", { lineWidth: 1, lineStyle: { fill: "dash" } }],
-  );
+  assert.deepEqual([first.config.unit, first.config.custom], ["watt", { lineWidth: 1, lineStyle: { fill: "dash" } }]);
   assert.deepEqual([second.title, second.config.links], ["B", [1]]);
   assert.deepEqual(config.defaults.custom, { lineWidth: 1 });
 });
@@ -129,9 +100,7 @@ test("overrides reach fields by name, by pattern and by kind", () => {
 test("reductions leave out what is not there", () => {
   const values = [undefined, 3, null, 1, null];
   assert.deepEqual(
-    ["lastNotNull", "first", "min", "max", "sum", "mean", "count", "range"].map(
-      (how) => reduce(values, how),
-    ),
+    ["lastNotNull", "first", "min", "max", "sum", "mean", "count", "range"].map((how) => reduce(values, how)),
     [1, null, 1, 3, 4, 2, 2, 2],
   );
   assert.equal(reduce([null], "max"), null);
@@ -174,17 +143,10 @@ test("what is stacked stands on what was before it, by sign", () => {
 });
 
 test("equal states that follow each other are one", () => {
-  assert.deepEqual(
-    pieces(
-      { values: ["on", "on", undefined, "off", null] },
-      [0, 1, 2, 3, 4],
-      9,
-    ),
-    [
-      { value: "on", from: 0, to: 3 },
-      { value: "off", from: 3, to: 4 },
-    ],
-  );
+  assert.deepEqual(pieces({ values: ["on", "on", undefined, "off", null] }, [0, 1, 2, 3, 4], 9), [
+    { value: "on", from: 0, to: 3 },
+    { value: "off", from: 3, to: 4 },
+  ]);
 });
 
 test("a file of commas", () => {
@@ -192,10 +154,7 @@ test("a file of commas", () => {
     { name: "at", kind: "time", values: [0, null] },
     { name: 'a "b"', kind: "text", values: ["x,y", "z"] },
   ]);
-  assert.equal(
-    made,
-    'at,"a ""b"""\r\n1970-01-01T00:00:00.000Z,"x,y"\r\n,z\r\n',
-  );
+  assert.equal(made, 'at,"a ""b"""\r\n1970-01-01T00:00:00.000Z,"x,y"\r\n,z\r\n');
 });
 
 test("a value with none beside it is seen only as a point", () => {

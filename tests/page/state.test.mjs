@@ -2,18 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { placed } from "../../flexmeter/page/js/layout.js";
-import {
-  address,
-  filled,
-  read,
-  target,
-} from "../../flexmeter/page/js/state.js";
+import { address, filled, read, target } from "../../flexmeter/page/js/state.js";
 
 const here = (path) => new URL(path, "http://127.0.0.1:8123");
 
 test("an address holds all that is shown", () => {
-  const path =
-    "/d/flexmeter-meter?var-meter=a%26b&var-profile=x&var-profile=y&from=now-6h&to=now&refresh=5s";
+  const path = "/d/flexmeter-meter?var-meter=a%26b&var-profile=x&var-profile=y&from=now-6h&to=now&refresh=5s";
   const shown = read(here(path));
   assert.equal(shown.uid, "flexmeter-meter");
   assert.deepEqual(
@@ -24,10 +18,7 @@ test("an address holds all that is shown", () => {
     ],
   );
   assert.equal(address(shown), path);
-  assert.deepEqual(
-    [read(here("/")).uid, read(here("/")).from],
-    ["flexmeter-live", null],
-  );
+  assert.deepEqual([read(here("/")).uid, read(here("/")).from], ["flexmeter-live", null]);
 });
 
 test("a link leads on with the row's values, the time and the variables it keeps", () => {
@@ -39,19 +30,13 @@ test("a link leads on with the row's values, the time and the variables it keeps
       ["profile", ["a", "b"]],
     ]),
   };
-  const url =
-    "/d/flexmeter-grid?${substation:queryparam}&var-feeder=${__data.fields.feeder}&${__url_time_range}";
+  const url = "/d/flexmeter-grid?${substation:queryparam}&var-feeder=${__data.fields.feeder}&${__url_time_range}";
   assert.equal(
     target(url, shown, { feeder: "F&1" }),
     "/d/flexmeter-grid?var-substation=S%201&var-feeder=F%261&from=now-24h&to=now",
   );
   assert.equal(
-    target(
-      '/d/x?${profile:queryparam}&v=${__value.raw}&f=${__data.fields["a b"]}',
-      shown,
-      { "a b": 1 },
-      "é",
-    ),
+    target('/d/x?${profile:queryparam}&v=${__value.raw}&f=${__data.fields["a b"]}', shown, { "a b": 1 }, "é"),
     "/d/x?var-profile=a&var-profile=b&v=%C3%A9&f=1",
   );
 });
@@ -61,24 +46,14 @@ test("titles hold what is chosen", () => {
     ["meter", ["E1"]],
     ["profile", ["$__all"]],
   ]);
-  assert.equal(
-    filled("Power of ${meter}, $profile, ${nothing}", values),
-    "Power of E1, All, ${nothing}",
-  );
+  assert.equal(filled("Power of ${meter}, $profile, ${nothing}", values), "Power of E1, All, ${nothing}");
 });
 
 test("closed rows are opened, and what stands below them moves down", () => {
-  const panel = (id, y, h, more = {}) => ({
-    id,
-    gridPos: { x: 0, y, w: 24, h },
-    ...more,
-  });
+  const panel = (id, y, h, more = {}) => ({ id, gridPos: { x: 0, y, w: 24, h }, ...more });
   const row = panel(2, 4, 1, { type: "row", panels: [panel(3, 5, 6)] });
   assert.deepEqual(
-    placed([panel(4, 5, 2), row, panel(1, 0, 4)]).map(({ id, gridPos }) => [
-      id,
-      gridPos.y,
-    ]),
+    placed([panel(4, 5, 2), row, panel(1, 0, 4)]).map(({ id, gridPos }) => [id, gridPos.y]),
     [
       [1, 0],
       [2, 4],

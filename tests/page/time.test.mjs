@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import {
-  durationMs,
-  makeClock,
-  moment,
-  rangeText,
-  tickLabels,
-  widthMs,
-} from "../../flexmeter/page/js/time.js";
+import { durationMs, makeClock, moment, rangeText, tickLabels, widthMs } from "../../flexmeter/page/js/time.js";
 
 const NOON = Date.UTC(2026, 0, 31, 12);
 
@@ -24,10 +17,7 @@ test("moments as Grafana writes them", () => {
 });
 
 test("intervals of data", () => {
-  assert.deepEqual(
-    ["10s", ">15m", "250ms", "1d", "", undefined].map(durationMs),
-    [10e3, 900e3, 250, 86400e3, 0, 0],
-  );
+  assert.deepEqual(["10s", ">15m", "250ms", "1d", "", undefined].map(durationMs), [10e3, 900e3, 250, 86400e3, 0, 0]);
 });
 
 test("a point's width is round, and no smaller than the data's", () => {
@@ -41,17 +31,10 @@ test("ranges in words", () => {
   const clock = makeClock("utc");
   assert.equal(rangeText("now-6h", "now", clock), "Last 6 hours");
   assert.equal(rangeText("now-1h", "now", clock), "Last hour");
-  assert.equal(
-    rangeText("0", String(NOON), clock),
-    "1970-01-01 00:00 to 2026-01-31 12:00",
-  );
+  assert.equal(rangeText("0", String(NOON), clock), "1970-01-01 00:00 to 2026-01-31 12:00");
 });
 
 test("an axis names the date where it changes", () => {
   const ticks = [NOON, NOON + 6 * 3600e3, NOON + 12 * 3600e3];
-  assert.deepEqual(tickLabels(ticks, 6 * 3600e3, makeClock("utc")), [
-    "12:00\n01-31",
-    "18:00",
-    "00:00\n02-01",
-  ]);
+  assert.deepEqual(tickLabels(ticks, 6 * 3600e3, makeClock("utc")), ["12:00\n01-31", "18:00", "00:00\n02-01"]);
 });

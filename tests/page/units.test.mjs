@@ -27,8 +27,7 @@ test("durations are told in the unit that fits", () => {
 });
 
 test("what is no number is a dash", () => {
-  for (const value of [null, undefined, NaN, Infinity])
-    assert.equal(say(value, "watt"), "–");
+  for (const value of [null, undefined, NaN, Infinity]) assert.equal(say(value, "watt"), "–");
 });
 
 test("an axis tells its steps apart, whatever the prefix", () => {
@@ -45,9 +44,7 @@ test("an axis tells its steps apart, whatever the prefix", () => {
     ["96.25", "96.50"],
   );
   assert.deepEqual(
-    [1_000_500, 1_001_000].map(
-      (value) => parts(value, "watth", null, 500).number,
-    ),
+    [1_000_500, 1_001_000].map((value) => parts(value, "watth", null, 500).number),
     ["1.0005", "1.0010"],
   );
 });
