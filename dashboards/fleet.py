@@ -21,11 +21,11 @@ def dashboard() -> Dashboard:
         "Which meters report, how completely, and what of it could not be taken.",
         [CLICKHOUSE_SOURCE, PROFILE],
         [
-            Line(4, [_meters(), _completeness(), _silent(), _open_alerts(), _dead_letters(), _late()]),
+            Line(4, [_meters(), _completeness(), _silent(), open_alerts(), dead_letters(), _late()]),
             Line(9, [_completeness_by_hour(), _readings_by_hour()]),
             Line(9, [_profiles(), _sources()]),
             Line(10, [_least_complete()]),
-            Line(9, [_dead_letters_by_reason(), _newest_dead_letters()]),
+            Line(9, [_dead_letters_by_reason(), _newestdead_letters()]),
         ],
         since="now-24h",
     )
@@ -83,7 +83,8 @@ def _silent() -> Panel:
     )
 
 
-def _open_alerts() -> Panel:
+def open_alerts() -> Panel:
+    """How many alerts are open."""
     return number(
         "Open alerts",
         "Alerts that are not cleared.",
@@ -93,7 +94,8 @@ def _open_alerts() -> Panel:
     )
 
 
-def _dead_letters() -> Panel:
+def dead_letters() -> Panel:
+    """How many payloads could not be taken."""
     return number(
         "Dead letters",
         "Payloads of the time range that could not be taken.",
@@ -227,7 +229,7 @@ def _dead_letters_by_reason() -> Panel:
     )
 
 
-def _newest_dead_letters() -> Panel:
+def _newestdead_letters() -> Panel:
     return table(
         "Newest dead letters",
         "The newest 100 of the time range, and what was wrong; their bytes are in flexmeter.dead_letters.",

@@ -2,10 +2,11 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
+from dashboards import fleet
 from dashboards.grid import FEEDERS_METERS
 from dashboards.meter import METER, POWERS, coloured
 from dashboards.page import CLICKHOUSE_SOURCE, FEEDER, SUBSTATION, Line, meters, page, profiles_with, to
-from dashboards.panels import BLUE, FINE, GREEN, ORANGE, SEVERITIES, VERMILLION, WARNING, Column, lines, number, table
+from dashboards.panels import BLUE, GREEN, ORANGE, SEVERITIES, VERMILLION, Column, lines, number, table
 from dashboards.queries import measured, series
 from dashboards.queries import table as rows
 
@@ -24,7 +25,17 @@ def dashboard() -> Dashboard:
         "What comes in now, how long it takes, and what is wrong.",
         [CLICKHOUSE_SOURCE, SUBSTATION, FEEDER, meters(_ELECTRIC)],
         [
-            Line(4, [_throughput_now(), _latency_now(), _slowest_now(), _meters(), _open_alerts(), _set_aside()]),
+            Line(
+                4,
+                [
+                    _throughput_now(),
+                    _latency_now(),
+                    _slowest_now(),
+                    _meters(),
+                    fleet.open_alerts(),
+                    fleet.dead_letters(),
+                ],
+            ),
             Line(9, [_feeder(), _meter()]),
             Line(8, [_throughput(), _latency()]),
             Line(8, [_alerts(), _letters()]),
@@ -76,26 +87,6 @@ def _meters() -> Panel:
         "Meters that have ever reported.",
         "short",
         rows("SELECT uniqExact(meter) AS meters FROM flexmeter.meters"),
-    )
-
-
-def _open_alerts() -> Panel:
-    return number(
-        "Open alerts",
-        "Alerts that are not cleared.",
-        "short",
-        rows("SELECT countIf(state != 'cleared') AS open FROM flexmeter.alerts"),
-        [(None, FINE), (1, WARNING)],
-    )
-
-
-def _set_aside() -> Panel:
-    return number(
-        "Dead letters",
-        "Payloads of the time range that could not be taken.",
-        "short",
-        rows("SELECT count() AS letters FROM flexmeter.dead_letters WHERE $__timeFilter_ms(received_at)"),
-        [(None, FINE), (1, WARNING)],
     )
 
 

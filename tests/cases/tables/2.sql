@@ -181,6 +181,20 @@ CREATE TABLE IF NOT EXISTS flexmeter.events_raw
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (meter, at, kind);
 
+CREATE TABLE IF NOT EXISTS flexmeter.home_requests_raw
+(
+    `meter` String,
+    `at` DateTime64(3, 'UTC'),
+    `kind` LowCardinality(String),
+    `number` Int64,
+    `power_w` Float64,
+    `appliance` LowCardinality(String),
+    `version` UInt64,
+    `inserted_at` DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (meter, at, kind);
+
 CREATE TABLE IF NOT EXISTS flexmeter.loads_raw
 (
     `substation` LowCardinality(String),
