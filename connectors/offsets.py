@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.errors import Unavailable
@@ -44,15 +44,18 @@ def committed(
     Raises:
         Unavailable: Kafka does not answer.
     """
-    wanted = [TopicPartition(topic, number) for topic, number in places]
-    admin = _client(settings)
+    # As a consumer that never joins: the AdminClient's own call for it ends the process where the coordinator has just
+    # moved or is being made (librdkafka issue 5040).
+    reader = Consumer({**settings, "group.id": group, "enable.auto.commit": False, "log_level": 0})
     try:
-        asked = admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group, wanted)], request_timeout=timeout_s
-        )
-        answer = asked[group].result(2 * timeout_s).topic_partitions or []
-    except (KafkaException, TimeoutError) as error:
-        raise Unavailable("kafka", str(error) or "it does not answer in time") from error
+        answer = reader.committed([TopicPartition(topic, number) for topic, number in places], timeout=2 * timeout_s)
+    except KafkaException as error:
+        raise Unavailable("kafka", str(error)) from error
+    finally:
+        reader.close()
+    for place in answer:
+        if place.error is not None:
+            raise Unavailable("kafka", place.error.str())
     return {(place.topic, place.partition): place.offset for place in answer}
 
 
