@@ -27,10 +27,10 @@ from connectors import tables
 from connectors.chdb_store import ChdbStore, QueryFailed
 from dashboards.macros import Range, expand
 from schemas.catalogue import load_catalogue
+from schemas.durations import DAY_MS
 
 GOAL_MS, GOAL_BYTES = 500.0, 0.25
 RUNS = 5
-DAY_MS = 86_400_000
 FOLDER = Path("dashboards/grafana/dashboards")
 POINTS = 1_000
 UNITS_MS = {"h": 3_600_000, "d": DAY_MS, "m": 60_000}

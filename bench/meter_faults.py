@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.meter_faults_data import DAY_MS, INJECTIONS, MILD, Home, Magnitudes, homes, stretches, sudden_drop
+from bench.meter_faults_data import INJECTIONS, MILD, Home, Magnitudes, homes, stretches, sudden_drop
 from bench.meter_faults_fleet import KINDS, SOURCE, District
 from bench.meter_faults_run import (
     ALIKE,
@@ -40,6 +40,7 @@ from bench.meter_faults_run import (
 )
 from bench.report import RESULTS, report
 from schemas.alert import Alert
+from schemas.durations import DAY_MS
 from streams.anomaly import Anomaly
 from streams.meter_fault import MeterFault
 from streams.neighbours import Neighbours

@@ -20,8 +20,8 @@ import numpy as np
 
 from schemas.blocks import Float64s, Int64s
 from schemas.catalogue import load_catalogue
+from schemas.durations import DAY_MS, HOUR_MS, MINUTE_MS
 
-MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 GAP_MINUTES = 60
 """A run of zeros of this length is the logger's gap, by PROVENANCE-refit-ukdale.txt."""
 LEAST_DAYS, STRETCH_DAYS = 60, 122

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.meter_faults_data import DAY_MS, Home
+from bench.meter_faults_data import Home
 from flexmeter.fleet.faulty import FAULTS, FaultyMeter, homes_for
 from flexmeter.fleet.world import Moment, World, build_world, step
 from schemas.blocks import Float64s
+from schemas.durations import DAY_MS, QUARTER_MS
 
 SOURCE = "fleet"
-QUARTER_MS = 900_000
 BEGIN = 1_745_971_200_000
 """2025-04-30."""
 KINDS = tuple(FAULTS)

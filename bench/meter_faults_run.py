@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.meter_faults_data import DAY_MS, HOUR_MS, Home, registers
+from bench.meter_faults_data import Home, registers
 from schemas.alert import Alert
 from schemas.blocks import Float64s, HourlyLoadBlock, Int64s
 from schemas.catalogue import load_catalogue
+from schemas.durations import DAY_MS, HOUR_MS
 from streams.contract import HourlyLoads, Meters, Operator, Released, Result, Rows
 from streams.meter_fault import MeterFault
 from streams.meter_fault.checks import Limits

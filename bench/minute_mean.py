@@ -11,8 +11,9 @@ import numpy as np
 
 from schemas.blocks import Int64s, ReadingBlock
 from schemas.catalogue import Quantity
+from schemas.durations import MINUTE_MS
 from streams.contract import MOST_ROWS, Meters, Operator, Released, Result, Rows, State
-from streams.samples import MINUTE_MS, MISSING, Scale
+from streams.samples import MISSING, Scale
 
 
 @dataclass(frozen=True, slots=True)

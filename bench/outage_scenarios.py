@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bench.outage_files import Event, Fact
+from schemas.durations import MINUTE_MS
 from streams.outage.tree import Node
 
 BEGIN_MS = 1_735_689_600_000
-MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import numpy as np
 
 from bench.outage_files import Event, Fact
 from schemas.alert import Alert
+from schemas.durations import MINUTE_MS
 from streams.indices import Indices, Interruptions, indices
 from streams.outage.results import Interruption
 from streams.outage.tree import Grid
 
-MINUTE_MS = 60_000
 LATE_MS = 60_000
 CLOCK_MS = 2_000
 """An alert is about a fact if the two overlap in time, give or take this, and it was raised after the device opened."""

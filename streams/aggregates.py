@@ -8,9 +8,10 @@ import numpy.typing as npt
 
 from schemas.blocks import AggregateBlock, Float64s
 from schemas.compiled import kernel
+from schemas.durations import MINUTE_MS
 from streams.cells import Cells
 from streams.contract import MOST_ROWS, Mask, Meters
-from streams.samples import MINUTE_MS, Scale
+from streams.samples import Scale
 
 WATT_MS_PER_WATT_HOUR = 3_600_000.0
 

@@ -15,10 +15,11 @@ import numpy as np
 
 from schemas.blocks import Int64s
 from schemas.compiled import compiled, kernel
+from schemas.durations import MINUTE_MS
 from schemas.quality import Quality
 from streams.cells import COUNT, COVERED, METERED, NO_EXTREME, NO_NARROW_EXTREME, TOTAL, Cells, Layout, Packed
 from streams.contract import Mask, Released
-from streams.samples import MINUTE_MS, MISSING, MOST_INTERVALS
+from streams.samples import MISSING, MOST_INTERVALS
 
 Place = int | tuple[int, int]
 """Where a packed cell lies: its meter, or its meter and slot."""

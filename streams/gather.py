@@ -13,10 +13,9 @@ from schemas.blocks import (
     PartialLoadBlock,
     ReadingBlock,
 )
-from streams import recompute
+from schemas.durations import HOUR_MS, QUARTER_MS
 from streams.contract import Events, HourlyLoads, Labels, PartialLoads, Rows
 from streams.meters import MeterTable
-from streams.partial_loads import QUARTER_MS
 from streams.turn import Arrival
 
 
@@ -108,6 +107,6 @@ def hourly_loads(table: MeterTable, blocks: Sequence[HourlyLoadBlock]) -> Hourly
         feeders=table.feeders,
         substations=table.substations,
         meter=np.concatenate(found),
-        hour=np.concatenate([block.start for block in blocks]) // recompute.HOUR_MS,
+        hour=np.concatenate([block.start for block in blocks]) // HOUR_MS,
         load=np.concatenate([block.load for block in blocks]),
     )

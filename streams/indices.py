@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from schemas.blocks import Float64s, Int64s
+from schemas.durations import MINUTE_MS
 
-MINUTE_MS = 60_000
 DAYS_OF_FIVE_YEARS = 5 * 365
 NOT_COMPUTABLE = "not computable"
 

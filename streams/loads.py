@@ -12,6 +12,7 @@ import numpy as np
 
 from schemas.blocks import Float64s, Int64s
 from schemas.catalogue import Quantity
+from schemas.durations import HOUR_MS
 from streams.active_power import DRAWN
 from streams.contract import State
 from streams.periods import NONE_HIGH, Periods
@@ -26,7 +27,6 @@ GAUGES = (
 """The first that a profile reports whole is its load: the sum of these."""
 REGISTERS = ("active_energy_import_wh", "heat_energy_wh", "cooling_energy_wh", "water_volume_m3", "gas_volume_m3")
 """What counts the same, per hour."""
-HOUR_MS = 3_600_000
 MOST_HOURS = 3.0
 
 DTYPE: np.dtype[Any] = np.dtype([("id", "i8"), ("register", "i8")])

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.blocks import Int64s, PartialLoadBlock
+from schemas.durations import QUARTER_MS
 from streams.contract import MOST_ROWS, Contributions, State
 from streams.meters import MeterTable
 
 QUARTERS = 96
 """How many of a feeder are kept: a day. What comes for an older one is to be computed again."""
-QUARTER_MS = 900_000
 
 SUMS = ("counted", "energy_steps", "covered_ms")
 

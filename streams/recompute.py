@@ -3,11 +3,10 @@
 import numpy as np
 
 from schemas.blocks import Int64s, RecomputeRequestBlock
+from schemas.durations import HOUR_MS
 from streams.contract import Rows
 from streams.meters import MeterTable
 from streams.samples import MOST_INTERVALS
-
-HOUR_MS = 3_600_000
 
 
 def late_rows(table: MeterTable, late: Rows) -> list[RecomputeRequestBlock]:

@@ -13,12 +13,12 @@ import numpy as np
 
 from schemas.blocks import AggregateBlock, Int64s, LoadBlock
 from schemas.catalogue import Profile, Quantity
+from schemas.durations import HOUR_MS, MINUTE_MS, QUARTER_MS
 from streams import gather, order
 from streams.contract import Contributions, Mask, Operator, Result, Rows
 from streams.meters import OWN, MeterTable
-from streams.partial_loads import QUARTER_MS, FeederLoads
-from streams.recompute import HOUR_MS
-from streams.samples import MINUTE_MS, MOST_INTERVALS, Scale
+from streams.partial_loads import FeederLoads
+from streams.samples import MOST_INTERVALS, Scale
 from streams.substation_balance import SubstationBalance
 
 _CLOSES_ALL_MS = 10 * HOUR_MS

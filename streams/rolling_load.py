@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from schemas.catalogue import Quantity
+from schemas.durations import MINUTE_MS
 from streams import minutes, readable
 from streams.aggregates import WATT_MS_PER_WATT_HOUR, Window, aggregates
 from streams.cells import COUNT, Layout, Packed
 from streams.contract import Meters, Operator, Released, Result, State
 from streams.folding import roll
-from streams.samples import MINUTE_MS, MISSING
+from streams.samples import MISSING
 
 ROLLING_MINUTES = 15
 RECENT_MINUTES = ROLLING_MINUTES - 1

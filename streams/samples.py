@@ -9,7 +9,6 @@ from schemas.catalogue import Kind, Quantity
 from streams.cells import most_steps
 from streams.contract import Mask
 
-MINUTE_MS = 60_000
 MOST_INTERVALS = 3
 """No stretch between two samples is metered that is longer than so many reporting intervals."""
 MISSING = np.iinfo(np.int64).min

@@ -22,6 +22,7 @@ from schemas.blocks import (
     Record,
 )
 from schemas.catalogue import Catalogue, Profile
+from schemas.durations import HOUR_MS, MINUTE_MS, QUARTER_MS
 from schemas.errors import Reason, Rejected
 from streams import consents, gather, hearing, order, readable, recompute
 from streams.beats import Beats
@@ -29,8 +30,7 @@ from streams.consents import Consents
 from streams.contract import Contributions, Elapsed, HeardRows, Operator, Result
 from streams.meters import OWN, MeterTable
 from streams.order import Taken, Verdict
-from streams.partial_loads import QUARTER_MS, FeederLoads
-from streams.samples import MINUTE_MS
+from streams.partial_loads import FeederLoads
 from streams.turn import Arrival, Block, Turn
 
 FORGOTTEN_AFTER_MS = 45 * 86_400_000
@@ -291,7 +291,7 @@ class Shard:
         """Add to the load of the meters' feeders; what that pushes out, and what came too late for it."""
         infeed = self._profile(table.profile).infeed
         pushed_out, late = self.loads.add(table, infeed, more, self.beats.passed_ms)
-        hours = late.quarter * QUARTER_MS // recompute.HOUR_MS
+        hours = late.quarter * QUARTER_MS // HOUR_MS
         return [*pushed_out, *recompute.requests(table, late.meter, hours)]
 
     def _time_passed(self) -> list[Result]:
@@ -321,7 +321,7 @@ class Shard:
         idle_ms = table.column("own")["interval_ms"] * self._profile(table.profile).idle_intervals
         idle = np.flatnonzero(elapsed.since_arrival_ms > idle_ms)
         lateness_ms = self._lateness_ms(table)[idle]
-        idle_for_ms = np.minimum((elapsed.since_arrival_ms - idle_ms)[idle], lateness_ms + recompute.HOUR_MS)
+        idle_for_ms = np.minimum((elapsed.since_arrival_ms - idle_ms)[idle], lateness_ms + HOUR_MS)
         newest_at = state["newest_at"][idle]
         watermark = newest_at - lateness_ms + idle_for_ms
         due = (watermark // MINUTE_MS > state["watermark"][idle] // MINUTE_MS) & (newest_at > 0)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from schemas.blocks import Int64s, LoadBlock
+from schemas.durations import QUARTER_MS
 from streams.contract import MOST_ROWS, Operator, PartialLoads, State
-from streams.partial_loads import QUARTER_MS, QUARTERS, SUMS
+from streams.partial_loads import QUARTERS, SUMS
 
 STEPS_PER_WATT_HOUR = 36_000_000.0
 """Steps of 0.1 W ms in a Wh."""

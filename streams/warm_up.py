@@ -8,9 +8,9 @@ import numpy as np
 from schemas.blocks import Beat, ReadingBlock
 from schemas.catalogue import Catalogue, load_catalogue
 from schemas.codec import decode, encode
+from schemas.durations import MINUTE_MS
 from streams.contract import Result
 from streams.registry import OPERATORS
-from streams.samples import MINUTE_MS
 from streams.shard import Shard
 
 PROFILE = "malmo_household"

@@ -17,7 +17,6 @@ from flexmeter.fleet.coap_client import CoapClient
 from flexmeter.fleet.direct_uplink import DirectUplink
 from flexmeter.fleet.faulty import FAULTS, FaultyMeter
 from flexmeter.fleet.grid import write_register
-from flexmeter.fleet.homes import DAY_MS
 from flexmeter.fleet.live import SLOTS, District
 from flexmeter.fleet.messages import messages, write_truth
 from flexmeter.fleet.outages import Schedule
@@ -32,6 +31,7 @@ from flexmeter.fleet.uplink import open_uplink
 from flexmeter.fleet.uplinks import Uplinks
 from flexmeter.fleet.world import build_world
 from flexmeter.role import start_role, topology_option, topology_or_exit
+from schemas.durations import DAY_MS
 from schemas.errors import Unavailable
 from schemas.topology import Topology
 

@@ -7,11 +7,11 @@ import click
 
 from flexmeter.commands.worker import run_stream
 from flexmeter.role import metrics_option, named, start_role, topology_option, topology_or_exit
+from schemas.durations import HOUR_MS
 from schemas.topology import Stream, Topology
 from streams.engine import Settings
 
 log = logging.getLogger("flexmeter.replay")
-HOUR_MS = 3_600_000
 
 
 @click.command()

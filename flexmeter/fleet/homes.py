@@ -11,11 +11,12 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from schemas.durations import DAY_MS
+
 Floats = npt.NDArray[np.float64]
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-DAY_MS = 86_400_000
 LATITUDE, LONGITUDE = np.deg2rad(55.6), 13.0  # Malmö
 
 

@@ -9,12 +9,12 @@ from flexmeter.fleet import payloads
 from flexmeter.fleet.faulty import FaultyMeter
 from flexmeter.fleet.garbage import make_garbage
 from flexmeter.fleet.grid import HEAT, HOME
-from flexmeter.fleet.homes import DAY_MS
 from flexmeter.fleet.messages import EVENT, GARBAGE, READING, REPEAT, Message, area_of, direct_topic, topic_of
 from flexmeter.fleet.outages import Schedule, says, struck_feeder
 from flexmeter.fleet.replay import Faults
 from flexmeter.fleet.speak import senml
 from flexmeter.fleet.world import Moment, World, step
+from schemas.durations import DAY_MS
 
 SLOTS = 20
 """Parts of the interval; device i reports in slot i modulo this."""

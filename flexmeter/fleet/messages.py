@@ -13,8 +13,8 @@ import orjson
 from flexmeter.fleet import payloads
 from flexmeter.fleet.garbage import Garbage, make_garbage
 from flexmeter.fleet.grid import HOME, SUBSTATIONS
-from flexmeter.fleet.recording import MINUTE_MS
 from flexmeter.fleet.replay import Plan
+from schemas.durations import MINUTE_MS
 from schemas.register import Device
 
 READING, REPEAT, GARBAGE, EVENT = "sent", "duplicates", "garbage", "events"

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from flexmeter.fleet.homes import draw_homes, power_w
+from schemas.durations import MINUTE_MS
 
-MINUTE_MS = 60_000
 DAY_MINUTES = 1_440
 OWN_START = datetime(2024, 6, 3, tzinfo=UTC)
 

@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from flexmeter.fleet.grid import build_grid
-from flexmeter.fleet.recording import DAY_MINUTES, MINUTE_MS, Recording
+from flexmeter.fleet.recording import DAY_MINUTES, Recording
+from schemas.durations import MINUTE_MS
 from schemas.register import Device
 
 Ints = npt.NDArray[np.int64]

@@ -14,11 +14,11 @@ from connectors.stored import MeterPlace, StoredRows
 from flexmeter.recomputation.open_requests import Hour, MeterHour, SubstationHour
 from schemas.blocks import AggregateBlock, Int64s, LoadBlock
 from schemas.catalogue import Catalogue, Kind, Profile, Quantity
+from schemas.durations import HOUR_MS, QUARTER_MS
 from streams import feeder_load, rerun
 from streams.contract import Contributions, Operator, Rows
 from streams.meters import MeterTable
-from streams.partial_loads import QUARTER_MS, QUARTERS
-from streams.recompute import HOUR_MS
+from streams.partial_loads import QUARTERS
 from streams.rerun import Stored
 from streams.revision import AGGREGATE_VALUES, Standing, StandingLoad, revised, revised_loads
 

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from schemas.blocks import Float64s, Int64s
+from schemas.durations import HOUR_MS
 
 State = np.ndarray[Any, np.dtype[Any]]
 
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 HOURS, WEEK_HOURS = 24, 168
 SCALES = np.array([1.0, 4.0, 16.0])
 """Over how many values a view is smoothed."""

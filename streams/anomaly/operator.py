@@ -16,6 +16,7 @@ import numpy as np
 from schemas.alert import Alert
 from schemas.blocks import AnomalyScoreBlock, Float64s, Int64s
 from schemas.catalogue import Quantity
+from schemas.durations import QUARTER_MS
 from streams import loads, periods
 from streams.anomaly import detector
 from streams.anomaly.detector import Judgement
@@ -24,7 +25,6 @@ from streams.contract import MOST_ROWS, Meters, Operator, Released, Result, Stat
 from streams.loads import Load
 from streams.samples import Scale
 
-QUARTER_MS = 900_000
 ALERT_DECADES = 10.0
 """Rarity from which an alert is raised: in recorded homes less than one a meter and half-year (docs/anomaly.md)."""
 UNUSUAL_DECADES = 6.0

@@ -12,10 +12,11 @@ import numpy as np
 
 from schemas.blocks import Float64s, Int64s
 from schemas.catalogue import Kind, Quantity
+from schemas.durations import HOUR_MS
 from streams.contract import Mask, State
 from streams.meter_fault import days
 from streams.meter_fault.days import Day
-from streams.meter_fault.life import HOUR_MS, Finding
+from streams.meter_fault.life import Finding
 from streams.periods import NONE_HIGH
 
 DAY_HOURS = 24

@@ -10,9 +10,8 @@ import numpy as np
 
 from schemas.alert import Alert
 from schemas.blocks import Float64s, Int64s
+from schemas.durations import HOUR_MS
 from streams.contract import Mask, State
-
-HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,14 @@ import numpy as np
 from schemas.alert import Alert
 from schemas.blocks import HourlyLoadBlock, Int64s
 from schemas.catalogue import Quantity
+from schemas.durations import HOUR_MS
 from schemas.quality import Quality
 from streams import loads, periods
 from streams.contract import MOST_ROWS, Meters, Operator, Released, Result, Rows, State
 from streams.loads import Load
 from streams.meter_fault import checks, life
 from streams.meter_fault.checks import Check, Hour, Layout, Limits
-from streams.meter_fault.life import HOUR_MS, Fault, Finding, Place
+from streams.meter_fault.life import Fault, Finding, Place
 from streams.periods import Periods
 from streams.samples import Scale
 

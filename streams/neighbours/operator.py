@@ -10,9 +10,10 @@ import numpy as np
 
 from schemas.alert import Alert
 from schemas.blocks import Int64s
+from schemas.durations import HOUR_MS
 from streams.contract import HourlyLoads, Mask, Operator, State
 from streams.meter_fault import life
-from streams.meter_fault.life import HOUR_MS, Fault, Finding, Place
+from streams.meter_fault.life import Fault, Finding, Place
 from streams.neighbours import compare
 from streams.neighbours.compare import Limits
 

@@ -11,11 +11,9 @@ from math import exp, log
 import numpy as np
 
 from schemas.blocks import Float64s
+from schemas.durations import DAY_MS
 from streams.nilm.home import HOUR_BINS, HOURS_OF_A_BIN, RECENT, Home, Load, Recent
 from streams.nilm.library import UNKNOWN, Library, normal_below
-
-DAY_MS = 86_400_000
-
 
 _AGAIN_AFTER_MS = 480_000
 _AGAIN_UNTIL_MS = 5_400_000

@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.blocks import Int64s
+from schemas.durations import DAY_MS, QUARTER_MS
 
-QUARTER_MS = 900_000
-DAY_MS = 86_400_000
 QUARTERS = 4
 STEPS_PER_WATT = 10
 """Power is counted in 0.1 W, energy in 0.1 W x 1 ms."""

@@ -11,12 +11,13 @@ import numpy as np
 
 from schemas.blocks import Float64s, Int64s
 from schemas.catalogue import Quantity
+from schemas.durations import QUARTER_MS
 from streams.active_power import signs_of
 from streams.contract import Labels, Mask, Meters, Operator, Released, Result, State
 from streams.nilm import energy
 from streams.nilm.beliefs import learn_label
 from streams.nilm.described import described
-from streams.nilm.energy import QUARTER_MS, STEPS_PER_WATT
+from streams.nilm.energy import STEPS_PER_WATT
 from streams.nilm.frame import MOST_INTERVALS, MOST_W, Frame, frame_of
 from streams.nilm.home import Home, dtype, freeze, thaw
 from streams.nilm.library import Library, load_library

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from schemas.blocks import ReliabilityBlock
+from schemas.durations import DAY_MS
 from streams.indices import Interruptions, count
 from streams.outage.results import Interruption
 from streams.outage.tree import Grid
 
-DAY_MS = 86_400_000
 KEPT_DAYS = 35
 """An interruption that began longer ago is not counted any more."""
 

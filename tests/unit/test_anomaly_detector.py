@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.durations import QUARTER_MS
 from streams.anomaly import detector
 from streams.anomaly.detector import ALARM_DECADES, DTYPE
 from streams.anomaly.estimator import UnusualLoad
 from streams.anomaly.operator import ALERT_DECADES
 from streams.anomaly.rarity import LEARNING
 
-QUARTER_MS = 900_000
 BEGIN = 1_700_000_100_000 // QUARTER_MS * QUARTER_MS
 
 

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from schemas.alert import Alert
 from schemas.blocks import AnomalyScoreBlock
+from schemas.durations import QUARTER_MS
 from streams.anomaly import Anomaly
 from streams.anomaly.rarity import LEARNING
 from streams.contract import Result
 from streams.snapshot import freeze, thaw
 from tests.streams_log import BEGIN, Input, Row, beats, block, feed, shard
 
-QUARTER_MS = 900_000
 NAN = float("nan")
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from flexmeter.commands.fleet import Options
 from flexmeter.fleet.faulty import FAULTS, PASSES_BY, FaultyMeter
-from flexmeter.fleet.homes import DAY_MS
 from flexmeter.fleet.live import District
 from flexmeter.fleet.messages import Message
 from flexmeter.fleet.outages import Schedule
@@ -19,11 +18,11 @@ from flexmeter.fleet.payloads import PHASES
 from flexmeter.fleet.replay import Faults
 from flexmeter.fleet.world import Moment, World, build_world, step
 from schemas.alert import Alert
+from schemas.durations import DAY_MS, QUARTER_MS
 from streams.registry import OPERATORS
 from tests.streams_log import Row, beats, block, feed, shard
 
 BEGUN = 1_750_500_000_000
-QUARTER_MS = 900_000
 WORLD = build_world(48, 0, seed=1)
 
 

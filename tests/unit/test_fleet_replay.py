@@ -17,8 +17,9 @@ from connectors.registry import DECODERS
 from connectors.source import Delivery
 from flexmeter.fleet.garbage import RECIPES
 from flexmeter.fleet.messages import EVENT, GARBAGE, READING, REPEAT, garbage_rows, messages, write_truth
-from flexmeter.fleet.recording import MINUTE_MS, Recording, load_recording, write_own_recording
+from flexmeter.fleet.recording import Recording, load_recording, write_own_recording
 from flexmeter.fleet.replay import DEFAULT_START, EXTRA_MINUTES, Faults, Plan, plan
+from schemas.durations import MINUTE_MS
 from schemas.errors import Rejected
 from schemas.register import Register
 

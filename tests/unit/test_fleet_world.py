@@ -10,9 +10,10 @@ from connectors.decode.mapping import load_mappings
 from connectors.decode.readings import Address, Carries
 from flexmeter.fleet import payloads
 from flexmeter.fleet.grid import build_grid, usage_point_id, write_register
-from flexmeter.fleet.homes import DAY_MS, power_w
+from flexmeter.fleet.homes import power_w
 from flexmeter.fleet.world import Moment, World, build_world, step
 from schemas.catalogue import load_catalogue
+from schemas.durations import DAY_MS
 from schemas.register import load_register
 
 NOON = 1_750_500_000_000 // DAY_MS * DAY_MS + DAY_MS // 2

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from schemas.catalogue import load_catalogue
+from schemas.durations import HOUR_MS
 from streams import loads, periods
 from streams.contract import Released, Rows
 from streams.loads import Load
 from streams.samples import Scale
 
-HOUR_MS = 3_600_000
 BEGIN = 1_700_000_000_000 // HOUR_MS * HOUR_MS
 CATALOGUE = load_catalogue()
 

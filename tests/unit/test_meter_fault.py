@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.meter_faults_data import DAY_MS, INJECTIONS, Home, Magnitudes
+from bench.meter_faults_data import INJECTIONS, Home, Magnitudes
 from bench.meter_faults_run import ALIKE, FAULTY_DAYS, IN_ORDER_DAYS, Case, alerts, limits
 from schemas.alert import Alert
 from schemas.blocks import Float64s
+from schemas.durations import DAY_MS
 from schemas.quality import Quality
 from streams.meter_fault import MeterFault
 from streams.meter_fault.checks import Limits

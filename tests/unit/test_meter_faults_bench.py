@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from bench.meter_faults import MILD, Case, _beside, _figures
-from bench.meter_faults_data import DAY_MS, HOUR_MS, Home, Magnitudes
+from bench.meter_faults_data import Home, Magnitudes
 from bench.meter_faults_fleet import District
 from bench.meter_faults_run import Loads, beside, limits, neighbour_limits
 from schemas.alert import Alert
+from schemas.durations import DAY_MS, HOUR_MS
 from streams.meter_fault.checks import Limits
 from streams.neighbours import Neighbours
 from streams.neighbours.compare import Limits as NeighbourLimits

@@ -2,12 +2,11 @@
 
 import pytest
 
+from schemas.durations import HOUR_MS
 from streams import shard as shards
 from streams.registry import OPERATORS
 from streams.snapshot import freeze, thaw
 from tests.streams_log import BEGIN, INTERVAL_MS, PROFILE, Input, Row, beats, block, facts, feed, shard
-
-HOUR_MS = 3_600_000
 
 
 def log(meters_by_step: list[list[str]]) -> list[Input]:

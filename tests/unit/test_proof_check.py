@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from bench.proof_check import Truth, account_faults, garbage_faults, hour_faults
-from bench.proof_truth import HOUR_MS, Reading, expected_rows
+from bench.proof_truth import Reading, expected_rows
+from schemas.durations import HOUR_MS
 
 MIN = 60_000
 READINGS = [Reading(k * MIN, (100 + k, 0, 500 + k, 300, 201, 22_987, 22_992, 22_994)) for k in range(90)]

@@ -9,10 +9,10 @@ from itertools import pairwise
 import pytest
 
 from schemas.blocks import AggregateBlock, Beat
+from schemas.durations import MINUTE_MS
 from streams.rolling_load import RollingLoad
 from tests.streams_log import BEGIN, SOURCE, Input, Row, block, feed, shard
 
-MINUTE_MS = 60_000
 REGISTER, POWER, VOLTAGE = 0, 2, 5
 COLUMNS = {"active_energy_import_wh": REGISTER, "active_power_l1_w": POWER, "voltage_l1_v": VOLTAGE}
 LENGTHS = {"1min": 1, "15min": 15, "1h": 60}
