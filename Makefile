@@ -66,6 +66,8 @@ soak: install-tests ## a live district for hours: does anything grow that should
 bench-engine: install-tests ## the engine beside Faust, quixstreams, bytewax, Kafka Streams; hours (SECONDS=5 REPEATS=1: to try it)
 	$(VENV) -m bench.engine --seconds $(or $(SECONDS),60) --repeats $(or $(REPEATS),5)
 	$(VENV) -m bench.engine_blocks --seconds $(or $(SECONDS),60) --repeats $(or $(REPEATS),5)
+	$(VENV) -m bench.metering --seconds $(or $(SECONDS),20) --repeats $(or $(REPEATS),3)
+	$(VENV) -m bench.latency --seconds $(or $(SECONDS),30)
 
 accuracy: install-tests ## how right a part that judges is: NAME=nab (anomalies), faults (of meters), nilm, outage
 	$(VENV) -m bench.accuracy $(NAME)
@@ -76,7 +78,7 @@ doctor: ## what is there, what is missing, and the command that installs it
 clean: ## remove everything that was made here, data included
 	@if [ -e .run/lock ] && ! flock -n .run/lock true; then \
 		echo "a run uses .run (pid $$(cat .run/lock)): end it first" >&2; exit 1; fi
-	rm -rf .venv .run .parts flexmeter/page/node_modules *.egg-info build dist
+	rm -rf .venv .run .parts flexmeter/page/node_modules examples/subscribers/node_modules *.egg-info build dist
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
