@@ -2,19 +2,25 @@
 
 import socket
 import struct
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 from aiocoap import Code, Message
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from connectors import coap_transport
 from connectors.coap import CoapSource
 from flexmeter.local.ports import HOST, free_port
+from tests.bridge_process import ROOT
 from tests.coap_process import KEYS, write_keys
-from tests.unit.test_coap import bridge, received, request
+from tests.unit.test_coap import bridge, heard, received, request
 
 dtls = pytest.importorskip("DTLSSocket.dtls", reason="needs DTLSSocket: pip install 'flexmeter[coap]'")
 
@@ -55,6 +61,17 @@ class Device:
     def send(self, message: bytes) -> None:
         self._dtls.write(self._session, message)
 
+    def close(self) -> None:
+        self._dtls.close(self._session)
+
+
+class Stranger(Device):
+    """Says hello and nothing more, which needs no key; `connected` when the server has answered."""
+
+    def _on_record(self, place: object, record: bytes) -> int:
+        self.connected = self.connected or record[13] == 16  # ClientKeyExchange
+        return len(record) if self.connected else super()._on_record(place, record)
+
 
 @contextmanager
 def listening(folder: Path) -> Iterator[tuple[CoapSource, Callable[[], socket.socket]]]:
@@ -79,9 +96,11 @@ def listening(folder: Path) -> Iterator[tuple[CoapSource, Callable[[], socket.so
             made.close()
 
 
-def connect(source: CoapSource, line: socket.socket, identity: str, key: bytes, turns: int = 200) -> Device:
+def connect(
+    source: CoapSource, line: socket.socket, identity: str, key: bytes, turns: int = 200, kind: type[Device] = Device
+) -> Device:
     """The device after so many turns, or as soon as it is connected."""
-    device = Device(line, identity, key)
+    device = kind(line, identity, key)
     for _ in range(turns):
         source.receive(0.005, 0)
         device.pump()
@@ -172,6 +191,50 @@ def test_sessions_are_bounded_and_the_most_silent_goes(tmp_path: Path, monkeypat
         connect(source, line(), "head-end", KEYS["head-end"])
         source.receive(0.01, 0)
         assert [peer.identity for peer in source_sessions(source)] == ["m1", "head-end"]
+
+
+def test_a_session_that_its_device_closed_is_the_first_to_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coap_transport, "MOST_SESSIONS", 2)
+    with listening(tmp_path) as (source, line):
+        connect(source, line(), "m1", KEYS["m1"])
+        connect(source, line(), "m2", KEYS["m2"]).close()
+        connect(source, line(), "head-end", KEYS["head-end"])
+        source.receive(0.01, 0)
+        assert [peer.identity for peer in source_sessions(source)] == ["m1", "head-end"]
+
+
+def test_handshakes_given_up_do_not_end_the_bridge(tmp_path: Path) -> None:
+    # In a process of its own: where alerts reach tinydtls, it ends by SIGFPE.
+    code = "from tests.unit import test_coap_dtls as tests; import sys; tests.give_up_handshakes(sys.argv[1])"
+    process = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert process.returncode == 0, process.stderr
+
+
+def give_up_handshakes(folder: str) -> None:
+    """Begin three at one port and give each up by an alert, while another device has a session."""
+    fatal = struct.pack("!BHHHIHBB", 21, 0xFEFD, 0, 0, 100, 2, 2, 40)
+    with listening(Path(folder)) as (source, line):
+        device, place = connect(source, line(), "m1", KEYS["m1"]), line()
+        for _ in range(3):
+            assert connect(source, place, "nobody", b"", kind=Stranger).connected
+            place.send(fatal)
+            source.receive(0.01, 0)
+            while heard(place):
+                pass
+        device.send(request(1, b"still there"))
+        assert [delivery.payload for delivery in received(source, 1)] == [b"still there"]
+
+
+@given(st.lists(st.tuples(st.sampled_from([20, 21, 22, 23]), st.binary(max_size=40))), st.binary(max_size=12))
+def test_of_a_datagram_what_comes_before_the_first_alert(records: list[tuple[int, bytes]], rest: bytes) -> None:
+    def written(kept: list[tuple[int, bytes]]) -> bytes:
+        return b"".join(struct.pack("!BHQH", kind, 0xFEFD, 7, len(body)) + body for kind, body in kept)
+
+    before = list(takewhile(lambda record: record[0] != 21, records))
+    tail = rest if before == records else b""
+    assert coap_transport.before_alert(written(records) + rest) == written(before) + tail
 
 
 def test_one_sender_has_a_share_of_the_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
