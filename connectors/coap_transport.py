@@ -5,8 +5,8 @@ lets go of one. Here one context serves all, as tinydtls means it: a sender has 
 address (RFC 6347, 4.2.1), half-open handshakes and sessions are bounded, and of the latter those go first that were
 silent longest. The identity of a session is that whose key finished its handshake.
 
-No alert reaches tinydtls, which alerts can bring to end the process: see `before_alert`. So a session whose device
-closes it does not end there and then, but is the first to go when another needs its room.
+No alert reaches tinydtls, for alerts can make it end the process: see coap_records.py. So a session that its device
+closes does not end there and then, but is the first to go when another needs its room.
 
 The only module that touches private parts of aiocoap: `Messages`, `Server`, `open_context`.
 """
@@ -30,6 +30,7 @@ from aiocoap.tokenmanager import TokenManager
 from prometheus_client import Counter
 
 from connectors.coap_keys import PreSharedKeys
+from connectors.coap_records import CLEAR, HANDSHAKE, harmless
 
 log = logging.getLogger("connectors.coap")
 
@@ -42,8 +43,7 @@ _HANDSHAKE_S = 60.0
 _RETRANSMIT_S = 1.0
 _RECEIVE_BUFFER_BYTES = 4_000_000
 _CONNECTED = (0, 0x01DE)
-_ALERT, _HANDSHAKE, _CLEAR, _SERVER_HELLO = 21, 22, b"\0\0", 2
-_RECORD_HEADER_BYTES = 13
+_SERVER_HELLO = 2
 _MAPPED = "::ffff:"
 _numbers = count()
 
@@ -176,7 +176,7 @@ class SecuredDatagrams(Datagrams):
         """See DatagramProtocol."""
         host, port = place[:2]
         self._place = (host if ":" in host else f"{_MAPPED}{host}", port)
-        records = before_alert(data)
+        records = harmless(data)
         self._dtls.handleMessage(self._new_session(*self._place), records)
         if len(records) < len(data) and self._place in self._sessions:
             self._sessions.move_to_end(self._place, last=False)  # nothing proves whose alert it is: nothing ends yet
@@ -213,7 +213,7 @@ class SecuredDatagrams(Datagrams):
         return self._claims[self._place][1]
 
     def _on_record(self, place: Place, record: bytes) -> int:
-        if record[0] == _HANDSHAKE and record[3:5] == _CLEAR and record[13] == _SERVER_HELLO:
+        if record[0] == HANDSHAKE and record[3:5] == CLEAR and record[13] == _SERVER_HELLO:
             self._sessions.pop(place, None)
             self._claims.pop(place, None)
             self._handshakes.setdefault(place, time.monotonic())
@@ -265,25 +265,6 @@ class SecuredDatagrams(Datagrams):
     def _end(self, place: Place) -> None:
         self._sessions.pop(place, None)
         self._dtls.resetPeer(self._new_session(*place))
-
-
-def before_alert(datagram: bytes) -> bytes:
-    """The records of a datagram (RFC 6347, 4.1) up to the first alert.
-
-    On a fatal alert or a close_notify, tinydtls as DTLSSocket 0.2.3 has it takes the sender out of its hash table
-    twice. The table's counts are then too low, and where it grows while it counts 0, it divides by 0. Nobody needs a
-    key for that: with one session there, three handshakes given up at one port do it. See
-    https://github.com/eclipse-tinydtls/tinydtls/issues/269.
-
-    >>> before_alert(bytes.fromhex("16fefd0000000000000001 0001 0e" "15fefd0000000000000002 0002 0100")).hex()
-    '16fefd000000000000000100010e'
-    """
-    at = 0
-    while at + _RECORD_HEADER_BYTES <= len(datagram):
-        if datagram[at] == _ALERT:
-            return datagram[:at]
-        at += _RECORD_HEADER_BYTES + int.from_bytes(datagram[at + 11 : at + 13])
-    return datagram
 
 
 class Messages(MessageManager):

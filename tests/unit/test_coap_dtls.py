@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from prometheus_client import REGISTRY
 
 from connectors import coap_transport
 from connectors.coap import CoapSource
+from connectors.coap_records import harmless
 from flexmeter.local.ports import HOST, free_port
 from tests.bridge_process import ROOT
 from tests.coap_process import KEYS, write_keys
@@ -227,14 +227,32 @@ def give_up_handshakes(folder: str) -> None:
         assert [delivery.payload for delivery in received(source, 1)] == [b"still there"]
 
 
-@given(st.lists(st.tuples(st.sampled_from([20, 21, 22, 23]), st.binary(max_size=40))), st.binary(max_size=12))
-def test_of_a_datagram_what_comes_before_the_first_alert(records: list[tuple[int, bytes]], rest: bytes) -> None:
-    def written(kept: list[tuple[int, bytes]]) -> bytes:
-        return b"".join(struct.pack("!BHQH", kind, 0xFEFD, 7, len(body)) + body for kind, body in kept)
+def record(kind: int, epoch: int, body: bytes) -> bytes:
+    return struct.pack("!BHHHIH", kind, 0xFEFD, epoch, 0, 7, len(body)) + body
 
-    before = list(takewhile(lambda record: record[0] != 21, records))
-    tail = rest if before == records else b""
-    assert coap_transport.before_alert(written(records) + rest) == written(before) + tail
+
+def message(number: int) -> bytes:
+    return struct.pack("!B3sH3s3s", 16, b"\0\0\2", number, b"\0\0\0", b"\0\0\2") + b"\0\0"
+
+
+HARMLESS = st.one_of(
+    st.builds(record, st.sampled_from([20, 23]), st.integers(0, 1), st.binary(max_size=40)),
+    st.builds(record, st.just(22), st.just(0), st.builds(message, st.integers(0, 15))),
+    st.builds(record, st.just(22), st.just(1), st.binary(max_size=40)),
+)
+HARMFUL = st.one_of(
+    st.builds(record, st.just(21), st.integers(0, 1), st.binary(max_size=40)),
+    st.builds(record, st.just(22), st.just(0), st.builds(message, st.integers(16, 65_535))),
+)
+
+
+@given(st.lists(HARMLESS), HARMFUL, st.lists(st.one_of(HARMLESS, HARMFUL)), st.binary(max_size=12))
+def test_a_datagram_is_cut_before_what_harms_tinydtls(
+    before: list[bytes], harm: bytes, after: list[bytes], rest: bytes
+) -> None:
+    kept = b"".join(before)
+    assert harmless(kept + harm + b"".join(after) + rest) == kept
+    assert harmless(kept + rest) == kept + rest
 
 
 def test_one_sender_has_a_share_of_the_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
