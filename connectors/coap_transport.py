@@ -192,7 +192,7 @@ class SecuredDatagrams(Datagrams):
     async def shutdown(self) -> None:
         """See MessageInterface."""
         self._retransmitting.cancel()
-        for place in list(self._sessions):
+        for place in [*self._handshakes, *self._sessions]:  # what is left writes as it is freed, when nothing is there
             self._end(place)
         await super().shutdown()
 

@@ -39,6 +39,9 @@ class Device:
         )  # fmt: skip
         self._session = self._dtls.connect("::1", 1)
 
+    def __del__(self) -> None:
+        self._session = None  # it reaches for its DTLS as it is freed, which the garbage collector may clear before it
+
     def _on_plain(self, _place: object, data: bytes) -> int:
         self.heard.append(data)
         return len(data)
@@ -201,6 +204,14 @@ def test_a_session_that_its_device_closed_is_the_first_to_go(tmp_path: Path, mon
         connect(source, line(), "head-end", KEYS["head-end"])
         source.receive(0.01, 0)
         assert [peer.identity for peer in source_sessions(source)] == ["m1", "head-end"]
+
+
+def test_a_bridge_that_ends_leaves_no_handshake_open(tmp_path: Path) -> None:
+    with listening(tmp_path) as (source, line):
+        place = line()
+        assert connect(source, place, "nobody", b"", kind=Stranger).connected
+        source.close()
+        assert (heard(place) or b"")[:1] == b"\x15"  # an alert
 
 
 def test_handshakes_given_up_do_not_end_the_bridge(tmp_path: Path) -> None:
