@@ -32,7 +32,7 @@ def follow(copy: Path) -> list[str]:
 
 def test_the_page_works_as_it_stands(tmp_path: Path) -> None:
     for name in ("schemas", "streams", "connectors", "flexmeter", "tests"):
-        shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
+        shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("node_modules"))
     for name in ("topology.yaml", "pyproject.toml"):
         shutil.copy(PROJECT / name, tmp_path / name)
     commands = follow(tmp_path)
