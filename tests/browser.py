@@ -22,6 +22,12 @@ _FLAGS = [
     f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {HOST}",
 ]
 
+_GONE = "Inspected target navigated or closed"
+
+
+class PageLeft(Exception):
+    """The page that was asked is no longer there."""
+
 
 class Tab:
     """What the page in it says and asks for is kept: `faults`, `asked`."""
@@ -49,6 +55,8 @@ class Tab:
         while True:
             message = await self._socket.receive_json()
             if message.get("id") == self._number:
+                if message.get("error", {}).get("message") == _GONE:
+                    raise PageLeft(method)
                 assert "error" not in message, (method, message["error"])
                 answer: dict[str, Any] = message["result"]
                 return answer
@@ -73,10 +81,16 @@ class Tab:
     def wait_for(self, script: str, seconds: float = 30) -> Any:
         """The value of an expression, as soon as it is true."""
         deadline = time.monotonic() + seconds
-        while not (value := self.evaluate(script)):
+        while not (value := self._true_now(script)):
             assert time.monotonic() < deadline, (script, self.faults, self.evaluate("document.body.innerText"))
             time.sleep(0.02)
         return value
+
+    def _true_now(self, script: str) -> Any:
+        try:
+            return self.evaluate(script)
+        except PageLeft:  # a link was followed while the page was asked; the next one is asked again
+            return None
 
     def open(self, url: str, width: int = 1440, height: int = 900, scheme: str = "light") -> None:
         """Load a page of that size, for someone who prefers that colour scheme."""
