@@ -17,7 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "router": ("flexmeter.commands.router", "Deliver alerts by e-mail or webhook."),
     "fleet": ("flexmeter.commands.fleet", "Be many meters that speak the real protocols."),
     "grid": ("flexmeter.commands.grid", "Publish the grid for the stream that looks for outages."),
-    "topology": ("flexmeter.commands.topology", "Check and show topology.yaml."),
+    "topology": ("flexmeter.commands.topology", "Check and show topology.yaml; create its topics."),
     "decode": ("flexmeter.commands.decode", "Decode one payload and show what it says."),
     "send": ("flexmeter.commands.send", "Put one reading on the bus and show where it went."),
     "tail": ("flexmeter.commands.tail", "Show a meter's readings and results as they pass."),

@@ -32,15 +32,23 @@ def topology_option(command: Decorated) -> Decorated:
     )(command)
 
 
-def metrics_option(command: Decorated) -> Decorated:
-    """`--metrics-port`: where Prometheus may ask."""
-    return click.option(
+def metrics_options(command: Decorated) -> Decorated:
+    """`--metrics-host`, `--metrics-port`: where Prometheus may ask."""
+    host = click.option(
+        "--metrics-host",
+        default="127.0.0.1",
+        envvar="FLEXMETER_METRICS_HOST",
+        show_default=True,
+        help="Serve Prometheus metrics at this address of the machine; 0.0.0.0 = all.",
+    )
+    port = click.option(
         "--metrics-port",
         default=0,
         envvar="FLEXMETER_METRICS_PORT",
         show_default=True,
-        help="Serve Prometheus metrics on 127.0.0.1 at this port; 0 = no.",
-    )(command)
+        help="At this port; 0 = no metrics.",
+    )
+    return host(port(command))
 
 
 def topology_or_exit(path: Path, env: Mapping[str, str] = os.environ) -> Topology:
@@ -58,11 +66,11 @@ def named(parts: Mapping[str, Part], name: str, kind: str) -> Part:
     return parts[name]
 
 
-def start_role(metrics_port: int) -> None:
+def start_role(metrics_host: str = "", metrics_port: int = 0) -> None:
     """One log line each on stderr; metrics where wanted."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     if metrics_port:
-        start_http_server(metrics_port, addr="127.0.0.1")
+        start_http_server(metrics_port, metrics_host)
 
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flexmeter.role import metrics_option, named, start_role, topology_option, topology_or_exit
+from flexmeter.role import metrics_options, named, start_role, topology_option, topology_or_exit
 from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.topology import Bridge, Topology
@@ -31,15 +31,15 @@ log = logging.getLogger("flexmeter.bridge")
     envvar="FLEXMETER_INSTANCE",
     help="One of several that share the bridge's messages: a name that stays the same over restarts.",
 )
-@metrics_option
-def command(topology_path: Path, bridge_name: str, instance: str, metrics_port: int) -> None:
+@metrics_options
+def command(topology_path: Path, bridge_name: str, instance: str, metrics_host: str, metrics_port: int) -> None:
     """Bring the readings of one source onto Kafka.
 
     Nothing is acknowledged to the source before Kafka has it: what a killed bridge had not finished comes again.
     """
     topology = topology_or_exit(topology_path)
     bridge = named(topology.bridges, bridge_name, "bridge")
-    start_role(metrics_port)
+    start_role(metrics_host, metrics_port)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

@@ -172,7 +172,7 @@ def command(**given: Any) -> None:
     What the broker took is told in FOLDER/fleet.json, every second and at the end.
     """
     options = Options(**given | {"start": given["start"].replace(tzinfo=UTC)})
-    start_role(options.metrics_port)
+    start_role("127.0.0.1", options.metrics_port)
     topology = topology_or_exit(options.topology_path)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -37,7 +37,7 @@ def command(topology_path: Path, grid_path: Path | None, planned_path: Path | No
     substation by substation; what is the same changes nothing.
     """
     topology = topology_or_exit(topology_path)
-    start_role(metrics_port=0)
+    start_role()
     try:
         nodes = read_grid(grid_path) if grid_path else nodes_of(load_register(topology.register), load_catalogue())
         Grid.of(nodes)

@@ -14,7 +14,7 @@ from connectors.kafka import Outlet
 from connectors.sink import consumer
 from flexmeter.recomputation.answers import Answers
 from flexmeter.recomputation.loop import Pace, Recomputation
-from flexmeter.role import metrics_option, named, start_role, topology_option, topology_or_exit
+from flexmeter.role import metrics_options, named, start_role, topology_option, topology_or_exit
 from schemas.catalogue import load_catalogue
 from schemas.topology import Topology
 from streams.registry import OPERATORS
@@ -45,7 +45,7 @@ DATABASES: Mapping[str, Callable[[str], Database]] = {
 @click.option(
     "--look-again", "look_again_s", default=60.0, show_default=True, help="Seconds between looks at open hours."
 )
-@metrics_option
+@metrics_options
 def command(
     topology_path: Path,
     stream_name: str,
@@ -54,6 +54,7 @@ def command(
     http_port: int,
     linger_s: float,
     look_again_s: float,
+    metrics_host: str,
     metrics_port: int,
 ) -> None:
     """Compute hours again for which rows came too late, from the stored readings, and send what differs as a revision.
@@ -63,7 +64,7 @@ def command(
     topology = topology_or_exit(topology_path)
     named(topology.streams, stream_name, "stream")
     sink = named(topology.sinks, sink_name, "sink")
-    start_role(metrics_port)
+    start_role(metrics_host, metrics_port)
     url = database or _of_sink(sink.url, http_port)
     with closing(DATABASES[urlsplit(url).scheme](url)) as opened:
         loop = make_recomputation(topology, stream_name, sink_name, opened, Pace(linger_s, look_again_s))

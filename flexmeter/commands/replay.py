@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from flexmeter.commands.worker import run_stream
-from flexmeter.role import metrics_option, named, start_role, topology_option, topology_or_exit
+from flexmeter.role import metrics_options, named, start_role, topology_option, topology_or_exit
 from schemas.durations import HOUR_MS
 from schemas.topology import Stream, Topology
 from streams.engine import Settings
@@ -26,9 +26,14 @@ log = logging.getLogger("flexmeter.replay")
     show_default=True,
     help="Send no results of so much of the input's beginning: their windows began before it.",
 )
-@metrics_option
+@metrics_options
 def command(
-    topology_path: Path, stream_name: str, instance: str | None, withhold_hours: float, metrics_port: int
+    topology_path: Path,
+    stream_name: str,
+    instance: str | None,
+    withhold_hours: float,
+    metrics_host: str,
+    metrics_port: int,
 ) -> None:
     """Run a stream from where its input begins until it has caught up, save its state, and end with exit code 0.
 
@@ -39,7 +44,7 @@ def command(
     """
     topology = topology_or_exit(topology_path)
     stream = named(topology.streams, stream_name, "stream")
-    start_role(metrics_port)
+    start_role(metrics_host, metrics_port)
     for other in _replaced(topology, stream):
         log.info("when %s has caught up, stop the workers of %s and start those of %s", stream.name, other, stream.name)
     settings = Settings(instance, replay=True, withhold_ms=round(withhold_hours * HOUR_MS))

@@ -9,7 +9,7 @@ from connectors.kafka import Outlet
 from connectors.registry import RECEIVERS
 from connectors.router.loop import RouterLoop
 from connectors.sink import consumer
-from flexmeter.role import metrics_option, named, start_role, topology_option, topology_or_exit
+from flexmeter.role import metrics_options, named, start_role, topology_option, topology_or_exit
 from schemas.faults import Faults
 from schemas.topology import Router, Topology
 from schemas.topology_check import scheme
@@ -18,15 +18,15 @@ from schemas.topology_check import scheme
 @click.command()
 @topology_option
 @click.option("--name", required=True, help="The router of topology.yaml to run.")
-@metrics_option
-def command(topology_path: Path, name: str, metrics_port: int) -> None:
+@metrics_options
+def command(topology_path: Path, name: str, metrics_host: str, metrics_port: int) -> None:
     """Deliver alerts that a rule wants by e-mail or webhook, each version once; docs/alerts.md.
 
     Nothing is committed before the receiver has it: what a killed router had not delivered goes out when it is back.
     """
     topology = topology_or_exit(topology_path)
     router = named(topology.routers, name, "router")
-    start_role(metrics_port)
+    start_role(metrics_host, metrics_port)
     try:
         loop = make_router(topology, router)
         for number in (signal.SIGTERM, signal.SIGINT):

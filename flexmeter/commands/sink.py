@@ -16,7 +16,7 @@ from connectors.sink import Decode, Sink, consumer
 from connectors.store import Store
 from connectors.tables import retention
 from flexmeter.page.interface import Interface, Reader
-from flexmeter.role import metrics_option, named, start_role, topology_option, topology_or_exit
+from flexmeter.role import metrics_options, named, start_role, topology_option, topology_or_exit
 from schemas.alert import decode_alert
 from schemas.catalogue import load_catalogue
 from schemas.codec import decode
@@ -37,13 +37,13 @@ log = logging.getLogger(__name__)
     show_default=True,
     help="With embedded ClickHouse: the page and ClickHouse's HTTP interface, on 127.0.0.1; 0 = no.",
 )
-@metrics_option
-def command(topology_path: Path, name: str, http_port: int, metrics_port: int) -> None:
+@metrics_options
+def command(topology_path: Path, name: str, http_port: int, metrics_host: str, metrics_port: int) -> None:
     """Write topics to ClickHouse; with the embedded one, serve the local page and ClickHouse's HTTP interface."""
     topology = topology_or_exit(topology_path)
     spec = named(topology.sinks, name, "sink")
     made, url = [*tables.statements(load_catalogue()), *_kept(spec)], spec.url
-    start_role(metrics_port)
+    start_role(metrics_host, metrics_port)
     # It tells each failed connection with a stack trace; the sink's own line says the same.
     logging.getLogger("clickhouse_driver").setLevel(logging.ERROR)
     with closing(STORES[urlsplit(url).scheme](url)) as store:

@@ -1,4 +1,4 @@
-"""`flexmeter topology`: check topology.yaml without connecting to anything, and show what flows where."""
+"""`flexmeter topology`: check topology.yaml without connecting to anything; show what flows where; create topics."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -7,8 +7,10 @@ from pathlib import Path as FilePath
 
 import click
 
+from connectors.kafka import ensure_topics
 from flexmeter.known import known
 from flexmeter.role import topology_option
+from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.topology import Topology, load_topology
 from schemas.topology_check import reads, writes
@@ -17,7 +19,7 @@ from schemas.topology_reader import Path
 
 @click.group()
 def command() -> None:
-    """Check and show topology.yaml."""
+    """Check and show topology.yaml; create its topics."""
 
 
 @command.command()
@@ -35,6 +37,23 @@ def show(topology_path: FilePath) -> None:
     """Draw what flows where."""
     for line in picture(_load(topology_path)):
         click.echo(line)
+
+
+@command.command()
+@topology_option
+def create(topology_path: FilePath) -> None:
+    """Create on Kafka the topics that are missing, replicated as the broker's default says; leave alone those it has.
+
+    Exit code 1 if one has another number of partitions, or if Kafka is away.
+    """
+    topology = _load(topology_path)
+    try:
+        ensure_topics(topology.kafka, topology.topics.values())
+    except Unavailable as away:
+        raise click.ClickException(str(away)) from away
+    except Faults as faults:
+        raise click.ClickException(str(faults)) from faults
+    click.echo(f"{topology_path}: Kafka has all {len(topology.topics)} topics")
 
 
 def picture(topology: Topology) -> Iterator[str]:

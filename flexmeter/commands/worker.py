@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import click
 
-from flexmeter.role import metrics_option, named, start_role, topology_option, topology_or_exit
+from flexmeter.role import metrics_options, named, start_role, topology_option, topology_or_exit
 from schemas.catalogue import load_catalogue
 from schemas.topology import Stream, Topology
 from streams.engine import Engine, Settings, run
@@ -30,13 +30,14 @@ from streams.registry import OPERATORS
 @click.option(
     "--session-timeout", "session_timeout_s", default=20.0, show_default=True, help="Seconds until others take over."
 )
-@metrics_option
+@metrics_options
 def command(
     topology_path: Path,
     stream_name: str,
     instance: str | None,
     save_interval_s: float,
     session_timeout_s: float,
+    metrics_host: str,
     metrics_port: int,
 ) -> None:
     """Run one stream: its operators over the partitions that its group gives to this worker.
@@ -45,7 +46,7 @@ def command(
     """
     topology = topology_or_exit(topology_path)
     stream = named(topology.streams, stream_name, "stream")
-    start_role(metrics_port)
+    start_role(metrics_host, metrics_port)
     run_stream(topology, stream, Settings(instance, save_interval_s, session_timeout_s))
 
 
