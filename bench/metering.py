@@ -9,6 +9,7 @@ a save comes to when compressed, beside the bytes of the readings themselves; an
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ STREAM = ("rolling_load", "feeder_load", "presence", "heard")
 BLOCK_ROWS = 200
 EXPECTED_PER_S = 150_000
 LEAST_STEPS = 14
-"""A meter must have reported this often before its windows close: the lateness, and a minute and more."""
+"""The warm-up: a meter must have reported this often before its windows close: the lateness, and a minute and more."""
 STATE_METERS, STATE_STEPS = 2_000, 180
 
 
@@ -45,11 +46,12 @@ def rows_per_cpu_s(meters: list[int], seconds: float, repeats: int, folder: Path
         bench.tidy()
         found = {}
         for n in meters:
-            given = Input(n, PARTITIONS, max(LEAST_STEPS * n, round(EXPECTED_PER_S * (seconds + 5))), BLOCK_ROWS)
+            warm_up = LEAST_STEPS * n
+            given = Input(n, PARTITIONS, warm_up + round(EXPECTED_PER_S * seconds), BLOCK_ROWS)
             provide(bootstrap, folder, given, say)
             say(f"{n:,} meters")
             for _ in range(repeats):
-                bench.measure(contestant, given)
+                bench.measure(replace(contestant, warm_up_readings=warm_up), given)
                 bench.tidy()
             found[str(n)] = figures({contestant.name: bench.rounds.pop(contestant.name)})[contestant.name]
     return found

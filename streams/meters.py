@@ -21,7 +21,8 @@ many rows wait for their order."""
 class MeterTable:
     """Meters by id, with columns of state over them: row i of every column belongs to `ids[i]`.
 
-    Columns grow by half when they are full; only their first `len(ids)` rows count.
+    Columns grow fourfold when they are full, as what is not yet used of them takes no memory; only their first
+    `len(ids)` rows count.
     """
 
     profile: str
@@ -85,7 +86,7 @@ class MeterTable:
     def _make_room(self) -> None:
         for name, column in self.columns.items():
             if len(column) < len(self.ids):
-                capacity = max(len(self.ids), len(column) * 3 // 2, 16)
+                capacity = max(len(self.ids), len(column) * 4, 16)
                 grown: npt.NDArray[Any] = np.zeros(capacity, column.dtype)
                 grown[: len(column)] = column
                 self.columns[name] = grown
