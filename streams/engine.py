@@ -246,6 +246,8 @@ class Engine:
             return
         self.held |= dict(zip(missing, restored, strict=True))
         metrics.HELD.labels(self.stream.name).set(len(self.held))
+        for partition in missing:
+            metrics.NEXT_OFFSET.labels(self.stream.name, partition).set(self.held[partition].shard.next_offset)
         log.info("stream %s holds partitions %s", self.stream.name, sorted(self.held))
 
     async def _restored(self, partition: int) -> Held:
