@@ -28,12 +28,14 @@ from confluent_kafka import Consumer, TopicPartition
 from bench.bridge import METERS, meter
 from bench.report import report
 from connectors.kafka import ensure_topics
+from flexmeter.commands.grid import publish
 from flexmeter.fleet.amqp_client import AmqpClient
 from flexmeter.fleet.direct_uplink import DirectUplink
 from flexmeter.fleet.messages import EVENT, READING, Message
 from flexmeter.fleet.payloads import event, household, iso_time
 from flexmeter.fleet.uplink import open_uplink
 from flexmeter.fleet.uplinks import Uplinks
+from flexmeter.grid_file import nodes_of
 from flexmeter.local import roles
 from flexmeter.local.kafka import kafka
 from flexmeter.local.metrics import Series, scrape
@@ -42,6 +44,8 @@ from flexmeter.local.part import running
 from flexmeter.local.ports import HOST, free_port
 from flexmeter.local.rabbitmq import rabbitmq
 from flexmeter.local.roles import Place, Role
+from schemas.catalogue import load_catalogue
+from schemas.register import load_register
 from schemas.topology import Topology, load_topology
 
 GOAL_S = 1.0
@@ -190,6 +194,8 @@ def main(queued: int, repeats: int) -> None:
             stack.enter_context(running(broker))
         topology = load_topology(TOPOLOGY, place.settings(environ))
         ensure_topics(topology.kafka, topology.topics.values())
+        grid = nodes_of(load_register(topology.register), load_catalogue())
+        publish(topology, grid, None, time.time_ns() // 1_000_000)
         workers = [Role("worker", name, free_port(), ("--instance", "bench")) for name in ("metering", "grid")]
         mqtt, amqp = Role("bridge", "mqtt_malmo", free_port()), Role("bridge", "amqp_turin", free_port())
         processes = stack.enter_context(roles_running(place, [*workers, mqtt, amqp]))
