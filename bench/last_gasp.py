@@ -44,23 +44,33 @@ from flexmeter.local.part import running
 from flexmeter.local.ports import HOST, free_port
 from flexmeter.local.rabbitmq import rabbitmq
 from flexmeter.local.roles import Place, Role
+from schemas.alert import decode_alert
 from schemas.catalogue import load_catalogue
 from schemas.register import load_register
 from schemas.topology import Topology, load_topology
 
 GOAL_S = 1.0
+WARM_UP = 6 * METERS
+"""Readings before: a minute of each meter, by which it is known."""
 TOPOLOGY = Path("topology.yaml")
 ALERTS = "alerts"
 ACKNOWLEDGED = Series("flexmeter_bridge_acknowledged_total")
 
 
 def register(folder: Path, feeders: int) -> None:
-    """1,000 households that speak MQTT and 1,000 that speak AMQP, on so many feeders; the AMQP user speaks for all."""
+    """1,000 households that speak MQTT and 1,000 that speak AMQP, on so many feeders each; one user speaks for the latter."""
     rows = [
-        f"{name(via, i)},malmo_household,sub-1,sub-1-f{i % feeders}" for via in ("mqtt", "amqp") for i in range(METERS)
+        f"{name(via, i)},malmo_household,{via},{feeder_of(via, i, feeders)}"
+        for via in ("mqtt", "amqp")
+        for i in range(METERS)
     ]
     (folder / "register.csv").write_text("\n".join(["meter_id,profile,substation,feeder", *rows]) + "\n")
     (folder / "principals.csv").write_text("identity,meters\nguest,*\n")
+
+
+def feeder_of(via: str, number: int, feeders: int) -> str:
+    """The feeder of a meter."""
+    return f"{via}-f{number % feeders}"
 
 
 def name(via: str, number: int) -> str:
@@ -78,19 +88,26 @@ def message(via: str, number: int, kind: str, payload: bytes) -> Message:
     return Message(0, number, f"malmo/malmo_household/{name(via, number)}/{carries}", payload, kind)
 
 
-def readings(via: str, first: int, count: int) -> Iterator[Message]:
-    """Of 1,000 meters in turn, each a second after its last."""
-    for number in range(first, first + count):
-        at = iso_time(1_795_507_200_000 + number // METERS * 1_000)
-        payload = household(at, number // METERS, 1_000 + number, 0, [230.0, 0.0, 0.0], [230.0, 230.0, 230.0])
-        yield message(via, number % METERS, READING, payload)
+def readings(via: str, begin_ms: int, end_ms: int, count: int) -> Iterator[Message]:
+    """Of 1,000 meters in turn, after `begin_ms` and up to `end_ms`."""
+    rounds = count // METERS
+    for turn in range(1, rounds + 1):
+        at = begin_ms + (end_ms - begin_ms) * turn // rounds
+        for number in range(METERS):
+            payload = household(iso_time(at), turn, at // 1_000, 0, [230.0, 0.0, 0.0], [230.0, 230.0, 230.0])
+            yield message(via, number, READING, payload)
 
 
 def gasps(via: str, feeder: int, feeders: int) -> Iterator[Message]:
     """Of every meter of one feeder, now."""
-    now = time.time_ns() // 1_000_000
+    at = now_ms()
     for number in range(feeder, METERS, feeders):
-        yield message(via, number, EVENT, event(now, "last_gasp"))
+        yield message(via, number, EVENT, event(at, "last_gasp"))
+
+
+def now_ms() -> int:
+    """The time now."""
+    return time.time_ns() // 1_000_000
 
 
 @contextmanager
@@ -111,13 +128,13 @@ def subscriber(bootstrap: str, topology: Topology) -> Consumer:
     return consumer
 
 
-def first_alert_s(consumer: Consumer, began: float, within_s: float = 60.0) -> float:
-    """Seconds from `began` until there is a new alert."""
+def first_alert_s(consumer: Consumer, feeder: str, began: float, within_s: float = 60.0) -> float:
+    """Seconds from `began` until there is an alert about the feeder."""
     while time.monotonic() < began + within_s:
-        message = consumer.poll(0.05)
-        if message is not None and message.error() is None:
+        found = consumer.poll(0.05)
+        if found is not None and found.error() is None and decode_alert(found.value() or b"").lies_in(feeder):
             return time.monotonic() - began
-    raise RuntimeError("no alert")
+    raise RuntimeError(f"no alert about {feeder}")
 
 
 def send_all(link: Uplinks, messages: Iterator[Message]) -> None:
@@ -136,23 +153,29 @@ class Trial:
     bridge: Role
     stopped: "Popen[bytes]"
     in_kafka: bool
+    read_until_ms: dict[str, int]
+    """The newest event time of the readings so far, by protocol."""
 
-    def run(
-        self, link: Uplinks, first: int, queued: int, gasping: Iterator[Message], alerts: Consumer
-    ) -> tuple[float, int]:
+    def read(self, link: Uplinks, count: int) -> None:
+        """So many readings, up to now."""
+        begin_ms, end_ms = self.read_until_ms[self.via], now_ms()
+        send_all(link, readings(self.via, begin_ms, end_ms, count))
+        self.read_until_ms[self.via] = end_ms
+
+    def run(self, link: Uplinks, queued: int, feeder: int, feeders: int, alerts: Consumer) -> tuple[float, int]:
         """Seconds until the alert, and how many of the readings were not acknowledged, or not worked off, by then."""
         before = acknowledged(self.bridge)
         self.stopped.send_signal(signal.SIGSTOP)
         try:
-            send_all(link, readings(self.via, first, queued))
+            self.read(link, queued)
             while self.in_kafka and acknowledged(self.bridge) < before + queued:
                 time.sleep(0.1)
             began = time.monotonic()
-            send_all(link, gasping)
+            send_all(link, gasps(self.via, feeder, feeders))
             if not self.in_kafka:
                 began = time.monotonic()
                 self.stopped.send_signal(signal.SIGCONT)
-            took_s = first_alert_s(alerts, began)
+            took_s = first_alert_s(alerts, feeder_of(self.via, feeder, feeders), began)
             done = 0 if self.in_kafka else acknowledged(self.bridge) - before
         finally:
             self.stopped.send_signal(signal.SIGCONT)
@@ -195,25 +218,25 @@ def main(queued: int, repeats: int) -> None:
         topology = load_topology(TOPOLOGY, place.settings(environ))
         ensure_topics(topology.kafka, topology.topics.values())
         grid = nodes_of(load_register(topology.register), load_catalogue())
-        publish(topology, grid, None, time.time_ns() // 1_000_000)
+        publish(topology, grid, None, now_ms())
         workers = [Role("worker", name, free_port(), ("--instance", "bench")) for name in ("metering", "grid")]
         mqtt, amqp = Role("bridge", "mqtt_malmo", free_port()), Role("bridge", "amqp_turin", free_port())
         processes = stack.enter_context(roles_running(place, [*workers, mqtt, amqp]))
         direct = DirectUplink({"amqp": AmqpClient(f"amqp://guest:guest@{HOST}:{place.amqp_port}/%2F", "amq.topic")})
         link = Uplinks(open_uplink(f"mqtt://{HOST}:{place.mqtt_port}", 4, "bench-last-gasp"), direct)
         link.connect()
+        until = dict.fromkeys(("mqtt", "amqp"), now_ms() - 60_000)
         trials = {
-            "the MQTT broker": Trial("mqtt", mqtt, processes[mqtt.name], in_kafka=False),
-            "the AMQP broker": Trial("amqp", amqp, processes[amqp.name], in_kafka=False),
-            "Kafka": Trial("mqtt", mqtt, processes[workers[0].name], in_kafka=True),
+            "the MQTT broker": Trial("mqtt", mqtt, processes[mqtt.name], in_kafka=False, read_until_ms=until),
+            "the AMQP broker": Trial("amqp", amqp, processes[amqp.name], in_kafka=False, read_until_ms=until),
+            "Kafka": Trial("mqtt", mqtt, processes[workers[0].name], in_kafka=True, read_until_ms=until),
         }
         for index, (where, trial) in enumerate(trials.items()):
+            trial.read(link, WARM_UP)
             runs = []
-            for repeat in range(repeats):
-                number = index * repeats + repeat
+            for feeder in range(index * repeats, (index + 1) * repeats):
                 with closing(subscriber(place.bootstrap, topology)) as alerts:
-                    gasping = gasps(trial.via, number, feeders)
-                    runs.append(trial.run(link, number * queued, queued, gasping, alerts))
+                    runs.append(trial.run(link, queued, feeder, feeders, alerts))
             told[where] = summary(runs)
             print(f"{queued:,} readings wait at {where}: {told[where]}", file=sys.stderr)
         link.close()
