@@ -58,7 +58,7 @@ ACKNOWLEDGED = Series("flexmeter_bridge_acknowledged_total")
 
 
 def register(folder: Path, feeders: int) -> None:
-    """1,000 households that speak MQTT and 1,000 that speak AMQP, on so many feeders each; one user speaks for the latter."""
+    """1,000 households that speak MQTT and 1,000 that speak AMQP, on so many feeders each; one user for all of AMQP."""
     rows = [
         f"{name(via, i)},malmo_household,{via},{feeder_of(via, i, feeders)}"
         for via in ("mqtt", "amqp")
