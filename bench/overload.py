@@ -70,14 +70,11 @@ class Outcome:
 
 def set_quota(bootstrap: str, bytes_per_s: int | None) -> None:
     """Of every producer; None = none."""
-    change = (
-        ["--delete-config", "producer_byte_rate"]
-        if bytes_per_s is None
-        else ["--add-config", f"producer_byte_rate={bytes_per_s}"]
-    )
-    entity = ["--entity-type", "clients", "--entity-default"]
-    command = java(JARS, "kafka.admin.ConfigCommand", "--bootstrap-server", bootstrap, "--alter", *change, *entity)
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    limit = [] if bytes_per_s is None else [str(bytes_per_s)]
+    command = java(JARS, str(Path(__file__).with_name("Quota.java")), bootstrap, *limit)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    if done.returncode:
+        raise RuntimeError(f"no quota was set\n{done.stderr}")
 
 
 class Reader:
