@@ -67,6 +67,7 @@ bench-engine: install-tests ## the engine beside Faust, quixstreams, bytewax, Ka
 	$(VENV) -m bench.engine --seconds $(or $(SECONDS),60) --repeats $(or $(REPEATS),5)
 	$(VENV) -m bench.engine_blocks --seconds $(or $(SECONDS),60) --repeats $(or $(REPEATS),5)
 	$(VENV) -m bench.metering --seconds $(or $(SECONDS),20) --repeats $(or $(REPEATS),3)
+	$(VENV) -m bench.restart --seconds $(or $(SECONDS),20)
 	$(VENV) -m bench.latency --seconds $(or $(SECONDS),30)
 
 accuracy: install-tests ## how right a part that judges is: NAME=nab (anomalies), faults (of meters), nilm, outage

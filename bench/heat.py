@@ -67,8 +67,8 @@ class Running:
 
 
 @contextmanager
-def started(contestant: Contestant, folder: Path, env: Mapping[str, str]) -> Iterator[Running]:
-    """The contestant's process, ended on leaving; its folder is emptied before."""
+def started(contestant: Contestant, folder: Path, env: Mapping[str, str], grace_s: float = 5.0) -> Iterator[Running]:
+    """The contestant's process, asked to end on leaving, and ended after `grace_s`; its folder is emptied before."""
     state = folder / "state"
     shutil.rmtree(state, ignore_errors=True)
     state.mkdir(parents=True)
@@ -80,7 +80,7 @@ def started(contestant: Contestant, folder: Path, env: Mapping[str, str]) -> Ite
     try:
         yield Running(part, process)
     finally:
-        stop(process, 5.0)
+        stop(process, grace_s)
 
 
 def watch(running: Running, contestant: Contestant, seconds: float, topic_readings: int) -> Measured:

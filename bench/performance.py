@@ -81,6 +81,28 @@ def metering(result: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"- {'met' if met else '**missed**'}: {goal}" for goal, met in result["goals"].items())
 
 
+def restart(result: Mapping[str, Any]) -> Iterator[str]:
+    """Restore, catching up, and a second worker."""
+    yield (
+        "A worker that knows the whole city is asked to end, and saves; started anew, it holds its state after so long, "
+        "and has worked off what came meanwhile after so long again."
+    )
+    yield ""
+    yield from _table(
+        ("meters", "saved s", "restored s", "backlog, s of live time", "caught up s"),
+        (
+            (f"{int(n):,}", f["saved_s"], f["restored_s"], f["backlog_s_of_live_time"], f["caught_up_s"])
+            for n, f in result["restart"].items()
+        ),
+    )
+    rates = result["readings_per_s_by_workers"]
+    yield ""
+    yield (
+        f"One worker works off {rates['1']:,} readings a second of wall time, two {rates['2']:,} "
+        f"({result['two_by_one']} times), with the broker on the same cores."
+    )
+
+
 def latency(result: Mapping[str, Any]) -> Iterator[str]:
     """From a block on Kafka to its results."""
     highest = f"{result['highest_readings_per_s']:,} readings/s"
@@ -306,6 +328,7 @@ SECTIONS: Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], Iterator[st
     "engine": ("The engine beside its peers", "make bench-engine", engine),
     "engine_blocks": ("The size of a block", "python -m bench.engine_blocks", engine_blocks),
     "metering": ("Metering", "python -m bench.metering", metering),
+    "restart": ("Restart, and a second worker", "python -m bench.restart", restart),
     "latency": ("Latency", "python -m bench.latency", latency),
     "bridge": ("MQTT bridge", "python -m bench.bridge", bridge),
     "amqp": ("AMQP bridge", "python -m bench.amqp", bridge),

@@ -4,6 +4,7 @@ python -m bench.peers.flexmeter.worker OPERATOR[,OPERATOR] PARTITIONS
 """
 
 import logging
+import os
 import sys
 
 from bench.minute_mean import MinuteMean
@@ -43,7 +44,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     whole = topology(told.BOOTSTRAP, told.NAME, told.INPUT, told.OUTPUT, operators, partitions)
     known = OPERATORS | {MinuteMean.name: MinuteMean()}
-    settings = Settings(told.NAME, told.SAVE_S)
+    settings = Settings(os.environ.get("BENCH_INSTANCE", told.NAME), told.SAVE_S)
     chosen = {name: known[name] for name in operators}
     engine = Engine(whole, whole.streams[told.NAME], chosen, load_catalogue(), settings)
     told.tell(lambda: sum(held.shard.counts.received for held in list(engine.held.values())))

@@ -1,0 +1,128 @@
+"""What a restart of the stream `metering` takes, and what a second worker brings.
+
+    python -m bench.restart [--meters 100000,1000000] [--seconds 20]
+
+The worker as it runs, on one real broker, blocks of 200 readings of E350 meters every 10 s. Restart: a worker that
+knows the whole city is asked to end, and saves; started anew, it takes so long until it holds its partitions with their
+state (Python's own start included), and so long to work off a minute of the city's readings. Two workers: readings a
+second of wall time of one, and of two that share the partitions, with the broker on the same cores.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.contestants import PARTITIONS, metering
+from bench.engine import PACKAGES, Bench, say
+from bench.engine_topics import Input, broker, provide
+from bench.heat import LOOK_S, Running, Told, started
+from bench.metering import BLOCK_ROWS, EXPECTED_PER_S, LEAST_STEPS
+from bench.report import RESULTS, report
+from bench.workload import STEP_MS
+
+BACKLOG_STEPS = 6
+"""How often each meter has reported in the meantime: a minute."""
+SAVES_WITHIN_S = 300.0
+PATIENCE_S = 1_800.0
+METERS_OF_TWO = 100_000
+
+
+def restart(bench: Bench, meters: int) -> dict[str, float]:
+    """Seconds to save, to hold the state again, and to catch up."""
+    given = Input(meters, PARTITIONS, (LEAST_STEPS + BACKLOG_STEPS) * meters, BLOCK_ROWS)
+    provide(bench.bootstrap, bench.folder, given, say)
+    _, env = bench.place(metering(), given.topic)
+    with started(metering(), bench.folder, env, SAVES_WITHIN_S) as first:
+        before = _when(first, lambda told: told.readings >= LEAST_STEPS * meters)
+        asked_s = time.monotonic()
+    began_s = time.monotonic()
+    with started(metering(), bench.folder, env, SAVES_WITHIN_S) as again:
+        holds = _when(again, lambda told: told.readings >= before.readings)
+        end = _when(again, lambda told: told.readings >= (given.steps - 0.1) * meters)
+    backlog, catch_up_s = end.readings - holds.readings, end.at_s - holds.at_s
+    return {
+        "saved_s": round(began_s - asked_s, 1),
+        "restored_s": round(holds.at_s - began_s, 1),
+        "backlog_readings": backlog,
+        "backlog_s_of_live_time": round(backlog / meters * STEP_MS / 1_000, 1),
+        "caught_up_s": round(catch_up_s, 1),
+    }
+
+
+def together(bench: Bench, workers: int, seconds: float) -> float:
+    """Readings a second of wall time of so many workers, after they know all meters."""
+    warm_up = LEAST_STEPS * METERS_OF_TWO
+    given = Input(METERS_OF_TWO, PARTITIONS, warm_up + round(2 * EXPECTED_PER_S * seconds), BLOCK_ROWS)
+    provide(bench.bootstrap, bench.folder, given, say)
+    contestant = metering()
+    _, env = bench.place(contestant, given.topic)
+    with ExitStack() as stack:
+        all_running = [
+            stack.enter_context(
+                started(
+                    replace(contestant, name=f"{contestant.name}_{number}"),
+                    bench.folder,
+                    {**env, "BENCH_INSTANCE": str(number)},
+                    SAVES_WITHIN_S,
+                )
+            )
+            for number in range(workers)
+        ]
+        begin_readings, begin_s = _sum_when(all_running, lambda readings, _: readings >= warm_up)
+        end_readings, end_s = _sum_when(all_running, lambda _, at_s: at_s >= begin_s + seconds)
+    return (end_readings - begin_readings) / (end_s - begin_s)
+
+
+def _when(running: Running, reached: Callable[[Told], bool]) -> Told:
+    """What it told first that is so."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        for told in running.told():
+            if reached(told):
+                return told
+        time.sleep(LOOK_S)
+    raise RuntimeError(f"{running.part.name}: not within {PATIENCE_S:.0f} s; it told {running.told()[-1:]}")
+
+
+def _sum_when(all_running: Sequence[Running], reached: Callable[[int, float], bool]) -> tuple[int, float]:
+    """Readings of all together, and the time, once it is so."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        readings, at_s = sum(running.told()[-1].readings for running in all_running if running.told()), time.monotonic()
+        if reached(readings, at_s):
+            return readings, at_s
+        time.sleep(LOOK_S)
+    raise RuntimeError(f"not within {PATIENCE_S:.0f} s")
+
+
+@click.command(help=__doc__)
+@click.option("--meters", default="100000,1000000", show_default=True)
+@click.option("--seconds", default=20.0, show_default=True, help="How long one worker, and two, are measured.")
+@click.option("--folder", default=Path(".run/bench-engine"), type=click.Path(path_type=Path))
+@click.option("--results", default=RESULTS, type=click.Path(path_type=Path))
+def main(meters: str, seconds: float, folder: Path, results: Path) -> None:
+    """Measure, print, keep."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found: dict[str, Any] = {"restart": {}}
+    with broker(folder) as bootstrap:
+        bench = Bench(bootstrap, folder, seconds)
+        bench.tidy()
+        rates = {str(workers): round(together(bench, workers, seconds)) for workers in (1, 2)}
+        found["readings_per_s_by_workers"] = rates
+        found["two_by_one"] = round(rates["2"] / rates["1"], 2)
+        print(f"one worker {rates['1']:,} readings/s, two {rates['2']:,}")
+        for text in meters.split(","):
+            bench.tidy()
+            found["restart"][text] = restart(bench, int(text))
+            print(f"{int(text):,} meters: {found['restart'][text]}")
+        bench.tidy()
+    report("restart", found, PACKAGES, results)
+
+
+if __name__ == "__main__":
+    main()
