@@ -84,8 +84,8 @@ def metering(result: Mapping[str, Any]) -> Iterator[str]:
 def restart(result: Mapping[str, Any]) -> Iterator[str]:
     """Restore, catching up, and a second worker."""
     yield (
-        "A worker that knows the whole city is asked to end, and saves; started anew, it holds its state after so long, "
-        "and has worked off what came meanwhile after so long again."
+        "A worker that knows the whole city is asked to end, and saves; started anew, it holds its state after so "
+        "long, and has worked off what came meanwhile after so long again."
     )
     yield ""
     yield from _table(
