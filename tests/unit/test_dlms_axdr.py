@@ -151,6 +151,7 @@ def test_a_last_row_that_is_cut_off() -> None:
         ("13 13 12 02 0001", Reason.MALFORMED),  # within another
         ("13 01ffff 01ffff 00 01 00", Reason.TOO_LARGE),  # 2^32 nulls of no bytes
         ("13" + "02ff" * 30, Reason.MALFORMED),
+        ("13 02 02 11 01012c00 0a" + "00" * 10, Reason.TOO_LARGE),  # 300 nulls of no bytes beside each byte
     ],
 )
 def test_what_is_no_data(written: str, reason: Reason) -> None:

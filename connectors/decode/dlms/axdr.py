@@ -8,7 +8,8 @@
     bcd                         int            delta types            Delta
     float32, float64            float
 
-Work is bounded: at most DEEPEST levels and MOST_VALUES values, whatever the bytes claim.
+Work is bounded: at most DEEPEST levels and MOST_VALUES values, whatever the bytes claim; in a compact array, where
+structures and null-data take no bytes, at most MOST_VALUES_A_BYTE.
 """
 
 from struct import Struct
@@ -20,6 +21,7 @@ from schemas.errors import Reason, Rejected
 
 DEEPEST = 12
 MOST_VALUES = 50_000
+MOST_VALUES_A_BYTE = 16
 
 ARRAY, STRUCTURE, BIT_STRING, OCTET_STRING, VISIBLE_STRING, UTF8_STRING, BCD = 1, 2, 4, 9, 10, 12, 13
 COMPACT_ARRAY, ENUM, DATE_TIME, DATE, TIME, DONT_CARE = 19, 22, 25, 26, 27, 255
@@ -142,7 +144,9 @@ class _Decoder:
     def _spend(self, count: int, depth: int) -> None:
         self.left -= count
         if self.left < 0:
-            raise Rejected(Reason.TOO_LARGE, f"more than {MOST_VALUES} values")
+            raise Rejected(
+                Reason.TOO_LARGE, f"more than {MOST_VALUES} values, or {MOST_VALUES_A_BYTE} a byte of a compact array"
+            )
         if depth > DEEPEST:
             raise Rejected(Reason.TOO_LARGE, f"data nested deeper than {DEEPEST} levels")
 
@@ -187,6 +191,8 @@ class _Decoder:
         length, at = self.length(at)
         end = at + length
         self.octets(at, length)
+        kept_back = max(0, self.left - MOST_VALUES_A_BYTE * length)
+        self.left -= kept_back
         found = []
         while at < end:
             before = at
@@ -196,6 +202,7 @@ class _Decoder:
             found.append(value)
         if at != end:
             raise Rejected(Reason.MALFORMED, f"the last element of a compact array ends {at - end} bytes after it")
+        self.left += kept_back
         return found, at
 
     def _type(self, at: int, depth: int) -> tuple[Any, int]:
