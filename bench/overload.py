@@ -3,7 +3,7 @@
     python -m bench.overload [--seconds N] [--rate N] [PROTOCOL ...]
 
 Kafka's quota for producers is set so low that it takes less than a tenth of what is offered (its throttling is how a
-Kafka that is slow looks to a bridge). Devices (overload_load.py) offer readings at a fixed rate, whatever they are
+Kafka that is slow looks to a bridge; it delays a request by some seconds at most, so blocks go out one in each). Devices (overload_load.py) offer readings at a fixed rate, whatever they are
 answered; those that hear the bridge itself (CoAP, HTTPS) do not come again. The bridge's memory is looked at four times
 a second. After the minute the quota is lifted, and everything that a device was told to forget must be in Kafka.
 """
@@ -38,9 +38,9 @@ from schemas.codec import decode
 from schemas.topology import Topology, load_topology
 
 TOPOLOGY = Path("topology.yaml")
-QUOTA_BYTES_PER_S = 12_000
-"""Of which the bridge's beats take a third."""
-MOST_GROWTH_MB = 150
+QUOTA_BYTES_PER_S = 2_000
+MOST_GROWTH_MB = 250
+"""What a bridge lets be under way, 64 MB, and librdkafka's queue, 128 MB, and what Python keeps of both."""
 GOAL_TIMES = 10
 
 
@@ -110,6 +110,7 @@ def environment(folder: Path) -> Iterator[tuple[Place, dict[str, str]]]:
     (folder / "principals.csv").write_text("identity,meters\n*,LGZ*\n")
     (folder / "tokens.csv").write_text("\n".join(["identity,sha256", *tokens()]))
     document = TOPOLOGY.read_text("utf-8").replace('{psk_file: "${COAP_PSK_FILE:-}"}', "{}\n    anonymous: true")
+    document = document.replace("kafka:\n", "kafka:\n  options: {batch.size: 1}\n", 1)
     (folder / "topology.yaml").write_text(document)
     env = {
         **environ,

@@ -30,6 +30,9 @@ _PRODUCER = {
 }
 _METADATA_TIMEOUT_S = 5.0
 
+# Kafka compacts only what is no longer written to: with its own 1 GB and week, state would grow as long as it ran.
+_COMPACTED = {"segment.bytes": "16777216", "segment.ms": "3600000"}
+
 # Answers that say the broker is away, not that we are wrong: KafkaError.retriable() does not cover the client's own.
 _AWAY = frozenset(
     {
@@ -153,7 +156,9 @@ def _create(admin: AdminClient, topics: list[Topic]) -> None:
 
 def _topic_config(topic: Topic) -> dict[str, str]:
     retention_ms = -1 if topic.retention_hours is None else topic.retention_hours * 3_600_000
-    return {"cleanup.policy": "compact" if topic.compact else "delete", "retention.ms": str(retention_ms)}
+    if topic.compact:
+        return {"cleanup.policy": "compact", "retention.ms": str(retention_ms), **_COMPACTED}
+    return {"cleanup.policy": "delete", "retention.ms": str(retention_ms)}
 
 
 def _partitions(admin: AdminClient) -> dict[str, int]:
