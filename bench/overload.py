@@ -2,10 +2,11 @@
 
     python -m bench.overload [--seconds N] [--rate N] [PROTOCOL ...]
 
-Kafka's quota for producers is set so low that it takes less than a tenth of what is offered (its throttling is how a
-Kafka that is slow looks to a bridge; it delays a request by some seconds at most, so blocks go out one in each). Devices (overload_load.py) offer readings at a fixed rate, whatever they are
-answered; those that hear the bridge itself (CoAP, HTTPS) do not come again. The bridge's memory is looked at four times
-a second. After the minute the quota is lifted, and everything that a device was told to forget must be in Kafka.
+Kafka's quota for producers is set so low that it takes less than a tenth of what is offered: its throttling is how a
+Kafka that is slow looks to a bridge. It delays a request by some seconds at most, so blocks go out one in each. Devices
+(overload_load.py) offer readings at a fixed rate, whatever they are answered; those that hear the bridge itself (CoAP,
+HTTPS) do not come again. The bridge's memory is looked at four times a second. After the minute the quota is lifted,
+and everything that a device was told to forget must be in Kafka.
 """
 
 import multiprocessing
