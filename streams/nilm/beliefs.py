@@ -19,6 +19,7 @@ _AGAIN_AFTER_MS = 480_000
 _AGAIN_UNTIL_MS = 5_400_000
 _CYCLE_MS = 3_600_000
 HEATER_W = 1_000.0
+SAME_POWER = 0.06
 MOST_RECOVERIES = 4
 
 
@@ -35,6 +36,8 @@ def belief(home: Home, load: Load, library: Library, at: int, ended: bool) -> Fl
     at_work = drum | (load.chain_start - home.last_on[library.appliance] < _CYCLE_MS)
     rates = np.where(library.only_in_cycle & ~at_work, 0.0, rates)
     by_appliance = rates @ library.of
+    if load.power_w > HEATER_W and load.settled and load.chain_start == load.start:
+        own = own + home.weights.repeats * float(by_appliance.sum() + own.sum()) * _repeats(home, load, library)
     share = rates / np.maximum(by_appliance[library.appliance], 1e-30)
     likely = (share * _time_on(home, library, age_s, ended)) @ library.of * (by_appliance + own)
     if age_s > 180 and load.power_w > 600:
@@ -155,7 +158,7 @@ def learn(home: Home, load: Load, found: Float64s, library: Library, at: int) ->
     place, clusters = load.cluster, home.clusters
     clusters.counts[place] *= exp(-(at - int(clusters.counted_at[place])) / (home.weights.memory_days * DAY_MS))
     clusters.counted_at[place] = at
-    pause_ms = load.start - int(clusters.ended_at[place])
+    pause_ms = load.start - max([int(clusters.ended_at[place]), *(old.end for old in _like(home, load))])
     is_first = pause_ms > _AGAIN_UNTIL_MS
     clusters.ended_at[place] = at
     counted = _counted(found, pause_ms, library)
@@ -178,11 +181,29 @@ def learn(home: Home, load: Load, found: Float64s, library: Library, at: int) ->
         home.remembers_more = True
 
 
+def _like(home: Home, load: Load) -> list[Recent]:
+    """Loads of its power that ended lately, before it came on."""
+    return [
+        old
+        for old in home.recent
+        if abs(old.power_w - load.power_w) < SAME_POWER * old.power_w and old.end < load.start
+    ]
+
+
+def _repeats(home: Home, load: Load, library: Library) -> Float64s:
+    """How often each appliance comes on here now because it heats once more, for each time it would anyway."""
+    expected = np.zeros(len(library.appliances))
+    for old in _like(home, load):
+        if old.alone and _AGAIN_AFTER_MS < load.start - old.end < _AGAIN_UNTIL_MS:
+            expected += old.counted * ((1 - library.alone) / max(float(old.counted.sum()), 1e-3))
+    return expected
+
+
 def _judge_alone(home: Home, load: Load, library: Library) -> None:
     """A dishwasher heats twice: what another like it followed, or did not follow for long, is counted anew."""
     for old in home.recent:
         pause_ms = load.start - old.end
-        followed = pause_ms > _AGAIN_AFTER_MS and abs(old.power_w - load.power_w) < 0.06 * old.power_w
+        followed = pause_ms > _AGAIN_AFTER_MS and abs(old.power_w - load.power_w) < SAME_POWER * old.power_w
         if not old.alone or old.cluster < 0 or (pause_ms < _AGAIN_UNTIL_MS and not followed):
             continue
         followed &= pause_ms < _AGAIN_UNTIL_MS
