@@ -57,7 +57,20 @@ def measure(home: Home, ran: Run) -> dict[str, Any]:
         }
         for way, estimate in ways.items()
     }
-    return {"appliances": appliances, "home": whole | _cost(home, ran)}
+    months = {name: _by_month(home, ways[name]) for name in ("first", "amended")}
+    return {"appliances": appliances, "home": whole | {"kolter_by_month": months} | _cost(home, ran)}
+
+
+def _by_month(home: Home, estimate: Mapping[str, Float64s]) -> dict[str, float | None]:
+    """Kolter accuracy of each month (UTC) of a run that began with the home's first sample."""
+    month = home.at.astype("datetime64[s]").astype("datetime64[M]")
+    return {
+        str(one): home_kolter(
+            {name: values[month == one] for name, values in home.appliances_w.items()},
+            {name: values[month == one] for name, values in estimate.items()},
+        )
+        for one in np.unique(month)
+    }
 
 
 def measure_first(home: Home, operator: Nilm) -> dict[str, float | None]:
@@ -128,6 +141,8 @@ def accuracy(data: Path, folder: Path) -> int:
             f"{name}: Kolter {first['kolter']:.3f} (amended {measured['home']['amended']['kolter']:.3f}, goal {goal}), "
             f"F1 {first['f1']:.3f} (combinatorial {combinatorial['f1']:.3f}): {'met' if met else 'MISSED'}"
         )
+        months = measured["home"]["kolter_by_month"]["first"]
+        print("  by month: " + ", ".join(f"{month} {kolter}" for month, kolter in months.items()))
     report("nilm", {"homes": homes}, packages=["numpy"])
     return missed
 

@@ -27,6 +27,7 @@ WEIGHTS: dict[str, tuple[float, ...]] = {
     "hours": (0.0, 1.0),
     "train": (0.0, 2.0, 8.0),
     "slope": (0.0, 0.7),
+    "repeats": (0.0, 1.0, 3.0, 10.0),
 }
 KETTLE_SPREADS = (0.5, 1.0, 2.0)
 """Times those of the library."""

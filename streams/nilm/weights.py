@@ -19,7 +19,8 @@ class Weights:
     hours: float = 1.0
     hours_prior: float = 1.0
     slope: float = 0.7
-    repeats: float = 10.0
+    repeats: float = 3.0
+    """How often a heater that heats once more is seen, for each load of its power that anything else is."""
     train: float = 8.0
     """How much more an oven is, after several short loads: per their number squared."""
     train_s: float = 600.0

@@ -182,6 +182,19 @@ def test_a_load_that_turns_out_otherwise_takes_its_energy_along() -> None:
     assert kettle_wh == 0
 
 
+def test_a_heater_that_heats_once_more_is_a_dishwasher_whatever_cluster_its_power_falls_into() -> None:
+    at = BEGIN + np.arange(12 * 1_440) * 60_000
+    mains = np.full(len(at), 100.0) + np.arange(len(at)) % 7
+    for day in range(12):
+        first, second = day * 1_440 + 400 + 37 * (day % 5), day * 1_440 + 450 + 37 * (day % 5)
+        mains[first : first + 9] += 2_320 + 5 * (day % 3)
+        mains[second : second + 15] += 2_195 + 5 * (day % 3)
+    _, results = run(at, mains, 60_000)
+    last = {event[0]: event for event in events(results) if event[2] == "off"}
+    named = [event[3] for event in last.values() if event[5] >= at[8 * 1_440]]
+    assert named == ["dishwasher"] * 8
+
+
 def test_a_label_teaches_the_home() -> None:
     """A 1250 W load of two minutes is a microwave, unless the user has said what it is here."""
     power_w = np.tile(np.concatenate([np.full(1_200, 100.0), np.full(110, 1_350.0)]), 3) + np.arange(3_930) % 3
