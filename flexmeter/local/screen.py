@@ -46,21 +46,54 @@ def _heard(earlier: Snapshot, now: Snapshot) -> list[str]:
     return [f"  {source} brings {', '.join(profiles)}" for source, profiles in new.items()]
 
 
-def picture(earlier: Snapshot, now: Snapshot, page: str, said: Sequence[str]) -> RenderableType:
-    """Everything, for a terminal."""
-    return Group(
-        _stages(earlier, now),
-        Text(f"device to ClickHouse: p50 {number(now.p50_ms, ' ms')}, p99 {number(now.p99_ms, ' ms')}"),
-        _rows("in the last minute", ["source", "profile", "meters", "readings"], now.kinds),
-        _rows("newest aggregates", ["meter", "quantity", "window", "at", "count", "mean"], now.aggregates),
-        _rows("newest alerts", ["at", "severity", "state", "summary"], now.alerts),
-        Text("\n".join([*said[-4:], now.missing] if now.missing else said[-4:]), style="yellow"),
+def picture(earlier: Snapshot, now: Snapshot, page: str, said: Sequence[str], height: int) -> RenderableType:
+    """Everything, for a terminal of so many lines: where there are too few, each table shows fewer rows."""
+    messages = [*said[-4:], now.missing] if now.missing else list(said[-4:])
+    top = [
         Text.assemble(("page: ", "bold"), (page, f"underline link {page}"), "    Ctrl-C ends it; the data is kept"),
+        Text(f"device to ClickHouse: p50 {number(now.p50_ms, ' ms')}, p99 {number(now.p99_ms, ' ms')}"),
+        *(Text(message, style="yellow", no_wrap=True, overflow="ellipsis") for message in messages),
+    ]
+    tables = {
+        "newest alerts": (["at", "severity", "state", "summary"], now.alerts),
+        "newest aggregates": (["meter", "quantity", "window", "at", "count", "mean"], now.aggregates),
+        "in the last minute": (["source", "profile", "meters", "readings"], now.kinds),
+    }
+    lines = height - len(top) - (1 + len(now.stages))
+    shown = shares(lines, [len(rows) for _, rows in tables.values()])
+    return Group(
+        *top,
+        _stages(earlier, now),
+        *(
+            _rows(title, keys, rows[:count])
+            for (title, (keys, rows)), count in zip(tables.items(), shown, strict=True)
+            if count
+        ),
     )
 
 
+HEAD_LINES = 2
+"""Of a table: its title and the names of its columns."""
+
+
+def shares(lines: int, wanted: Sequence[int]) -> list[int]:
+    """How many of its rows each table shows: in turn one more for each, while there is room.
+
+    >>> shares(40, [2, 5, 15]), shares(9, [2, 5, 15]), shares(2, [2, 5, 15])
+    ([2, 5, 15], [1, 1, 1], [0, 0, 0])
+    """
+    shown = [0] * len(wanted)
+    for _ in range(max(wanted, default=0)):
+        for table, rows in enumerate(wanted):
+            cost = 1 if shown[table] else HEAD_LINES + 1
+            if shown[table] < rows and cost <= lines:
+                shown[table] += 1
+                lines -= cost
+    return shown
+
+
 def _stages(earlier: Snapshot, now: Snapshot) -> Table:
-    table = Table(title="stages", title_justify="left", expand=False)
+    table = Table(box=None, pad_edge=False)
     for heading in ("stage", "readings/s", "readings", "waiting"):
         table.add_column(heading, justify="left" if heading == "stage" else "right")
     for stage in now.stages:
@@ -69,7 +102,9 @@ def _stages(earlier: Snapshot, now: Snapshot) -> Table:
 
 
 def _rows(title: str, keys: Sequence[str], rows: Sequence[dict[str, object]]) -> Table:
-    table = Table(*keys, title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for key in keys:
+        table.add_column(key, no_wrap=True, overflow="ellipsis")
     for row in rows:
         cells = (number(value) if isinstance(value := row.get(key), float) else str(value) for key in keys)
         table.add_row(*(Text(cell) for cell in cells))  # as Text: data is no markup

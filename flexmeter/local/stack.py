@@ -126,7 +126,8 @@ class Stack:
 
     def _draw(self, live: Live | None, earlier: Snapshot, now: Snapshot) -> None:
         if live:
-            live.update(screen.picture(earlier, now, self.place.page, list(self.said)), refresh=True)
+            height = self.console.size.height - 1  # the cursor's line
+            live.update(screen.picture(earlier, now, self.place.page, list(self.said), height), refresh=True)
             return
         while self.said:
             self._print(self.said.popleft())

@@ -53,7 +53,7 @@ def test_a_stage_that_was_not_seen_shows_no_rate() -> None:
 
 
 def test_the_picture_shows_everything() -> None:
-    text = drawn(picture(EARLIER, NOW, "http://127.0.0.1:8123/", ["worker-metering ended (signal 9)"]))
+    text = drawn(picture(EARLIER, NOW, "http://127.0.0.1:8123/", ["worker-metering ended (signal 9)"], 40))
     for word in (
         "sink-clickhouse",
         "100",
@@ -66,9 +66,20 @@ def test_the_picture_shows_everything() -> None:
         assert word in text
 
 
+def test_the_picture_fits_a_small_terminal() -> None:
+    stages = [Stage(f"worker-{number}", number) for number in range(11)]
+    alerts = [{"at": "08:16:01", "severity": "critical", "state": "raised", "summary": "M1 lost power " * 9}] * 5
+    kinds: list[dict[str, object]] = KINDS * 7
+    now = Snapshot(12.0, stages, aggregates=[*NOW.aggregates] * 5, alerts=alerts, kinds=kinds)
+    lines = drawn(picture(EARLIER, now, "http://127.0.0.1:8123/", [], 23), width=80).splitlines()
+    assert len(lines) == 23
+    for word in ("page: http://127.0.0.1:8123/", "worker-10", "M1 lost power", "active_power_l1_w", "https_turin"):
+        assert any(word in line for line in lines), word
+
+
 def test_markup_in_data_is_shown_as_it_is() -> None:
     alert = {"at": "08:00:00", "severity": "info", "state": "raised", "summary": "[red]x[/nonsense]"}
-    text = drawn(picture(EARLIER, Snapshot(12.0, [], alerts=[alert]), "http://127.0.0.1:8123/", []))
+    text = drawn(picture(EARLIER, Snapshot(12.0, [], alerts=[alert]), "http://127.0.0.1:8123/", [], 40))
     assert "[red]x[/nonsense]" in text
 
 
@@ -98,7 +109,7 @@ def test_what_each_source_brings_is_told_once() -> None:
     now = Snapshot(12.0, [], kinds=KINDS)
     assert "  https_turin brings water (5 meters), home_hub (9 meters)" in plain(EARLIER, now)
     assert "brings" not in plain(now, now)
-    assert all(word in drawn(picture(EARLIER, now, "http://127.0.0.1:8123/", [])) for word in ("water", "1200"))
+    assert all(word in drawn(picture(EARLIER, now, "http://127.0.0.1:8123/", [], 40)) for word in ("water", "1200"))
     assert summary(Sent(), Arrived(), KINDS)[2:] == [
         "  https_turin        12 readings of 5 water",
         "  https_turin     1,200 readings of 9 home_hub",
