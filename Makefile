@@ -81,6 +81,7 @@ clean: ## remove everything that was made here, data included
 		echo "a run uses .run (pid $$(cat .run/lock)): end it first" >&2; exit 1; fi
 	rm -rf .venv .run .parts flexmeter/page/node_modules examples/subscribers/node_modules *.egg-info build dist
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -f "$${TMPDIR:-/tmp}/flexmeter-ports-$$(id -u)"
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 install:

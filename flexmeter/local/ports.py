@@ -1,9 +1,14 @@
 """Ports of the local stack, each with the setting that changes it."""
 
+import fcntl
 import os
+import random
 import socket
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import gettempdir
 
 HOST = "127.0.0.1"
 
@@ -113,9 +118,29 @@ def listens(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
+LOWEST, HIGHEST = 10_000, 32_767
+"""Below those that the kernel gives to whoever connects (ip_local_port_range), who could be there before us."""
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        number: int = probe.getsockname()[1]
-        return number
+    """A port that is free now, and that no process of ours is given while this one lives."""
+    while True:
+        number = random.randint(LOWEST, HIGHEST)
+        if number not in _given and _claim(number) and is_free(number) and is_free(number, datagrams=True):
+            _given.add(number)
+            return number
+
+
+def _claim(number: int) -> bool:
+    """Lock the byte of that number in a file that all processes of the user share; it is unlocked when ours ends."""
+    try:
+        fcntl.lockf(_claims(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+    except OSError:
+        return False
+    return True
+
+
+@cache
+def _claims() -> int:
+    return os.open(Path(gettempdir()) / f"flexmeter-ports-{os.getuid()}", os.O_RDWR | os.O_CREAT, 0o600)

@@ -138,10 +138,10 @@ def test_killed_bridges_lose_nothing(kafka: str, mosquitto: str, tmp_path: Path)
     for _ in range(3):
         before = place.ends("readings")
         with place.running() as process:
-            wait_until(lambda before=before: place.ends("readings") > before + 8, "nothing arrives")  # type: ignore[misc]
+            wait_until(lambda before=before: place.ends("readings") > before, "nothing arrives")  # type: ignore[misc]
             process.kill()
             process.wait(20)
-    early = place.placed("readings", ReadingBlock, lambda blocks: len(blocks) >= 8)
+    early = place.placed("readings", ReadingBlock, lambda blocks: len(blocks) >= 3)
     assert len(rows(blocks_of(early))) < len(expected), "it had finished before it was killed"
     with place.running():
         placed = place.placed("readings", ReadingBlock, lambda blocks: rows(blocks).keys() >= expected)
