@@ -120,14 +120,16 @@ def listens(port: int) -> bool:
 
 LOWEST, HIGHEST = 10_000, 32_767
 """Below those that the kernel gives to whoever connects (ip_local_port_range), who could be there before us."""
+_CHANCE = random.SystemRandom()
+"""Not the common generator, which tests give a seed."""
 _given: set[int] = set()
 
 
 def free_port() -> int:
     """A port that is free now, and that no process of ours is given while this one lives."""
     while True:
-        number = random.randint(LOWEST, HIGHEST)
-        if number not in _given and _claim(number) and is_free(number) and is_free(number, datagrams=True):
+        number = _CHANCE.randint(LOWEST, HIGHEST)
+        if number not in _given and _claim(number) and _is_unused(number):
             _given.add(number)
             return number
 
@@ -136,6 +138,17 @@ def _claim(number: int) -> bool:
     """Lock the byte of that number in a file that all processes of the user share; it is unlocked when ours ends."""
     try:
         fcntl.lockf(_claims(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+    except OSError:
+        return False
+    return True
+
+
+def _is_unused(number: int) -> bool:
+    """Whether neither TCP, past connections included, nor UDP has it."""
+    try:
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            with socket.socket(type=kind) as probe:
+                probe.bind((HOST, number))
     except OSError:
         return False
     return True
