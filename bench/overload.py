@@ -24,6 +24,7 @@ import click
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from bench.bridge import METERS, meter
+from bench.memory import resident_mb
 from bench.overload_load import LOADS, Heard, tokens
 from bench.report import report
 from connectors.kafka import ensure_topics
@@ -153,11 +154,6 @@ def measured(protocol: str, place: Place, env: Mapping[str, str], rate: int, sec
             peak = max(peak, resident_mb(process.pid))
     reader.close()
     return Outcome(heard, taken, len(heard.acknowledged - reader.numbers), before, peak)
-
-
-def resident_mb(pid: int) -> float:
-    """Memory that a process holds."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4_096 / 1e6
 
 
 def faults(told: Mapping[str, Mapping[str, float]]) -> list[str]:

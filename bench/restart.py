@@ -20,7 +20,7 @@ import click
 from bench.contestants import PARTITIONS, metering
 from bench.engine import PACKAGES, Bench, say
 from bench.engine_topics import Input, broker, provide
-from bench.heat import LOOK_S, Running, Told, started
+from bench.heat import LOOK_S, Running, started
 from bench.metering import BLOCK_ROWS, EXPECTED_PER_S, LEAST_STEPS
 from bench.report import RESULTS, report
 from bench.workload import STEP_MS
@@ -38,19 +38,19 @@ def restart(bench: Bench, meters: int) -> dict[str, float]:
     provide(bench.bootstrap, bench.folder, given, say)
     _, env = bench.place(metering(), given.topic)
     with started(metering(), bench.folder, env, SAVES_WITHIN_S) as first:
-        before = _when(first, lambda told: told.readings >= LEAST_STEPS * meters)
+        knows, _ = _when([first], lambda readings, _: readings >= LEAST_STEPS * meters)
         asked_s = time.monotonic()
     began_s = time.monotonic()
     with started(metering(), bench.folder, env, SAVES_WITHIN_S) as again:
-        holds = _when(again, lambda told: told.readings >= before.readings)
-        end = _when(again, lambda told: told.readings >= (given.steps - 0.1) * meters)
-    backlog, catch_up_s = end.readings - holds.readings, end.at_s - holds.at_s
+        restored, restored_s = _when([again], lambda readings, _: readings >= knows)
+        end, end_s = _when([again], lambda readings, _: readings >= (given.steps - 0.1) * meters)
+    backlog = end - restored
     return {
         "saved_s": round(began_s - asked_s, 1),
-        "restored_s": round(holds.at_s - began_s, 1),
+        "restored_s": round(restored_s - began_s, 1),
         "backlog_readings": backlog,
         "backlog_s_of_live_time": round(backlog / meters * STEP_MS / 1_000, 1),
-        "caught_up_s": round(catch_up_s, 1),
+        "caught_up_s": round(end_s - restored_s, 1),
     }
 
 
@@ -73,23 +73,12 @@ def together(bench: Bench, workers: int, seconds: float) -> float:
             )
             for number in range(workers)
         ]
-        begin_readings, begin_s = _sum_when(all_running, lambda readings, _: readings >= warm_up)
-        end_readings, end_s = _sum_when(all_running, lambda _, at_s: at_s >= begin_s + seconds)
+        begin_readings, begin_s = _when(all_running, lambda readings, _: readings >= warm_up)
+        end_readings, end_s = _when(all_running, lambda _, at_s: at_s >= begin_s + seconds)
     return (end_readings - begin_readings) / (end_s - begin_s)
 
 
-def _when(running: Running, reached: Callable[[Told], bool]) -> Told:
-    """What it told first that is so."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        for told in running.told():
-            if reached(told):
-                return told
-        time.sleep(LOOK_S)
-    raise RuntimeError(f"{running.part.name}: not within {PATIENCE_S:.0f} s; it told {running.told()[-1:]}")
-
-
-def _sum_when(all_running: Sequence[Running], reached: Callable[[int, float], bool]) -> tuple[int, float]:
+def _when(all_running: Sequence[Running], reached: Callable[[int, float], bool]) -> tuple[int, float]:
     """Readings of all together, and the time, once it is so."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:

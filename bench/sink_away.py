@@ -21,6 +21,7 @@ from typing import Any
 import click
 from clickhouse_driver import Client
 
+from bench.memory import resident_mb
 from bench.report import report
 from bench.sink import BLOCK_ROWS, blocks
 from connectors import offsets, tables
@@ -93,7 +94,7 @@ class Watch:
 
     def look(self, phase: str) -> int:
         """Note the memory as that of the phase; records behind now."""
-        self.rss_mb[phase] = max(self.rss_mb.get(phase, 0.0), rss_mb(self.pid))
+        self.rss_mb[phase] = max(self.rss_mb.get(phase, 0.0), resident_mb(self.pid))
         behind = self.behind()
         self.most_behind = max(self.most_behind, behind)
         return behind
@@ -124,14 +125,6 @@ class Watch:
                 return sum(last - max(done.get(place, 0), 0) for place, last in end.items())
             except Unavailable:  # a topic or a group that is just being made
                 time.sleep(LOOK_S)
-
-
-def rss_mb(pid: int) -> float:
-    """Memory of a process now."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1_024
-    return 0.0
 
 
 def measure(folder: Path, away_s: float, rows_per_s: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import Any
 
 import click
 
+from bench.memory import resident_mb
 from bench.proof_stack import ProofStack, say
 from bench.report import report
 from flexmeter.local.ports import free_port
@@ -48,14 +49,6 @@ class Series:
             self.lag.setdefault(name, []).append(stack.lag(name))
         for topic in (stream.state for stream in stack.topology.streams.values()):
             self.state_mb.setdefault(topic, []).append(on_disk_mb(stack.place.folder / "kafka", topic))
-
-
-def resident_mb(pid: int) -> float:
-    """VmRSS of a process."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1_024
-    return 0.0
 
 
 def on_disk_mb(folder: Path, topic: str) -> float:
