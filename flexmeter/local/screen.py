@@ -102,10 +102,13 @@ def _stages(earlier: Snapshot, now: Snapshot) -> Table:
 
 
 def _rows(title: str, keys: Sequence[str], rows: Sequence[dict[str, object]]) -> Table:
+    cells = [
+        [number(value) if isinstance(value := row.get(key), float) else str(value) for key in keys] for row in rows
+    ]
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for key in keys:
-        table.add_column(key, no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        cells = (number(value) if isinstance(value := row.get(key), float) else str(value) for key in keys)
-        table.add_row(*(Text(cell) for cell in cells))  # as Text: data is no markup
+    for key, texts in zip(keys, zip(*cells, strict=True), strict=True):
+        whole = 0 if key == keys[-1] else max(map(len, (key, *texts)))  # only what stands last is cut off
+        table.add_column(key, no_wrap=True, overflow="ellipsis", min_width=whole)
+    for row in cells:
+        table.add_row(*map(Text, row))  # as Text: data is no markup
     return table

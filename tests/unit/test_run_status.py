@@ -73,7 +73,14 @@ def test_the_picture_fits_a_small_terminal() -> None:
     now = Snapshot(12.0, stages, aggregates=[*NOW.aggregates] * 5, alerts=alerts, kinds=kinds)
     lines = drawn(picture(EARLIER, now, "http://127.0.0.1:8123/", [], 23), width=80).splitlines()
     assert len(lines) == 23
-    for word in ("page: http://127.0.0.1:8123/", "worker-10", "M1 lost power", "active_power_l1_w", "https_turin"):
+    for word in (
+        "page: http://127.0.0.1:8123/",
+        "worker-10",
+        "08:16:01  critical",
+        "M1 lost power",
+        "active_power_l1_w",
+        "https_turin",
+    ):
         assert any(word in line for line in lines), word
 
 
