@@ -1,4 +1,4 @@
-"""What commands that change a sink's tables have in common."""
+"""What commands that open a sink's database have in common."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -28,12 +28,16 @@ def tables_of(topology_path: Path, sink: str) -> Iterator[tuple[Store, list[str]
     url = named(topology_or_exit(topology_path).sinks, sink, "sink").url
     made = tables.statements(load_catalogue())
     try:
-        store = STORES[urlsplit(url).scheme](url)
-    except RuntimeError as error:  # chdb's
-        raise click.ClickException(f"{url} cannot be opened: does its sink run? ({error})") from error
-    try:
-        with closing(store):
+        with closing(open_store(url)) as store:
             store.migrate(made)
             yield store, made
     except Unavailable as error:
         raise click.ClickException(str(error)) from error
+
+
+def open_store(url: str) -> Store:
+    """The database that a sink writes to; ClickException where the embedded one cannot be opened."""
+    try:
+        return STORES[urlsplit(url).scheme](url)
+    except RuntimeError as error:  # chdb's
+        raise click.ClickException(f"{url} cannot be opened: does its sink run already? ({error})") from error

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
@@ -12,11 +13,17 @@ import click
 from prometheus_client import start_http_server
 
 from flexmeter.known import known
+from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.topology import Topology, load_topology
+from schemas.topology_check import reads, writes
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 Part = TypeVar("Part")
+
+log = logging.getLogger("flexmeter")
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 
 
 def topology_option(command: Decorated) -> Decorated:
@@ -84,3 +91,41 @@ def stop_on_signals() -> None:
 
     for number in STOPS:
         signal.signal(number, interrupt)
+
+
+def stopping_on_signals(and_then: Callable[[], None] = lambda: None) -> threading.Event:
+    """Set once a supervisor, or Ctrl-C, asks the role to end; `and_then` is called at that moment."""
+    stopping = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopping.set()
+        and_then()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    return stopping
+
+
+def until_available(attempt: Callable[[], None], stopping: threading.Event) -> None:
+    """Try until the world is there, or until told to stop: roles start in any order, and some before their servers."""
+    pause_s = FIRST_PAUSE_S
+    while not stopping.is_set():
+        try:
+            return attempt()
+        except Unavailable as away:
+            log.warning("%s; trying again in %.1f s", away, pause_s)
+            stopping.wait(pause_s)
+            pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
+
+
+def await_topics(topology: Topology, kind: str, name: str, stopping: threading.Event) -> None:
+    """Wait for Kafka, and for all topics that one part of the topology reads or writes; those it lacks are created.
+
+    Raises:
+        Faults: a topic has another number of partitions in Kafka.
+
+    """
+    from connectors.kafka import ensure_topics  # not needed to show --help
+
+    own = {topic for at, topic in (*writes(topology), *reads(topology)) if at[:2] == (kind, name)}
+    until_available(lambda: ensure_topics(topology.kafka, [topology.topics[one] for one in sorted(own)]), stopping)

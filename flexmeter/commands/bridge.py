@@ -1,16 +1,22 @@
 """`flexmeter bridge`: run one bridge."""
 
-import logging
-import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from flexmeter.role import metrics_options, named, start_role, topology_option, topology_or_exit
-from schemas.errors import Unavailable
+from flexmeter.role import (
+    await_topics,
+    metrics_options,
+    named,
+    start_role,
+    stopping_on_signals,
+    topology_option,
+    topology_or_exit,
+    until_available,
+)
 from schemas.faults import Faults
 from schemas.topology import Bridge, Topology
 
@@ -18,8 +24,6 @@ if TYPE_CHECKING:
     from connectors.authority import Authority
     from connectors.decode.readings import Decode
     from connectors.watched import Watched
-
-log = logging.getLogger("flexmeter.bridge")
 
 
 @click.command()
@@ -40,11 +44,8 @@ def command(topology_path: Path, bridge_name: str, instance: str, metrics_host: 
     topology = topology_or_exit(topology_path)
     bridge = named(topology.bridges, bridge_name, "bridge")
     start_role(metrics_host, metrics_port)
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
     try:
-        run(topology, bridge, instance, stopping)
+        run(topology, bridge, instance, stopping_on_signals())
     except Faults as faults:
         raise click.UsageError(str(faults)) from faults
 
@@ -54,22 +55,21 @@ def run(topology: Topology, bridge: Bridge, instance: str, stopping: threading.E
     from connectors.bridge import BridgeLoop
     from connectors.counters import CounterTopic
     from connectors.intake import Intake
-    from connectors.kafka import Outlet, ensure_topics
+    from connectors.kafka import Outlet
     from connectors.registry import SOURCES
     from schemas.register import load_register
 
     register = load_register(topology.register)
     authority, decoders, watched = _trusted(topology, bridge)
-    names = (bridge.readings, bridge.events, bridge.dead_letters, bridge.counters)
-    topics = [topology.topics[name] for name in names if name]
     source = SOURCES[bridge.protocol](bridge, instance)
-    _wait_for(lambda: ensure_topics(topology.kafka, topics), stopping)
+    await_topics(topology, "bridges", bridge.name, stopping)
     shared = CounterTopic(topology.kafka, topology.topics[bridge.counters]) if bridge.counters else None
     if shared is not None:
-        _wait_for(shared.read, stopping)
+        until_available(shared.read, stopping)
     if stopping.is_set():
         return
-    intake = Intake(register, decoders, topics[0].partitions, topics[1].partitions, authority)
+    readings, events = topology.topics[bridge.readings], topology.topics[bridge.events]
+    intake = Intake(register, decoders, readings.partitions, events.partitions, authority)
     outlet = Outlet(topology.kafka, f"flexmeter-{bridge.name}")
     BridgeLoop(bridge, topology, source, outlet, intake, watched=watched, shared=shared).run(stopping.is_set)
     if shared is not None:
@@ -90,15 +90,3 @@ def _trusted(
     authority = Authority(lambda: principals.value if principals else EACH_ITSELF, bridge.anonymous)
     decoders = {name: make(lambda meter: keys.value.get(meter, ()) if keys else ()) for name, make in DECODERS.items()}
     return authority, {"": decoders[bridge.decoder], **decoders}, [file for file in (principals, keys) if file]
-
-
-def _wait_for(attempt: Callable[[], None], stopping: threading.Event) -> None:
-    """Try until the world is there, or until told to stop."""
-    delay_s = 0.5
-    while not stopping.is_set():
-        try:
-            return attempt()
-        except Unavailable as unavailable:
-            log.warning("%s; trying again in %.1f s", unavailable, delay_s)
-            stopping.wait(delay_s)
-            delay_s = min(10.0, 2 * delay_s)

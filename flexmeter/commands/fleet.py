@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import signal
 import threading
 import time
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from flexmeter.fleet.turin_live import Turin
 from flexmeter.fleet.uplink import open_uplink
 from flexmeter.fleet.uplinks import Uplinks
 from flexmeter.fleet.world import build_world
-from flexmeter.role import start_role, topology_option, topology_or_exit
+from flexmeter.role import start_role, stopping_on_signals, topology_option, topology_or_exit
 from schemas.durations import DAY_MS
 from schemas.errors import Unavailable
 from schemas.topology import Topology
@@ -174,9 +173,7 @@ def command(**given: Any) -> None:
     options = Options(**given | {"start": given["start"].replace(tzinfo=UTC)})
     start_role("127.0.0.1", options.metrics_port)
     topology = topology_or_exit(options.topology_path)
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = stopping_on_signals()
     try:
         complete = (_replay if options.replay else _live)(options, topology, stopping)
     except (Unavailable, ValueError) as error:

@@ -1,7 +1,7 @@
 """`flexmeter home`: what the people of a home want of `nilm`, as records in their meter's partition."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +15,9 @@ from flexmeter.role import topology_option, topology_or_exit
 from schemas.blocks import ApplianceEventBlock, HomeRequestBlock
 from schemas.codec import encode
 from schemas.errors import Unavailable
-from schemas.faults import Faults, choose_one_of
+from schemas.faults import Faults, choose_one_of, closest
 from schemas.partition import partition_of
-from schemas.register import load_register
+from schemas.register import Device, load_register
 from schemas.topology import Topic, Topology
 from streams.nilm.library import load_library
 
@@ -47,7 +47,13 @@ def command() -> None:
 @click.argument("meter")
 def consent(topology_path: Path, meter: str) -> None:
     """Let the appliances behind METER be told apart, from now on."""
-    _send(topology_or_exit(topology_path), [Request(meter, _now(), "consent")])
+    topology = topology_or_exit(topology_path)
+    devices = _devices(topology)
+    if meter not in devices:
+        meant = closest(meter, devices)
+        remedy = f"did you mean {meant!r}?" if meant else "add it there first"
+        raise click.UsageError(f"no meter {meter!r} in {topology.register}; {remedy}")
+    _send(topology, [Request(meter, _now(), "consent")])
     click.echo(f"{meter} consents: readings from now on are looked into")
 
 
@@ -94,12 +100,11 @@ def label(topology_path: Path, meter: str, appliance: str, number: int | None, p
 def announce(topology_path: Path) -> None:
     """Tell all consents of the register. Harmless when repeated: a later withdrawal stands."""
     topology = topology_or_exit(topology_path)
-    try:
-        devices = load_register(topology.register).devices.values()
-    except Faults as faults:
-        raise click.UsageError(str(faults)) from faults
+    devices = _devices(topology)
     given = [
-        Request(one.meter_id, one.nilm_consent_at, "consent") for one in devices if one.nilm_consent_at is not None
+        Request(one.meter_id, one.nilm_consent_at, "consent")
+        for one in devices.values()
+        if one.nilm_consent_at is not None
     ]
     _send(topology, given)
     click.echo(f"{len(given)} of {len(devices)} meters consent to nilm")
@@ -137,6 +142,13 @@ def _send(topology: Topology, requests: Sequence[Request]) -> None:
         outlet.produce(topic.name, partition, encode(block))
     if not outlet.close(KAFKA_S):
         raise click.ClickException(f"kafka is unavailable for {KAFKA_S:.0f} s: nothing was requested")
+
+
+def _devices(topology: Topology) -> Mapping[str, Device]:
+    try:
+        return load_register(topology.register).devices
+    except Faults as faults:
+        raise click.UsageError(str(faults)) from faults
 
 
 def _topic(topology: Topology) -> Topic:

@@ -1,6 +1,5 @@
 """`flexmeter recompute`: answers a stream's requests to compute hours again."""
 
-import signal
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +13,7 @@ from connectors.kafka import Outlet
 from connectors.sink import consumer
 from flexmeter.recomputation.answers import Answers
 from flexmeter.recomputation.loop import Pace, Recomputation
-from flexmeter.role import metrics_options, named, start_role, topology_option, topology_or_exit
+from flexmeter.role import metrics_options, named, start_role, stopping_on_signals, topology_option, topology_or_exit
 from schemas.catalogue import load_catalogue
 from schemas.topology import Topology
 from streams.registry import OPERATORS
@@ -68,8 +67,7 @@ def command(
     url = database or _of_sink(sink.url, http_port)
     with closing(DATABASES[urlsplit(url).scheme](url)) as opened:
         loop = make_recomputation(topology, stream_name, sink_name, opened, Pace(linger_s, look_again_s))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: loop.stop())
+        stopping_on_signals(loop.stop)
         warm_up(load_catalogue())
         loop.run()
 

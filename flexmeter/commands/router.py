@@ -1,6 +1,5 @@
 """`flexmeter router`: deliver alerts to one receiver."""
 
-import signal
 from pathlib import Path
 
 import click
@@ -9,7 +8,7 @@ from connectors.kafka import Outlet
 from connectors.registry import RECEIVERS
 from connectors.router.loop import RouterLoop
 from connectors.sink import consumer
-from flexmeter.role import metrics_options, named, start_role, topology_option, topology_or_exit
+from flexmeter.role import metrics_options, named, start_role, stopping_on_signals, topology_option, topology_or_exit
 from schemas.faults import Faults
 from schemas.topology import Router, Topology
 from schemas.topology_check import scheme
@@ -29,8 +28,7 @@ def command(topology_path: Path, name: str, metrics_host: str, metrics_port: int
     start_role(metrics_host, metrics_port)
     try:
         loop = make_router(topology, router)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: loop.stop())
+        stopping_on_signals(loop.stop)
         loop.run()
     except Faults as faults:
         raise click.UsageError(str(faults)) from faults

@@ -1,5 +1,6 @@
 """`flexmeter send`: one reading of the user's own, and where it went."""
 
+import math
 import sys
 import time
 from collections.abc import Iterable
@@ -114,9 +115,12 @@ def _value(mapping: JsonMapping, text: str) -> tuple[str, float]:
     if name not in names:
         raise click.UsageError(f"{mapping.profile} has no quantity {name!r}; {choose_one_of(name, names)}")
     try:
-        return name, float(number)
+        value = float(number)
     except ValueError:
-        raise click.UsageError(f"{text!r}: write QUANTITY=NUMBER") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise click.UsageError(f"{text!r}: write QUANTITY=NUMBER, or leave out what was not measured")
+    return name, value
 
 
 def _sought(payload: bytes, address: Address, mapping: JsonMapping | None) -> Sought:

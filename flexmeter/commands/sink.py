@@ -1,22 +1,28 @@
 """`flexmeter sink`: writes the topics of one sink to ClickHouse; with the embedded one, serves the local page."""
 
 import logging
-import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 
 from connectors import tables
 from connectors.kafka import Outlet
-from connectors.registry import STORES
 from connectors.sink import Decode, Sink, consumer
 from connectors.store import Store
 from connectors.tables import retention
+from flexmeter.administration import open_store
 from flexmeter.page.interface import Interface, Reader
-from flexmeter.role import metrics_options, named, start_role, topology_option, topology_or_exit
+from flexmeter.role import (
+    await_topics,
+    metrics_options,
+    named,
+    start_role,
+    stopping_on_signals,
+    topology_option,
+    topology_or_exit,
+)
 from schemas.alert import decode_alert
 from schemas.catalogue import load_catalogue
 from schemas.codec import decode
@@ -46,12 +52,12 @@ def command(topology_path: Path, name: str, http_port: int, metrics_host: str, m
     start_role(metrics_host, metrics_port)
     # It tells each failed connection with a stack trace; the sink's own line says the same.
     logging.getLogger("clickhouse_driver").setLevel(logging.ERROR)
-    with closing(STORES[urlsplit(url).scheme](url)) as store:
+    with closing(open_store(url)) as store:
         sink = make_sink(topology, name, store)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: sink.stop())
+        stopping = stopping_on_signals(sink.stop)
         sink.migrate(made)
         with _page(store, http_port):
+            await_topics(topology, "sinks", name, stopping)
             sink.run()
 
 

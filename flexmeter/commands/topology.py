@@ -99,4 +99,5 @@ def _load(path: FilePath) -> Topology:
     try:
         return load_topology(path, known=known())
     except Faults as faults:
-        raise click.ClickException(f"{len(faults.faults)} faults\n{faults}") from faults
+        found = len(faults.faults)
+        raise click.ClickException(f"{found} fault{'s' * (found > 1)}\n{faults}") from faults

@@ -5,8 +5,17 @@ from typing import NoReturn
 
 import click
 
-from flexmeter.role import metrics_options, named, start_role, topology_option, topology_or_exit
+from flexmeter.role import (
+    await_topics,
+    metrics_options,
+    named,
+    start_role,
+    stopping_on_signals,
+    topology_option,
+    topology_or_exit,
+)
 from schemas.catalogue import load_catalogue
+from schemas.faults import Faults
 from schemas.topology import Stream, Topology
 from streams.engine import Engine, Settings, run
 from streams.registry import OPERATORS
@@ -52,5 +61,12 @@ def command(
 
 def run_stream(topology: Topology, stream: Stream, settings: Settings) -> NoReturn:
     """Be a worker of this stream until told to stop."""
+    stopping = stopping_on_signals()
+    try:
+        await_topics(topology, "streams", stream.name, stopping)
+    except Faults as faults:
+        raise click.UsageError(str(faults)) from faults
+    if stopping.is_set():
+        raise SystemExit(0)
     operators = {name: OPERATORS[name] for name in stream.operators}
     run(Engine(topology, stream, operators, load_catalogue(), settings))

@@ -89,4 +89,4 @@ def test_a_database_that_its_sink_holds_is_told(tmp_path: Path, arguments: list[
     env = os.environ | {"CLICKHOUSE_URL": f"chdb://{tmp_path / 'chdb'}"}
     ran = subprocess.run([sys.executable, "-m", "flexmeter", *arguments], env=env, capture_output=True, text=True)
     store.close()
-    assert ran.returncode == 1 and "cannot be opened: does its sink run?" in ran.stderr
+    assert ran.returncode == 1 and "cannot be opened: does its sink run already?" in ran.stderr
