@@ -41,34 +41,25 @@ conformance: install-tests ## every decoder on the published telegrams of FLEXME
 fuzz: install-tests ## every decoder on broken and invented telegrams, for MINUTES=10 in all
 	$(VENV) -m bench.fuzz --minutes $(or $(MINUTES),10)
 
-bench: install-tests ## how fast the parts that must be fast are
-	$(VENV) -m bench.codec
-	$(VENV) -m bench.bridge
-	$(VENV) -m bench.amqp
-	$(VENV) -m bench.http
-	$(VENV) -m bench.coap
-	$(VENV) -m bench.last_gasp
-	$(VENV) -m bench.overload
-	$(VENV) -m bench.sink
-	$(VENV) -m bench.router
-	$(VENV) -m bench.sink_away --minutes $(or $(MINUTES),1)
-	$(VENV) -m bench.dashboards_speed
-	$(VENV) -m bench.decode
-	$(VENV) -m bench.dlms
-	$(VENV) -m bench.anomaly
-	$(VENV) -m bench.outage_speed
-	$(VENV) -m bench.nilm_cost
-	$(VENV) -m bench.nilm_kafka
+# Every bench of the list, also after one that missed its goal; at the end those are named.
+define each_bench
+	@missed=; for bench in $(1); do \
+		echo "== python -m bench.$$bench"; $(VENV) -m bench.$$bench || missed="$$missed $${bench%% *}"; \
+	done; [ -z "$$missed" ] || { echo "failed, or a goal missed:$$missed"; exit 1; }
+endef
+
+bench: install-tests ## how fast the parts that must be fast are; the engine beside its peers: bench-engine
+	$(call each_bench,codec decode dlms bridge amqp http coap last_gasp overload sink router \
+		'sink_away --minutes $(or $(MINUTES),1)' dashboards_speed anomaly outage_speed nilm_cost nilm_kafka)
 
 soak: install-tests ## a live district for hours: does anything grow that should not? (HOURS=2)
 	$(VENV) -m bench.soak --hours $(or $(HOURS),2)
 
 bench-engine: install-tests ## the engine beside Faust, quixstreams, bytewax, Kafka Streams; hours (SECONDS=5 REPEATS=1: to try it)
-	$(VENV) -m bench.engine --seconds $(or $(SECONDS),60) --repeats $(or $(REPEATS),5)
-	$(VENV) -m bench.engine_blocks --seconds $(or $(SECONDS),60) --repeats $(or $(REPEATS),5)
-	$(VENV) -m bench.metering --seconds $(or $(SECONDS),20) --repeats $(or $(REPEATS),3)
-	$(VENV) -m bench.restart --seconds $(or $(SECONDS),20)
-	$(VENV) -m bench.latency --seconds $(or $(SECONDS),30)
+	$(call each_bench,'engine --seconds $(or $(SECONDS),60) --repeats $(or $(REPEATS),5)' \
+		'engine_blocks --seconds $(or $(SECONDS),60) --repeats $(or $(REPEATS),5)' \
+		'metering --seconds $(or $(SECONDS),20) --repeats $(or $(REPEATS),3)' \
+		'restart --seconds $(or $(SECONDS),20)' 'latency --seconds $(or $(SECONDS),30)')
 
 accuracy: install-tests ## how right a part that judges is: NAME=nab (anomalies), faults (of meters), nilm, outage
 	$(VENV) -m bench.accuracy $(NAME)

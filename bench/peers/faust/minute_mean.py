@@ -14,7 +14,7 @@ from typing import Any
 import faust
 import uvloop
 from faust.serializers import codecs
-from told import BOOTSTRAP, FORM, INPUT, NAME, OUTPUT, Tally, tell
+from told import BOOTSTRAP, FOLDER, FORM, INPUT, NAME, OUTPUT, Tally, tell
 from wire import MEAN_ID, MINUTE_MS, QUANTITIES, is_block, reader, rows, writer
 
 TEN_YEARS_S = 10 * 365 * 86_400
@@ -36,6 +36,7 @@ app = faust.App(
     NAME,
     broker=f"kafka://{BOOTSTRAP}",
     store="memory://",
+    datadir=str(FOLDER),
     topic_partitions=4,
     topic_replication_factor=1,
     topic_disable_leader=True,
