@@ -107,9 +107,11 @@ def main(seconds: float, repeats: int, meters: str, folder: Path, results: Path)
     print(f"state: {kept}")
     growth({int(n): figure["readings_per_cpu_s"] for n, figure in rows.items()}, results / "metering.png")
     large = [figure["readings_per_cpu_s"] for n, figure in rows.items() if int(n) >= 10_000]
+    largest = rows[max(rows, key=int)]["readings_per_cpu_s"]
     bytes_a_meter = kept["bytes_a_meter"]["rolling_load"] + kept["bytes_a_meter"]["presence"]
     goals = {
-        f">= {GOAL_ROWS_PER_CPU_S:,} rows per CPU-second": max(large, default=0) >= GOAL_ROWS_PER_CPU_S,
+        f">= {GOAL_ROWS_PER_CPU_S:,} rows per CPU-second at {int(max(rows, key=int)):,} meters": largest
+        >= GOAL_ROWS_PER_CPU_S,
         f"<= {GOAL_BYTES_A_METER} bytes a meter": bytes_a_meter <= GOAL_BYTES_A_METER,
         f"cost within {GOAL_GROWTH:g} x from 10,000 meters on": max(large, default=0)
         <= GOAL_GROWTH * min(large, default=0),

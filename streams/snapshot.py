@@ -10,6 +10,7 @@ from typing import Any
 import cramjam
 import numpy as np
 
+from schemas.errors import Rejected
 from streams.beats import Source
 from streams.consents import Consents
 from streams.meters import MeterTable
@@ -51,7 +52,7 @@ def thaw(payload: bytes, shard: Shard) -> None:
     An operator that the state does not know starts empty; what an operator left that is gone is dropped.
 
     Raises:
-        Incompatible: an operator's version or the layout of its state is another.
+        Incompatible: an operator's version, the layout of its state, or a profile's quantities are others.
 
     """
     body = memoryview(cramjam.zstd.decompress(payload))
@@ -65,7 +66,7 @@ def thaw(payload: bytes, shard: Shard) -> None:
     shard.beats.sources = [Source(**source) for source in header["sources"].values()]
     offset = 4 + length
     for profile, saved in header["tables"].items():
-        offset = _thaw_table(shard.table(profile), saved, body, offset)
+        offset = _thaw_table(_table_of(shard, profile, saved), saved, body, offset)
     for table in _places(shard):
         if table.profile in header["places"]:
             offset = _thaw_table(table, header["places"][table.profile], body, offset)
@@ -74,6 +75,22 @@ def thaw(payload: bytes, shard: Shard) -> None:
         if name in shard.wholes and (whole := shard.operators[name].whole(values)) is not None:
             shard.wholes[name] = whole
     shard.begin()
+
+
+def _table_of(shard: Shard, profile: str, saved: dict[str, Any]) -> MeterTable:
+    """The shard's table of a profile that is still what it was."""
+    remedy = "give what changed a profile of another name, or rebuild the stream from its input (flexmeter replay)"
+    try:
+        table = shard.table(profile)
+    except Rejected as gone:
+        raise Incompatible(
+            f"the saved state knows meters of profile {profile!r}, which the catalogue has no more: put it back, or "
+            "rebuild the stream from its input (flexmeter replay)"
+        ) from gone
+    now = [quantity.name for quantity in table.quantities]
+    if saved.get("quantities", now) != now:
+        raise Incompatible(f"profile {profile!r} had the quantities {saved['quantities']}, and has {now}: {remedy}")
+    return table
 
 
 def _places(shard: Shard) -> tuple[MeterTable, ...]:
@@ -86,7 +103,13 @@ def _freeze_table(table: MeterTable, columns: list[bytes]) -> dict[str, Any]:
         column = table.column(name)
         columns.append(column.tobytes())
         described[name] = _layout(column.dtype)
-    return {"ids": table.ids, "feeders": table.feeders, "substations": table.substations, "columns": described}
+    return {
+        "quantities": [quantity.name for quantity in table.quantities],
+        "ids": table.ids,
+        "feeders": table.feeders,
+        "substations": table.substations,
+        "columns": described,
+    }
 
 
 def _thaw_table(table: MeterTable, saved: dict[str, Any], body: memoryview, offset: int) -> int:
@@ -134,7 +157,10 @@ def _thaw_whole(saved: dict[str, Any], body: memoryview, offset: int) -> tuple[d
 
 def _check_versions(header: dict[str, Any], shard: Shard) -> None:
     if header["format"] != FORMAT:
-        raise Incompatible(f"the saved state has format {header['format']}, this program writes {FORMAT}")
+        raise Incompatible(
+            f"the saved state has format {header['format']}, this program writes {FORMAT}: rebuild the stream from its "
+            "input (flexmeter replay)"
+        )
     for name, operator in shard.operators.items():
         saved = header["versions"].get(name, operator.version)
         if saved != operator.version:

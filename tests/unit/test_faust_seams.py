@@ -1,13 +1,16 @@
 """Faust's private parts are where streams/faust_seams.py says, and do what it relies on."""
 
+import asyncio
 import importlib.metadata
 import inspect
 
+import pytest
 from faust.app.base import App
 from faust.transport import base
 from faust.transport.consumer import Consumer, ConsumerThread, ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode import Service
 
 from streams.faust_seams import NoReadOffsets, ShardConsumer
 
@@ -35,6 +38,66 @@ def test_the_guard_is_off() -> None:
     offsets.update({TP("topic", 0): 8})
     assert offsets[TP("topic", 0)] is None
     assert len(offsets) == 0
+
+
+def test_a_record_is_delivered_by_wait_first() -> None:
+    source = " ".join(inspect.getsource(Consumer._drain_messages).split())
+    assert "await self.wait_first( callback(message), self.suspend_flow.wait() )" in source
+
+
+class Waits(ShardConsumer):
+    """Just what waiting needs of a consumer."""
+
+    def __init__(self) -> None:
+        Service.__init__(self)
+
+
+async def deliver(until: asyncio.Event, given: list[str]) -> str:
+    try:
+        await until.wait()
+    except asyncio.CancelledError:
+        given.append("cancelled")
+        raise
+    given.append("delivered")
+    return "done"
+
+
+def test_a_delivery_that_need_not_wait_is_done_without_a_task() -> None:
+    async def run() -> None:
+        room, suspended, given = asyncio.Event(), asyncio.Event(), list[str]()
+        room.set()
+        waiting = Waits().wait_first(deliver(room, given), suspended.wait())
+        with pytest.raises(StopIteration) as done:
+            waiting.send(None)
+        assert done.value.value.results == ["done"] and not done.value.value.stopped
+        assert given == ["delivered"] and len(asyncio.all_tasks()) == 1
+
+    asyncio.run(run())
+
+
+def test_a_delivery_that_waits_goes_on_when_there_is_room() -> None:
+    async def run() -> None:
+        room, given = asyncio.Event(), list[str]()
+        waiting = asyncio.ensure_future(Waits().wait_first(deliver(room, given), asyncio.Event().wait()))
+        await asyncio.sleep(0)
+        assert given == [] and not waiting.done()
+        room.set()
+        assert (await waiting).results == ["done"] and given == ["delivered"]
+
+    asyncio.run(run())
+
+
+def test_a_delivery_that_waits_ends_when_the_flow_is_suspended() -> None:
+    async def run() -> None:
+        suspended, given = asyncio.Event(), list[str]()
+        waiting = asyncio.ensure_future(Waits().wait_first(deliver(asyncio.Event(), given), suspended.wait()))
+        await asyncio.sleep(0)
+        suspended.set()
+        assert (await waiting).results == [True]
+        await asyncio.sleep(0)
+        assert given == ["cancelled"]
+
+    asyncio.run(run())
 
 
 def test_the_transport_and_consumer_can_be_replaced() -> None:
