@@ -73,8 +73,10 @@ class ShardConsumer(driver.Consumer):
         self._read_offset = NoReadOffsets()
 
     async def wait_first(self, *coros: Any, timeout: float | None = None) -> WaitResults:
-        """The first of these to be done, as mode's; at once if the first one can be done at once."""
+        """The first of these to be done, as mode's; at once if it is a delivery that can be done at once."""
         first, *others = coros
+        if not isinstance(first, Coroutine) or not others:
+            return await super().wait_first(*coros, timeout=timeout)
         try:
             awaited = first.send(None)
         except StopIteration as done:

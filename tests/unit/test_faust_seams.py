@@ -75,6 +75,18 @@ def test_a_delivery_that_need_not_wait_is_done_without_a_task() -> None:
     asyncio.run(run())
 
 
+def test_what_is_no_delivery_waits_as_before() -> None:
+    async def run() -> None:
+        resumed = asyncio.Event()
+        waiting = asyncio.ensure_future(Waits().wait(resumed))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        resumed.set()
+        assert (await waiting).result is True
+
+    asyncio.run(run())
+
+
 def test_a_delivery_that_waits_goes_on_when_there_is_room() -> None:
     async def run() -> None:
         room, given = asyncio.Event(), list[str]()
