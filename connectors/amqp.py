@@ -3,7 +3,8 @@
 Two queues, bound to a topic exchange by the templates: one for readings, one for events, so that a last gasp waits
 behind no backlog of readings. What is not acknowledged comes again, after a lost connection and after a killed bridge;
 several bridges that consume from the same queues share the messages. Acknowledgements leave in the order of arrival,
-many in one frame; those of an older connection never do, for a new one counts its deliveries from 1 again.
+many in one frame; those of an older connection never do, for a new one counts its deliveries from 1 again. A queue that
+is deleted, or whose node fails, ends its consumer while the connection stays (Basic.Cancel): then too it connects anew.
 
 The identity is the property user-id, which RabbitMQ lets nobody set to another's name (validated user-id); a message
 without it is nobody's. Runs in its caller's thread on pika's BlockingConnection.
@@ -62,6 +63,7 @@ class AmqpSource:
         self._queue = bridge.options.get("queue") or f"flexmeter-{bridge.name}"
         self._connection: Any = None
         self._channel: Any = None
+        self._is_cancelled = False
         self._arrived: deque[AmqpDelivery] = deque()
         self._urgent: deque[AmqpDelivery] = deque()
         self._unacknowledged: deque[AmqpDelivery] = deque()
@@ -74,6 +76,7 @@ class AmqpSource:
             self._flush()
             is_waiting = bool(self._arrived or self._urgent)
             self._connection.process_data_events(0 if is_waiting and at_most else timeout_s)
+            self._check_consumers()
         except (AMQPError, OSError) as error:
             self._forget()
             raise self._unavailable(error) from error
@@ -97,6 +100,7 @@ class AmqpSource:
     def _connect(self) -> None:
         self._connection = pika.BlockingConnection(self._parameters)
         channel: BlockingChannel = self._connection.channel()
+        channel.add_on_cancel_callback(self._on_cancel)
         channel.basic_qos(prefetch_count=PREFETCH)
         for carries, name in ((Carries.READING, self._queue), (Carries.EVENT, f"{self._queue}-events")):
             templates = [template for template in self._templates if template.carries is carries]
@@ -109,6 +113,18 @@ class AmqpSource:
         self._channel = channel
         log.info("connected to %s:%d, queue %s", self._parameters.host, self._parameters.port, self._queue)
 
+    def _check_consumers(self) -> None:
+        """Raises AMQPError where nothing will come any more, of which pika says nothing by itself.
+
+        What has arrived of a queue that was deleted is nowhere else: it is given to the bridge first.
+        """
+        if self._arrived or self._urgent:
+            return
+        if self._is_cancelled:
+            raise AMQPError("it gives us no more of a queue, which was deleted or whose node failed")
+        if not self._channel.is_open:
+            raise AMQPError("it closed the channel: its log says why")
+
     def _flush(self) -> None:
         """Acknowledge, in one frame, everything up to the first that Kafka does not have yet."""
         tag = 0
@@ -119,12 +135,15 @@ class AmqpSource:
 
     def _forget(self) -> None:
         """The connection is gone, and with it the tags of everything that came by it."""
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._is_cancelled = self._connection, None, False
         for waiting in (self._arrived, self._urgent, self._unacknowledged):
             waiting.clear()
         with suppress(AMQPError, OSError):
             if connection is not None and connection.is_open:
                 connection.close()
+
+    def _on_cancel(self, _frame: object) -> None:
+        self._is_cancelled = True
 
     def _on_reading(self, _channel: object, method: Any, properties: Any, body: bytes) -> None:
         self._arrived.append(self._delivery(method, properties, body))

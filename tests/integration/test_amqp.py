@@ -97,6 +97,39 @@ def test_an_event_waits_behind_no_backlog_of_readings(rabbitmq: str) -> None:
         assert len(payloads) < 5_000
 
 
+@pytest.mark.parametrize("deleted", ["deleted", "deleted-events"])
+def test_a_queue_that_is_deleted_is_declared_again_and_what_came_of_it_is_kept(rabbitmq: str, deleted: str) -> None:
+    carries = "event" if deleted.endswith("events") else "reading"
+    with source_of(bridge(rabbitmq, "deleted", queue="deleted")) as source:
+        publish(rabbitmq, f"deleted.p.m1.{carries}", b"1", b"2", b"3")
+        first = received(source, 1)
+        with pika.BlockingConnection(pika.URLParameters(f"amqp://{HUB}:{USERS[HUB]}@{rabbitmq}/%2F")) as connection:
+            connection.channel().queue_delete(deleted)
+        source.acknowledge(first[0])
+        assert [delivery.payload for delivery in received(source, 2)] == [b"2", b"3"], "nobody else has them"
+        unavailable(source, "deleted or whose node failed")
+        assert source.receive(0, 0) == []
+        publish(rabbitmq, f"deleted.p.m1.{carries}", b"4")
+        assert [delivery.payload for delivery in received(source, 1)] == [b"4"]
+
+
+def test_a_channel_that_the_broker_closes_is_opened_again(rabbitmq: str) -> None:
+    with source_of(bridge(rabbitmq, "closed")) as source:
+        publish(rabbitmq, "closed.p.m1.reading", b"1")
+        (delivery,) = received(source, 1)
+        delivery.tag = 99  # as an acknowledgement that comes too late, it ends the channel and not the connection
+        source.acknowledge(delivery)
+        unavailable(source, "closed the channel")
+        assert [delivery.payload for delivery in received(source, 1)] == [b"1"]
+
+
+def unavailable(source: AmqpSource, words: str) -> None:
+    deadline = monotonic() + 30
+    with pytest.raises(Unavailable, match=words):
+        while monotonic() < deadline:
+            source.receive(0.1, 10)
+
+
 def test_amqp_publish_is_heard_and_is_nobody(rabbitmq: str) -> None:
     host, port = rabbitmq.split(":")
     with source_of(bridge(rabbitmq, "tool")) as source:
