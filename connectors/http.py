@@ -200,7 +200,9 @@ class Desk:
         if content is None:
             return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, request.content_type, {"Accept": ", ".join(CONTENTS)})
         if len(request.headers.get("Idempotency-Key", "")) > LONGEST_KEY:
-            return problem(HTTPStatus.BAD_REQUEST, f"the idempotency key is longer than {LONGEST_KEY}")
+            return problem(
+                HTTPStatus.BAD_REQUEST, f"the idempotency key is longer than {LONGEST_KEY}; the body was not read"
+            )
         size = LARGEST_BODY_BYTES if request.headers.get("Content-Encoding") else request.content_length
         if size is not None and size > LARGEST_BODY_BYTES:
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{size} bytes; at most {LARGEST_BODY_BYTES} are read")
@@ -239,24 +241,29 @@ class Desk:
             Exception
         ) as error:  # whatever aiohttp has for chunks and encodings that are none, and senders that are gone
             self._queue.release(room)
-            return problem(HTTPStatus.BAD_REQUEST, f"the body cannot be read: {type(error).__name__}")
+            return problem(
+                HTTPStatus.BAD_REQUEST, f"the body cannot be read, nothing of it is kept: {type(error).__name__}"
+            )
         except BaseException:  # we go
             self._queue.release(room)
             raise
         key = request.headers.get("Idempotency-Key")
         if key is None:
-            return await self._take(body, room, content, address)
-        whose = (room.identity, f"{request.path} {key}")
-        answer = self._answers.begin(whose, body, time.monotonic())
+            return await self._take(_deliveries(body, room, content, address))
+        whose = (room.identity or _peer(request), request.path, key)
+        try:
+            answer = self._answers.begin(whose, body, time.monotonic())
+        except Rejected as rejected:
+            return await self._take([_rejected(body, room, content, address, rejected)])
         if answer is not None:
             self._queue.release(room)
             return answer
-        answer = await self._take(body, room, content, address)
+        answer = await self._take(_deliveries(body, room, content, address))
         self._answers.end(whose, answer)
         return answer
 
-    async def _take(self, body: bytes, room: Request, content: Content, address: Address) -> Answer:
-        deliveries = _deliveries(body, room, content, address)
+    async def _take(self, deliveries: Sequence[RequestDelivery]) -> Answer:
+        room = deliveries[0].request
         if not self._queue.has_arrived:
             self._something_came()
         self._queue.submit(room, deliveries, time.monotonic())
@@ -278,5 +285,14 @@ def _deliveries(body: bytes, room: Request, content: Content, address: Address) 
     try:
         payloads = content.payloads(body)
     except Rejected as rejected:
-        return [RequestDelivery(body, address, room.identity, content.decoder, rejected=rejected, request=room)]
+        return [_rejected(body, room, content, address, rejected)]
     return [RequestDelivery(payload, address, room.identity, content.decoder, request=room) for payload in payloads]
+
+
+def _rejected(body: bytes, room: Request, content: Content, address: Address, rejected: Rejected) -> RequestDelivery:
+    return RequestDelivery(body, address, room.identity, content.decoder, rejected=rejected, request=room)
+
+
+def _peer(request: web.BaseRequest) -> str:
+    """Where a request comes from whose sender nothing authenticates."""
+    return f"at {request.remote}"

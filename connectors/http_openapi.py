@@ -11,7 +11,8 @@ from schemas.catalogue import load_catalogue
 from schemas.errors import Reason
 
 _ANSWERS: Mapping[HTTPStatus, str] = {
-    HTTPStatus.BAD_REQUEST: "The body is not of its content type, or its checksum is wrong; it is a dead letter",
+    HTTPStatus.BAD_REQUEST: "The body is not of its content type, or its checksum is wrong; it is a dead letter. "
+    "Or the request itself cannot be read: nothing of it is kept",
     HTTPStatus.UNAUTHORIZED: "No token or certificate, or an unknown one",
     HTTPStatus.FORBIDDEN: "The sender may not report for a meter; the payload is a dead letter",
     HTTPStatus.NOT_FOUND: "No such path, or nothing decodes the profile so",
@@ -20,7 +21,7 @@ _ANSWERS: Mapping[HTTPStatus, str] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body, or a payload, is too large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "No such content type",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Payloads were read and cannot be taken: they are dead letters, all others are "
-    "taken. Or the idempotency key was used for another body",
+    "taken. Or the idempotency key came with another body: this one is a dead letter",
     HTTPStatus.TOO_MANY_REQUESTS: "This sender has too much under way",
     HTTPStatus.SERVICE_UNAVAILABLE: "Not stored in time, or too much under way",
 }

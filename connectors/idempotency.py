@@ -1,5 +1,7 @@
 """Requests with an idempotency key: a repeat gets the answer of the first, and nothing is taken twice.
 
+Another body under a key of before is rejected: which of the two its sender meant, nobody knows.
+
 The memory is one process's, and bounded. It spares work and gives a hub the answer that it lost; that a reading counts
 once rests on no memory here but on its meter, profile and time (or counter), whichever bridge a repeat comes to.
 """
@@ -8,14 +10,15 @@ import hashlib
 from collections import OrderedDict
 from http import HTTPStatus
 
-from connectors.http_answer import Answer, busy, problem
+from connectors.http_answer import Answer, busy
+from schemas.errors import Reason, Rejected
 
 MOST_REMEMBERED = 10_000
 REMEMBERED_S = 3_600.0
 LONGEST_KEY = 255
 
-Key = tuple[str, str]
-"""Identity and its key."""
+Key = tuple[str, str, str]
+"""Who sends, where to, and the key. Whom nothing authenticates is known by its address."""
 
 
 class Answers:
@@ -25,7 +28,12 @@ class Answers:
         self._known: OrderedDict[Key, tuple[float, bytes, Answer | None]] = OrderedDict()
 
     def begin(self, key: Key, body: bytes, now_s: float) -> Answer | None:
-        """The answer to give without doing anything; None = it is new, and now under way."""
+        """The answer to give without doing anything; None = it is new, and now under way.
+
+        Raises:
+            Rejected: the key came with another body.
+
+        """
         while self._known and (
             len(self._known) >= MOST_REMEMBERED or now_s - next(iter(self._known.values()))[0] > REMEMBERED_S
         ):
@@ -36,7 +44,7 @@ class Answers:
             self._known[key] = (now_s, digest, None)
             return None
         if known[1] != digest:
-            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the idempotency key was used for another body")
+            raise Rejected(Reason.KEY_REUSED, f"the idempotency key {key[2]!r} came with another body before")
         return known[2] or busy(HTTPStatus.CONFLICT, "the first request with this idempotency key is under way")
 
     def end(self, key: Key, answer: Answer) -> None:

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     WRONG_PROFILE = "wrong_profile"
     FORBIDDEN = "forbidden"
     REPLAYED = "replayed"
+    KEY_REUSED = "key_reused"
     UNKNOWN_EVENT = "unknown_event"
     FIELD = "field"
     UNIT = "unit"

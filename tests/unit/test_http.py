@@ -222,8 +222,27 @@ def test_a_repeat_with_its_key_is_answered_and_not_taken_again(bench: Bench) -> 
     again = bench.post(b"{}", Idempotency_Key="k1")
     assert (first.status, first.body) == (again.status, again.body) == (202, b'{"accepted":1}')
     assert len(bench.taken) == 1
-    assert bench.post(b"{ }", Idempotency_Key="k1").status == 422
     assert bench.post(b"{}", "/v1/nilm_meter/m2/reading", Idempotency_Key="k1").status == 202
+
+
+def test_another_body_under_a_key_is_told_and_goes_to_the_dead_letters(bench: Bench) -> None:
+    assert bench.post(b"{}", Idempotency_Key="k1").status == 202
+    other = bench.post(b'{"other":1}', Idempotency_Key="k1")
+    assert (other.status, other.document["accepted"]) == (422, 0)
+    assert [one["reason"] for one in other.document["rejected"]] == ["key_reused"]  # type: ignore[attr-defined]
+    letter = bench.taken[-1]
+    assert (letter.payload, letter.rejected and letter.rejected.reason) == (b'{"other":1}', Reason.KEY_REUSED)
+    assert bench.post(b"{}", Idempotency_Key="k1").status == 202, "the first one's answer stays"
+    assert len(bench.taken) == 2
+
+
+def test_keys_of_senders_whom_nothing_authenticates_are_those_of_their_addresses(bench: Bench) -> None:
+    assert bench.post(b'{"a":1}', Idempotency_Key="k1").status == 202
+    neighbour = http.client.HTTPConnection(HOST, bench.port, timeout=30, source_address=("127.0.0.2", 0))
+    neighbour.request("POST", READING, b'{"a":2}', {**JSON, "Idempotency-Key": "k1"})
+    assert neighbour.getresponse().status == 202
+    neighbour.close()
+    assert [delivery.payload for delivery in bench.taken] == [b'{"a":1}', b'{"a":2}']
 
 
 def test_a_sender_that_asks_faster_than_it_is_answered_is_told_to_wait() -> None:
