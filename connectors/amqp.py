@@ -12,6 +12,7 @@ without it is nobody's. Runs in its caller's thread on pika's BlockingConnection
 
 import logging
 import ssl
+import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,6 +25,7 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker, ConnectionClosedBy
 
 from connectors.decode.readings import Carries
 from connectors.options import bridge_fault, check_options
+from connectors.rate_limit import rate_limit
 from connectors.source import Delivery
 from connectors.topic_template import TopicTemplate, address_of
 from schemas.errors import Unavailable
@@ -60,6 +62,7 @@ class AmqpSource:
             remedy = "write keys as meters.{profile}.{meter}.reading, the url as amqp://user:password@host:5672/vhost"
             raise bridge_fault(bridge, error, remedy) from error
         self._exchange = bridge.options.get("exchange") or _DEFAULT_EXCHANGE
+        self._limit = rate_limit(bridge)
         self._queue = bridge.options.get("queue") or f"flexmeter-{bridge.name}"
         self._connection: Any = None
         self._channel: Any = None
@@ -80,7 +83,10 @@ class AmqpSource:
         except (AMQPError, OSError) as error:
             self._forget()
             raise self._unavailable(error) from error
-        return [self._next() for _ in range(min(at_most, len(self._arrived) + len(self._urgent)))]
+        given = [self._next() for _ in range(min(at_most, len(self._arrived) + len(self._urgent)))]
+        if self._limit is not None:
+            self._limit.count(given, time.monotonic())
+        return given
 
     def acknowledge(self, delivery: Delivery) -> None:
         """See Source. Tells the broker with the next `receive`, or at the end."""

@@ -15,6 +15,7 @@ aiocoap's event loop runs in its caller's thread, as long as `receive` waits.
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ from connectors.coap_keys import PreSharedKeys
 from connectors.coap_transport import Server, open_context
 from connectors.decode.readings import Address, Carries
 from connectors.decode.trust import LARGEST_PAYLOAD_BYTES
+from connectors.options import RATE_OPTIONS
+from connectors.rate_limit import rate_limit
 from connectors.source import Delivery
 from connectors.topic_template import TopicTemplate, address_of
 from schemas.errors import Rejected, Unavailable
@@ -58,7 +61,7 @@ _BUSY_RETRY_S = 5
 _GATHER_S = 0.02
 _LAST_WORDS_S = 0.1
 _BLOCK_OPTIONS = (OptionNumber.BLOCK1, OptionNumber.BLOCK2)
-_OPTIONS = ("psk_file", "answer_within_s")
+_OPTIONS = ("psk_file", "answer_within_s", *RATE_OPTIONS)
 _PORTS = {"coap": 5683, "coaps": 5684}
 
 ANSWERS = Counted(
@@ -111,6 +114,7 @@ class CoapSource:
         self._inbox = Inbox(self)
         self._address_of = lru_cache(_KNOWN_PATHS)(self._new_address)
         self._counted = lru_cache(lambda code, non: ANSWERS.labels(bridge.name, code.dotted, "NON" if non else "CON"))
+        self._limit = rate_limit(bridge)
         self._bodies = Bodies(LARGEST_PAYLOAD_BYTES, MOST_BYTES_IN_BLOCKS)
         self._arrived: list[CoapDelivery] = []
         self._under_way: OrderedDict[CoapDelivery, None] = OrderedDict()
@@ -173,7 +177,9 @@ class CoapSource:
         decoder = DECODERS.get(request.opt.content_format)
         if decoder is None:
             return failure(Code.UNSUPPORTED_CONTENT_FORMAT, "send JSON, SenML, or a telegram as octet-stream")
-        if (refusal := self._refusal(request.remote.identity, address.carries is Carries.EVENT)) is not None:
+        urgent = address.carries is Carries.EVENT
+        refusal = self._refusal(request.remote.identity, urgent) or (None if urgent else self._too_fast(request))
+        if refusal is not None:
             return refusal
         try:
             body = self._body(request)
@@ -209,6 +215,13 @@ class CoapSource:
         if identity and self._under_way_of[identity] >= MOST_UNDER_WAY_OF_ONE:
             return busy(_BUSY_RETRY_S, "too much at once from you", Code.TOO_MANY_REQUESTS)
         return None
+
+    def _too_fast(self, request: Message) -> Message | None:
+        """A payload counts with its first block."""
+        if self._limit is None or (request.opt.block1 is not None and request.opt.block1.block_number):
+            return None
+        wait_s = self._limit.wait_s(request.remote.sender, time.monotonic())
+        return busy(math.ceil(wait_s), "more than you may bring", Code.TOO_MANY_REQUESTS) if wait_s else None
 
     async def _deliver(self, body: bytes, address: Address, identity: str, decoder: str) -> Message:
         delivery = CoapDelivery(

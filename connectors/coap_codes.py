@@ -8,7 +8,7 @@
     4.13 Request Entity Too Large     longer than any decoder reads
     4.15 Unsupported Content-Format   no decoder for that content format
     4.22 Unprocessable Entity         well formed, but not to be believed, or not what the meter may say
-    4.29 Too Many Requests            of this sender are under way (RFC 8516)
+    4.29 Too Many Requests            of this sender are under way, or in so short a time (RFC 8516)
     5.03 Service Unavailable          overloaded, or Kafka is away
 
 The Max-Age of 4.29 and 5.03 says after how many seconds to come again.

@@ -101,6 +101,11 @@ class Peer(EndpointAddress):
     uri_base_local = uri_base
 
     @property
+    def sender(self) -> str:
+        """Whose room and rate its requests take: an authenticated sender's, or those of an address."""
+        return self.identity or f"at {self.place[0]}"
+
+    @property
     def blockwise_key(self) -> Hashable:
         """See EndpointAddress."""
         return self.of

@@ -27,6 +27,7 @@ from connectors.http_content import CONTENTS, Content
 from connectors.http_openapi import openapi
 from connectors.idempotency import LONGEST_KEY, Answers
 from connectors.options import bridge_fault, check_options
+from connectors.rate_limit import rate_limit
 from connectors.request_queue import Full, Request, RequestDelivery, RequestQueue
 from connectors.server_tls import OPTIONS, ServerTls, common_name
 from connectors.source import Delivery
@@ -164,6 +165,7 @@ class Desk:
     ) -> None:
         self.bug: Exception | None = None
         self._anonymous = bridge.anonymous
+        self._limit = rate_limit(bridge)
         self._queue = queue
         self._tokens = tokens
         self._something_came = something_came
@@ -206,17 +208,24 @@ class Desk:
         size = LARGEST_BODY_BYTES if request.headers.get("Content-Encoding") else request.content_length
         if size is not None and size > LARGEST_BODY_BYTES:
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{size} bytes; at most {LARGEST_BODY_BYTES} are read")
+        urgent = address.carries is Carries.EVENT
+        if (wait_s := self._wait_s(identity or _peer(request), urgent)) > 0:
+            return busy(HTTPStatus.TOO_MANY_REQUESTS, "more than this sender may bring", wait_s)
         try:
             room = self._queue.admit(
                 identity,
                 LARGEST_BODY_BYTES if size is None else size,
                 asyncio.get_running_loop().create_future(),
-                address.carries is Carries.EVENT,
+                urgent,
             )
         except Full as full:
             status = HTTPStatus.TOO_MANY_REQUESTS if full.by_sender else HTTPStatus.SERVICE_UNAVAILABLE
             return busy(status, str(full))
         return await self._read(request, room, content, address)
+
+    def _wait_s(self, sender: str, urgent: bool) -> float:
+        """How long until it may bring the next payload; 0 = this is one."""
+        return 0.0 if self._limit is None or urgent else self._limit.wait_s(sender, time.monotonic())
 
     def _identity(self, request: web.BaseRequest) -> str | None:
         """Who sends: by its token, else by its certificate; "" = nobody, where that may be; None = nobody may."""
@@ -247,23 +256,25 @@ class Desk:
         except BaseException:  # we go
             self._queue.release(room)
             raise
-        key = request.headers.get("Idempotency-Key")
+        sender, key = room.identity or _peer(request), request.headers.get("Idempotency-Key")
         if key is None:
-            return await self._take(_deliveries(body, room, content, address))
-        whose = (room.identity or _peer(request), request.path, key)
+            return await self._take(_deliveries(body, room, content, address), sender)
+        whose = (sender, request.path, key)
         try:
             answer = self._answers.begin(whose, body, time.monotonic())
         except Rejected as rejected:
-            return await self._take([_rejected(body, room, content, address, rejected)])
+            return await self._take([_rejected(body, room, content, address, rejected)], sender)
         if answer is not None:
             self._queue.release(room)
             return answer
-        answer = await self._take(_deliveries(body, room, content, address))
+        answer = await self._take(_deliveries(body, room, content, address), sender)
         self._answers.end(whose, answer)
         return answer
 
-    async def _take(self, deliveries: Sequence[RequestDelivery]) -> Answer:
+    async def _take(self, deliveries: Sequence[RequestDelivery], sender: str) -> Answer:
         room = deliveries[0].request
+        if self._limit is not None and deliveries[0].address.carries is Carries.READING:
+            self._limit.take(sender, len(deliveries) - 1, time.monotonic())  # the request has counted as one
         if not self._queue.has_arrived:
             self._something_came()
         self._queue.submit(room, deliveries, time.monotonic())

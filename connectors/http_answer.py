@@ -1,5 +1,6 @@
 """Answers to requests: a status for what became of their payloads and, where not all is well, a problem (RFC 9457)."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -50,9 +51,9 @@ def problem(status: HTTPStatus, detail: str, headers: Mapping[str, str] | None =
     return Answer(status, orjson.dumps(document), {"Content-Type": "application/problem+json", **(headers or {})})
 
 
-def busy(status: HTTPStatus, detail: str) -> Answer:
+def busy(status: HTTPStatus, detail: str, wait_s: float = RETRY_AFTER_S) -> Answer:
     """Later, please: 429 or 503 with the time to wait."""
-    return problem(status, detail, {"Retry-After": str(RETRY_AFTER_S)})
+    return problem(status, detail, {"Retry-After": str(math.ceil(wait_s))})
 
 
 def outcome(deliveries: Sequence[Delivery]) -> Answer:

@@ -22,7 +22,7 @@ _ANSWERS: Mapping[HTTPStatus, str] = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "No such content type",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Payloads were read and cannot be taken: they are dead letters, all others are "
     "taken. Or the idempotency key came with another body: this one is a dead letter",
-    HTTPStatus.TOO_MANY_REQUESTS: "This sender has too much under way",
+    HTTPStatus.TOO_MANY_REQUESTS: "This sender has too much under way, or brings more than its rate",
     HTTPStatus.SERVICE_UNAVAILABLE: "Not stored in time, or too much under way",
 }
 _LATER = (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)

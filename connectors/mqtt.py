@@ -5,6 +5,7 @@ Two sessions, one for readings, one for events, so that a last gasp waits behind
 
 import logging
 import ssl
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -14,6 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from connectors.decode.readings import Address, Carries
 from connectors.mqtt_session import MqttAddress, MqttDelivery, MqttSession, wait
 from connectors.options import bridge_fault, check_options
+from connectors.rate_limit import rate_limit
 from connectors.source import Delivery
 from connectors.topic_template import TopicTemplate, address_of
 from schemas.errors import Unavailable
@@ -51,6 +53,7 @@ class MqttSource:
         ]
         for session in self._sessions:
             _set_credentials(session.client, self._address, bridge)
+        self._limit = rate_limit(bridge)
 
     def receive(self, timeout_s: float, at_most: int) -> Sequence[MqttDelivery]:
         """See Source. Events first."""
@@ -65,6 +68,8 @@ class MqttSource:
         lost = next((session for session in self._sessions if not session.connected), None)
         if lost is not None and not arrived:
             raise lost.unavailable()
+        if self._limit is not None:
+            self._limit.count(arrived, time.monotonic())
         return arrived
 
     def acknowledge(self, delivery: Delivery) -> None:

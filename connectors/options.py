@@ -5,9 +5,13 @@ from collections.abc import Collection
 from schemas.faults import Fault, Faults, choose_one_of
 from schemas.topology import Bridge
 
+RATE_OPTIONS = ("rate_per_s", "burst")
+"""Those that every protocol knows: see rate_limit.py."""
+
 
 def check_options(bridge: Bridge, known: Collection[str]) -> None:
-    """Raise Faults for options that the protocol does not know."""
+    """Raise Faults for options that neither the protocol nor every protocol knows."""
+    known = (*known, *RATE_OPTIONS)
     unknown = [
         Fault(0, f"bridge {bridge.name}: unknown option {key!r}", choose_one_of(key, known))
         for key in bridge.options

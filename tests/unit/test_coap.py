@@ -166,6 +166,21 @@ def test_bytes_under_way_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert Message.decode(until(source, lambda: heard(sender))).code is Code.SERVICE_UNAVAILABLE
 
 
+def test_a_sender_that_brings_more_than_its_rate_is_told_when_to_come_again() -> None:
+    with listening(rate_per_s="0.01", burst="2") as (source, sender):
+        sender.send(request(1, b"x"))
+        for number in range(3):
+            sender.send(request(2 + number, b"y" * 16, block=bytes([number << 4 | (number < 2) << 3])))
+            until(source, lambda: heard(sender) if number < 2 else source._arrived[1:] or None)  # noqa: B023
+        assert [delivery.payload for delivery in received(source, 2)] == [b"x", b"y" * 48], "a body counts once"
+        sender.send(request(9, b"x"))
+        refused = Message.decode(until(source, lambda: heard(sender)))
+        assert refused.code is Code.TOO_MANY_REQUESTS
+        assert refused.opt.max_age is not None and refused.opt.max_age > 50
+        sender.send(request(10, b"gasp", "meters/water/M1/event"))
+        assert [delivery.payload for delivery in received(source, 1)] == [b"gasp"], "events are not limited"
+
+
 def test_patience_ends_and_the_next_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with listening() as (source, sender):
         sender.send(request(1, b"one"))

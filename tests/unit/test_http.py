@@ -15,6 +15,7 @@ import jsonschema
 import orjson
 import pytest
 from openapi_spec_validator import validate
+from prometheus_client import REGISTRY
 
 from connectors.http import LARGEST_BODY_BYTES, HttpSource
 from connectors.http_openapi import openapi
@@ -37,6 +38,7 @@ PATHS = ("v1/{profile}/reading", "v1/{profile}/{meter}/reading", "v1/{profile}/{
 DOCUMENT = openapi([TopicTemplate.parse(path) for path in PATHS])
 JSON = {"Content-Type": "application/json"}
 READING = "/v1/nilm_meter/m1/reading"
+EVENT = "/v1/nilm_meter/m1/event"
 
 
 def bridge(url: str, anonymous: bool = True, **options: str) -> Bridge:
@@ -269,6 +271,23 @@ def test_a_sender_that_asks_faster_than_it_is_answered_is_told_to_wait() -> None
             connection.close()
 
 
+def test_a_sender_that_brings_more_than_its_rate_is_told_when_to_come_again() -> None:
+    port = free_port()
+    with serving(bridge(f"http://{HOST}:{port}", rate_per_s="0.01", burst="3"), port) as bench:
+        lines = b"\n".join([b"{}"] * 4)
+        statuses = [bench.post(b"{}").status, bench.post(lines, Content_Type="application/x-ndjson").status]
+        assert statuses == [202, 202], "a body that begins within the rate is taken whole"
+        refused = bench.post(b"{}")
+        assert (refused.status, int(refused.headers["Retry-After"]) > 200) == (429, True), "and counts whole"
+        assert bench.post(b"{}", EVENT).status == 202, "events are not limited"
+        neighbour = http.client.HTTPConnection(HOST, port, timeout=30, source_address=("127.0.0.2", 0))
+        neighbour.request("POST", READING, b"{}", JSON)
+        assert neighbour.getresponse().status == 202, "another pays nothing for it"
+        neighbour.close()
+    over = REGISTRY.get_sample_value("flexmeter_bridge_over_rate_total", {"bridge": "http_test"})
+    assert over is not None and over >= 1
+
+
 def test_the_document_is_openapi_and_is_served(bench: Bench) -> None:
     validate(DOCUMENT)
     answered = bench.ask("GET", "/openapi.json")
@@ -379,6 +398,7 @@ def test_a_port_that_is_taken_is_waited_for(tmp_path: Path) -> None:
         ("http://127.0.0.1:1", {"tokens_file": "/no/such"}, "cannot be read"),
         ("https://127.0.0.1:1", {"cert_file": "/no/such"}, "no certificate with its key"),
         ("http://127.0.0.1:1", {"answer_within_s": "soon"}, "could not convert"),
+        ("http://127.0.0.1:1", {"rate_per_s": "0"}, "above 0"),
     ],
 )
 def test_faults_of_an_http_bridge(url: str, options: dict[str, str], words: str) -> None:
