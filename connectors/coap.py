@@ -31,7 +31,7 @@ from aiocoap.numbers.types import NON
 from aiocoap.resource import PathCapable, Resource
 from prometheus_client import Counter as Counted
 
-from connectors.coap_blocks import Bodies, Incomplete
+from connectors.coap_blocks import Bodies, Crowded, Incomplete
 from connectors.coap_codes import DECODERS, answer, busy, failure
 from connectors.coap_keys import PreSharedKeys
 from connectors.coap_transport import Server, open_context
@@ -52,6 +52,8 @@ MOST_BYTES_UNDER_WAY = 64_000_000
 MOST_UNDER_WAY_OF_ONE = 512
 """Of one authenticated sender."""
 MOST_BYTES_IN_BLOCKS = 32_000_000
+MOST_BYTES_IN_BLOCKS_OF_ONE = 4_000_000
+"""Of one sender, or, where nothing authenticates any, of one address."""
 
 _KNOWN_PATHS = 131_072
 """Paths whose meaning is remembered: there is one for each meter."""
@@ -115,7 +117,7 @@ class CoapSource:
         self._address_of = lru_cache(_KNOWN_PATHS)(self._new_address)
         self._counted = lru_cache(lambda code, non: ANSWERS.labels(bridge.name, code.dotted, "NON" if non else "CON"))
         self._limit = rate_limit(bridge)
-        self._bodies = Bodies(LARGEST_PAYLOAD_BYTES, MOST_BYTES_IN_BLOCKS)
+        self._bodies = Bodies(LARGEST_PAYLOAD_BYTES, MOST_BYTES_IN_BLOCKS, MOST_BYTES_IN_BLOCKS_OF_ONE)
         self._arrived: list[CoapDelivery] = []
         self._under_way: OrderedDict[CoapDelivery, None] = OrderedDict()
         self._bytes_under_way = 0
@@ -185,6 +187,8 @@ class CoapSource:
             body = self._body(request)
         except Incomplete:
             return failure(Code.REQUEST_ENTITY_INCOMPLETE, "begin again with block 0")
+        except Crowded:
+            return busy(_BUSY_RETRY_S, "too many bodies of yours are unfinished; begin this one again")
         except Rejected as rejected:
             return answer(rejected)
         if body is None:
@@ -198,12 +202,12 @@ class CoapSource:
         return address if address.profile else None
 
     def _body(self, request: Message) -> bytes | None:
-        """The whole body; None while blocks are missing. Raises Incomplete, Rejected."""
+        """The whole body; None while blocks are missing. Raises Incomplete, Crowded, Rejected."""
         block = request.opt.block1
         if block is None:
             return bytes(request.payload)
         key = (request.remote.blockwise_key, request.code, request.get_cache_key(_BLOCK_OPTIONS))
-        return self._bodies.take(key, block.start, request.payload, block.more)
+        return self._bodies.take(request.remote.sender, key, block.start, request.payload, block.more, time.monotonic())
 
     def _refusal(self, identity: str, urgent: bool) -> Message | None:
         away = self._under_way and time.monotonic() - next(iter(self._under_way)).came_at > self._patience_s

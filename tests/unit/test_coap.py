@@ -17,7 +17,7 @@ from prometheus_client import REGISTRY
 from connectors import coap_transport
 from connectors.authority import Refused
 from connectors.coap import CoapDelivery, CoapSource
-from connectors.coap_blocks import Bodies, Incomplete
+from connectors.coap_blocks import FORGOTTEN_AFTER_S, OVERHEAD_BYTES, Bodies, Crowded, Incomplete
 from connectors.coap_codes import answer, busy, failure
 from connectors.coap_keys import load_keys
 from flexmeter.local.ports import HOST, free_port
@@ -181,6 +181,17 @@ def test_a_sender_that_brings_more_than_its_rate_is_told_when_to_come_again() ->
         assert [delivery.payload for delivery in received(source, 1)] == [b"gasp"], "events are not limited"
 
 
+def test_who_leaves_many_bodies_unfinished_is_told_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.coap.MOST_BYTES_IN_BLOCKS_OF_ONE", 2 * OVERHEAD_BYTES)
+    first_of_more = bytes([0x08])
+    with listening() as (source, sender):
+        codes = []
+        for number in range(2):
+            sender.send(request(number, b"y" * 16, f"meters/water/M{number}/reading", block=first_of_more))
+            codes.append(Message.decode(until(source, lambda: heard(sender))).code)
+    assert codes == [Code.CONTINUE, Code.SERVICE_UNAVAILABLE]
+
+
 def test_patience_ends_and_the_next_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with listening() as (source, sender):
         sender.send(request(1, b"one"))
@@ -267,27 +278,49 @@ def test_keys_are_checked_and_never_told(tmp_path: Path) -> None:
 
 @given(st.lists(st.binary(min_size=16, max_size=16), min_size=1, max_size=20), st.integers(0, 30))
 def test_blocks_make_the_body_or_are_refused(blocks: list[bytes], skipped: int) -> None:
-    bodies = Bodies(longest_bytes=1_000, most_bytes=10_000)
+    bodies = Bodies(longest_bytes=1_000, most_bytes=10_000, most_bytes_of_one=10_000)
     body = None
     for number, block in enumerate(blocks):
         if number == skipped and number:
             with pytest.raises(Incomplete):
-                bodies.take("m1", 16 * (number + 1), block, more=True)
+                bodies.take("m1", "x", 16 * (number + 1), block, more=True, now_s=0)
             return
-        body = bodies.take("m1", 16 * number, block, more=number + 1 < len(blocks))
+        body = bodies.take("m1", "x", 16 * number, block, more=number + 1 < len(blocks), now_s=0)
     assert body == b"".join(blocks)
     assert len(bodies) == 0
 
 
-@given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 200)), max_size=200))
-def test_bodies_under_way_are_bounded(begun: list[tuple[int, int]]) -> None:
-    bodies = Bodies(longest_bytes=150, most_bytes=1_000)
-    for sender, length in begun:
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20), st.integers(0, 200), st.integers(0, 99)), max_size=200)
+)
+def test_bodies_under_way_are_bounded(begun: list[tuple[int, int, int, int]]) -> None:
+    bodies, now_s = Bodies(longest_bytes=150, most_bytes=5_000, most_bytes_of_one=1_500), 0.0
+    for sender, path, length, pause_s in begun:
+        now_s += pause_s
         try:
-            bodies.take(sender, 0, bytes(length), more=True)
+            bodies.take(sender, (sender, path), 0, bytes(length), more=True, now_s=now_s)
         except Rejected as rejected:
             assert rejected.reason is Reason.TOO_LARGE and length > 150
-        assert sum(map(len, bodies._bodies.values())) == bodies._bytes <= 1_000
+        except Crowded:
+            assert bodies._bytes_of[sender] + length + OVERHEAD_BYTES > 1_500
+        kept = list(bodies._bodies.values())
+        assert sum(body.size for body in kept) == bodies._bytes == bodies._bytes_of.total() <= 5_000
+        assert all(taken <= 1_500 for taken in bodies._bytes_of.values())
+        assert all(now_s - body.touched_s <= FORGOTTEN_AFTER_S for body in kept)
+
+
+def test_who_begins_many_bodies_fills_its_own_share_alone() -> None:
+    bodies = Bodies(longest_bytes=1_000, most_bytes=10_000, most_bytes_of_one=2_500)
+    assert bodies.take("neighbour", "theirs", 0, b"begun", more=True, now_s=0) is None
+    refused = 0
+    for path in range(100):
+        try:
+            bodies.take("greedy", path, 0, bytes(700), more=True, now_s=1)
+        except Crowded:
+            refused += 1
+    assert refused == 98
+    assert bodies.take("neighbour", "theirs", 5, b" and ended", more=False, now_s=2) == b"begun and ended"
+    assert bodies.take("greedy", "again", 0, bytes(700), more=True, now_s=1 + FORGOTTEN_AFTER_S + 1) is None
 
 
 def test_codes() -> None:
