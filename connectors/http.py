@@ -7,6 +7,7 @@ the same reading.
 
 import asyncio
 import logging
+import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -38,9 +39,15 @@ from schemas.errors import Rejected, Unavailable
 from schemas.topology import Bridge
 
 LARGEST_BODY_BYTES = 4 << 20
+MOST_CONNECTIONS = 8_192
+"""At once; fewer where the process may not have so many files open (`ulimit -n`)."""
 
 _OPTIONS = (*OPTIONS, "tokens_file", "answer_within_s")
 _READ_S = 30.0
+_IDLE_S = 75.0
+"""How long a connection may be without a whole head of a request: longer than most proxies keep an idle one."""
+_FILES_BESIDES = 128
+"""What a bridge has open besides its connections: Kafka's sockets, files that are read again."""
 _CLOSE_S = 5.0
 _GATHER_S = 0.02
 _LAST_WORDS_S = 0.1
@@ -115,7 +122,9 @@ class HttpSource:
 
         quiet = logging.getLogger("connectors.http.aiohttp")
         quiet.setLevel(logging.CRITICAL)  # it tells of every request that it cannot read, in twenty lines
-        server = web.Server(self._desk.handle, request_factory=self._request, access_log=None, logger=quiet)
+        server = BoundedServer(
+            self._desk.handle, request_factory=self._request, access_log=None, logger=quiet, keepalive_timeout=_IDLE_S
+        )
         runner = web.ServerRunner(server, shutdown_timeout=_CLOSE_S / 2)
         await runner.setup()
         context = self._tls.context if self._tls else None
@@ -150,6 +159,18 @@ class HttpSource:
         if self._stop_at is not None:
             self._stop_at.cancel()
         self._stop_at = self._loop.call_later(timeout_s, self._loop.stop)
+
+
+class BoundedServer(web.Server):
+    """Closes a connection at once that is one too many: who has one already goes on."""
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """See Server."""
+        super().connection_made(handler, transport)
+        if len(self._connections) > min(
+            MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _FILES_BESIDES
+        ):
+            transport.abort()
 
 
 class Desk:

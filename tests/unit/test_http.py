@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -269,6 +269,73 @@ def test_a_sender_that_asks_faster_than_it_is_answered_is_told_to_wait() -> None
         assert {connection.getresponse().status for connection in connections} <= {202, 429}
         for connection in connections:
             connection.close()
+
+
+def closed(line: socket.socket) -> bool:
+    """The other side has closed it, with or without what it had to say."""
+    try:
+        return line.recv(1_000) == b""
+    except ConnectionError:
+        return True
+
+
+def test_who_sends_no_whole_head_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.http._IDLE_S", 0.3)
+    port = free_port()
+    with serving(bridge(f"http://{HOST}:{port}"), port) as bench:
+        for sent in (b"", HEAD):
+            with socket.create_connection((HOST, port), 30) as line:
+                line.sendall(sent)
+                assert closed(line)
+        with socket.create_connection((HOST, port), 30) as line:
+            line.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")
+            assert line.recv(1_000)[9:12] == b"202"
+            line.sendall(HEAD)
+            assert closed(line), "the second head of a connection too"
+        assert bench.post(b"{}").status == 202
+
+
+def test_who_sends_a_byte_now_and_then_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.http._READ_S", 0.5)
+    port = free_port()
+    with serving(bridge(f"http://{HOST}:{port}"), port) as bench:
+        with socket.create_connection((HOST, port), 0.1) as line:
+            line.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
+            heard = b""
+            for _ in range(300):
+                line.sendall(b"x")
+                with suppress(TimeoutError):
+                    heard = line.recv(1_000)
+                    break
+            assert heard[9:12] == b"408"
+        assert bench.post(b"{}").status == 202
+
+
+def test_connections_are_bounded_and_those_there_are_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.http.MOST_CONNECTIONS", 3)
+    port = free_port()
+    with serving(bridge(f"http://{HOST}:{port}"), port) as bench:
+        first = bench.connect()
+        first.request("POST", READING, b"{}", JSON)
+        assert first.getresponse().read() == b'{"accepted":1}'
+        held = [socket.create_connection((HOST, port), 30) for _ in range(2)]
+        with socket.create_connection((HOST, port), 30) as one_too_many:
+            assert closed(one_too_many)
+        first.request("POST", READING, b"{}", JSON)
+        assert first.getresponse().read() == b'{"accepted":1}'
+        for line in (first, *held):
+            line.close()
+        while not (status := attempt(bench)):
+            pass
+        assert status == 202, "there is room again"
+
+
+def attempt(bench: Bench) -> int:
+    """The status of a request; 0 where there was no room for its connection."""
+    try:
+        return bench.post(b"{}").status
+    except (ConnectionError, http.client.RemoteDisconnected):
+        return 0
 
 
 def test_a_sender_that_brings_more_than_its_rate_is_told_when_to_come_again() -> None:
