@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
+from prometheus_client import Counter
 
 from connectors.decode.readings import Address, Carries
 from connectors.mqtt_session import MqttAddress, MqttDelivery, MqttSession, wait
@@ -26,6 +27,10 @@ log = logging.getLogger("connectors.mqtt")
 _KNOWN_TOPICS = 131_072
 """Topics whose meaning is remembered: there is one for each meter."""
 _OPTIONS = ("ca_file", "cert_file", "key_file")
+
+QOS_0 = Counter(
+    "flexmeter_mqtt_qos0_received", "Messages with QoS 0, of which nobody keeps what is lost on the way", ["bridge"]
+)
 
 
 class MqttSource:
@@ -47,7 +52,7 @@ class MqttSource:
         )
         wanted = [(f"{name}-events", events, []), (name, readings, events)]
         self._sessions = [
-            MqttSession(self._address, client_id, filters, dropped, self._address_of)
+            MqttSession(self._address, client_id, filters, dropped, self._address_of, QOS_0.labels(bridge.name).inc)
             for client_id, filters, dropped in wanted
             if filters
         ]

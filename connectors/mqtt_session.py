@@ -8,6 +8,7 @@ Retained messages are not asked for (3.8.3.1, retain handling 2): they are state
 Runs in its caller's thread on paho's `loop_read`, `loop_write` and `loop_misc` (mqtt_client.py).
 """
 
+import logging
 import os
 import select
 import socket
@@ -39,6 +40,10 @@ _SESSION_EXPIRY_S = 24 * 3_600
 _KEEPALIVE_S = 30
 _CONNECT_TIMEOUT_S = 3.0
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
+_GRANTED_QOS_0 = 0
+"""The reason code in a SUBACK (MQTT 5, 3.9.3)."""
+
+log = logging.getLogger("connectors.mqtt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class MqttSession:
         filters: Sequence[str],
         dropped: Sequence[str],
         address_of: Callable[[bytes], Address],
+        count_qos_0: Callable[[], None],
     ) -> None:
         self.connected = False
         self.is_new = False
@@ -85,15 +91,20 @@ class MqttSession:
         self.arrived: list[MqttDelivery] = []
         """Read and not yet given to the bridge."""
         self._address = address
+        self._place = f"mqtt at {address.host}:{address.port}"
         self._filters = filters
         self._dropped = dropped
         self._address_of = address_of
+        self._count_qos_0 = count_qos_0
+        self._is_subscribed = False
+        self._was_refused = False
         self._unacknowledged: deque[MqttDelivery] = deque()
         self._fault = ""
         self.client = self._new_client(client_id)
 
     def connect(self) -> None:
-        """Until the broker has let us in. Its answer to the subscriptions comes later, behind the session's backlog.
+        """Until the broker has let us in, and a new session is subscribed. An old one has its subscriptions: the answer
+        to their renewal comes later, behind its backlog.
 
         Raises:
             Unavailable: it does not.
@@ -102,7 +113,7 @@ class MqttSession:
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = _SESSION_EXPIRY_S
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
-        self._fault = ""
+        self._fault, self._is_subscribed = "", False
         self._unacknowledged.clear()
         try:
             self.client.connect(
@@ -112,12 +123,18 @@ class MqttSession:
             self._fault = str(error)
             raise self.unavailable() from error
         deadline = time.monotonic() + _CONNECT_TIMEOUT_S
-        while not self.connected and not self._fault and time.monotonic() < deadline:
-            self.wait_and_read(0.1, 1)
-        if not self.connected:
+        while not self._is_ready and not self._fault and time.monotonic() < deadline:
+            self.wait_and_read(0.1, len(self.arrived) + 1)
+        if not self._is_ready:
             self._fault = self._fault or "connected, but it does not answer"
             self.client.disconnect()
+            self.connected = False
             raise self.unavailable()
+
+    @property
+    def _is_ready(self) -> bool:
+        """A new session is when it is subscribed. An old one is at once, unless its subscriptions were refused last."""
+        return self.connected and (self._is_subscribed or not (self.is_new or self._was_refused))
 
     def close(self) -> None:
         """Leave in peace. The session stays, and what comes meanwhile waits in it."""
@@ -171,7 +188,7 @@ class MqttSession:
 
     def unavailable(self) -> Unavailable:
         """Why there is no connection."""
-        return Unavailable(f"mqtt at {self._address.host}:{self._address.port}", self._fault or "connection lost")
+        return Unavailable(self._place, self._fault or "connection lost")
 
     def _new_client(self, client_id: str) -> BufferedClient:
         client = BufferedClient(
@@ -210,9 +227,14 @@ class MqttSession:
         self, client: paho.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Properties | None
     ) -> None:
         refused = [str(reason) for reason in reasons if reason.is_failure]
+        self._was_refused = bool(refused)
         if refused:
             self._fault = f"it refuses the subscription: {', '.join(refused)}"
             client.disconnect()
+            return
+        self._is_subscribed = True
+        if any(reason.value == _GRANTED_QOS_0 for reason in reasons):
+            log.warning("%s gives us QoS 0 alone: what is lost on the way is lost", self._place)
 
     def _on_disconnect(
         self,
@@ -232,6 +254,8 @@ class MqttSession:
         self.arrived.append(delivery)
         if packet_id:
             self._unacknowledged.append(delivery)
+        else:
+            self._count_qos_0()
 
 
 @dataclass(slots=True, eq=False)
