@@ -2,37 +2,43 @@
 
     python -m bench.last_gasp [--queued N] [--repeats N]
 
-Three places where readings can wait: the session at the MQTT broker, the queue at the AMQP broker, and Kafka. In the
-first two the bridge is stopped (SIGSTOP) while the broker takes the readings, and the last gasps of one feeder behind
-them; the time runs from when the bridge goes on. In the third the worker of the stream `metering` is stopped, and the
-time runs from when the gasps are sent. It ends when a subscriber of the alert topic, one of its own, has the first new
-alert; how many of the readings the bridge had not acknowledged, or the worker not worked off, by then is told too. Real
-brokers, the roles as they run, in real time.
+Places where readings can wait: the session at the MQTT broker, the queue at the AMQP broker, and Kafka. In the first
+two the bridge is stopped (SIGSTOP) while the broker takes the readings, and the last gasps of one feeder behind them;
+the time runs from when the bridge goes on. In the third the worker of the stream `metering` is stopped, and the time
+runs from when the gasps are sent. Who speaks HTTPS or CoAP waits for the bridge itself: there others bring the readings
+as fast as it answers, a thousand requests at a time, and the gasps come when a twentieth is through; the time runs from
+then, with the connecting. It ends when a subscriber of the alert topic, one of its own, has the first new alert; how
+many of the readings the bridge had not acknowledged, or the worker not worked off, by then is told too. Real brokers,
+the roles as they run, in real time.
 """
 
+import multiprocessing
 import signal
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from os import environ
 from pathlib import Path
 from subprocess import Popen
+from typing import Protocol
 
 import click
 from confluent_kafka import Consumer, TopicPartition
 
-from bench.bridge import METERS, meter
+from bench.bridge import METERS
+from bench.last_gasp_load import PROTOCOLS, SENDERS, feeder_of, gasps, name, now_ms, readings, send_readings
+from bench.overload_load import tokens
 from bench.report import report
 from connectors.kafka import ensure_topics
 from flexmeter.commands.grid import publish
 from flexmeter.fleet.amqp_client import AmqpClient
 from flexmeter.fleet.direct_uplink import DirectUplink
-from flexmeter.fleet.messages import EVENT, READING, Message
-from flexmeter.fleet.payloads import event, household, iso_time
+from flexmeter.fleet.messages import Message
 from flexmeter.fleet.uplink import open_uplink
 from flexmeter.fleet.uplinks import Uplinks
 from flexmeter.grid_file import nodes_of
@@ -57,65 +63,26 @@ ALERTS = "alerts"
 ACKNOWLEDGED = Series("flexmeter_bridge_acknowledged_total")
 
 
-def register(folder: Path, feeders: int) -> None:
-    """1,000 households that speak MQTT and 1,000 that speak AMQP, on so many feeders each; one user for all of AMQP."""
+def write_files(folder: Path, feeders: int) -> None:
+    """1,000 households of each protocol, on so many feeders each; whoever is authenticated may report for all; CoAP is
+    open to everybody.
+    """
     rows = [
-        f"{name(via, i)},malmo_household,{via},{feeder_of(via, i, feeders)}"
-        for via in ("mqtt", "amqp")
-        for i in range(METERS)
+        f"{name(via, i)},malmo_household,{via},{feeder_of(via, i, feeders)}" for via in PROTOCOLS for i in range(METERS)
     ]
     (folder / "register.csv").write_text("\n".join(["meter_id,profile,substation,feeder", *rows]) + "\n")
-    (folder / "principals.csv").write_text("identity,meters\nguest,*\n")
-
-
-def feeder_of(via: str, number: int, feeders: int) -> str:
-    """The feeder of a meter."""
-    return f"{via}-f{number % feeders}"
-
-
-def name(via: str, number: int) -> str:
-    """A meter's id."""
-    return meter(number) if via == "mqtt" else f"A{meter(number)}"
-
-
-def message(via: str, number: int, kind: str, payload: bytes) -> Message:
-    """From the meter of that number."""
-    carries = "event" if kind == EVENT else "reading"
-    if via == "amqp":
-        return Message(
-            0, number, f"meters.malmo_household.{name(via, number)}.{carries}", payload, kind, via, sender="guest"
-        )
-    return Message(0, number, f"malmo/malmo_household/{name(via, number)}/{carries}", payload, kind)
-
-
-def readings(via: str, begin_ms: int, end_ms: int, count: int) -> Iterator[Message]:
-    """Of 1,000 meters in turn, after `begin_ms` and up to `end_ms`."""
-    rounds = count // METERS
-    for turn in range(1, rounds + 1):
-        at = begin_ms + (end_ms - begin_ms) * turn // rounds
-        for number in range(METERS):
-            payload = household(iso_time(at), turn, at // 1_000, 0, [230.0, 0.0, 0.0], [230.0, 230.0, 230.0])
-            yield message(via, number, READING, payload)
-
-
-def gasps(via: str, feeder: int, feeders: int) -> Iterator[Message]:
-    """Of every meter of one feeder, now."""
-    at = now_ms()
-    for number in range(feeder, METERS, feeders):
-        yield message(via, number, EVENT, event(at, "last_gasp"))
-
-
-def now_ms() -> int:
-    """The time now."""
-    return time.time_ns() // 1_000_000
+    (folder / "principals.csv").write_text("identity,meters\n*,*\n")
+    (folder / "tokens.csv").write_text("\n".join(["identity,sha256", *tokens()]))
+    document = TOPOLOGY.read_text("utf-8").replace('{psk_file: "${COAP_PSK_FILE:-}"}', "{}\n    anonymous: true")
+    (folder / "topology.yaml").write_text(document)
 
 
 @contextmanager
-def roles_running(place: Place, wanted: Sequence[Role]) -> Iterator[dict[str, "Popen[bytes]"]]:
+def roles_running(place: Place, wanted: Sequence[Role], env: Mapping[str, str]) -> Iterator[dict[str, "Popen[bytes]"]]:
     """These roles, ready."""
-    env = {**environ, "FLEXMETER_PRINCIPALS": str(place.folder / "principals.csv")}
+    path = place.folder / "topology.yaml"
     with ExitStack() as stack:
-        yield {role.name: stack.enter_context(running(roles.part(role, place, TOPOLOGY, env))) for role in wanted}
+        yield {role.name: stack.enter_context(running(roles.part(role, place, path, env))) for role in wanted}
 
 
 def subscriber(bootstrap: str, topology: Topology) -> Consumer:
@@ -145,8 +112,18 @@ def send_all(link: Uplinks, messages: Iterator[Message]) -> None:
         raise RuntimeError("the broker does not take everything")
 
 
+class Trial(Protocol):
+    """One place where readings wait."""
+
+    def read(self, link: Uplinks, count: int) -> None:
+        """So many readings, up to now."""
+
+    def run(self, link: Uplinks, queued: int, feeder: int, feeders: int, alerts: Consumer) -> tuple[float, int]:
+        """Seconds until the alert, and how many of the readings were not acknowledged, or not worked off, by then."""
+
+
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Stopped:
     """Readings that wait because one process stands still: the bridge, or the worker behind it."""
 
     via: str
@@ -157,13 +134,13 @@ class Trial:
     """The newest event time of the readings so far, by protocol."""
 
     def read(self, link: Uplinks, count: int) -> None:
-        """So many readings, up to now."""
+        """See Trial."""
         begin_ms, end_ms = self.read_until_ms[self.via], now_ms()
         send_all(link, readings(self.via, begin_ms, end_ms, count))
         self.read_until_ms[self.via] = end_ms
 
     def run(self, link: Uplinks, queued: int, feeder: int, feeders: int, alerts: Consumer) -> tuple[float, int]:
-        """Seconds until the alert, and how many of the readings were not acknowledged, or not worked off, by then."""
+        """See Trial."""
         before = acknowledged(self.bridge)
         self.stopped.send_signal(signal.SIGSTOP)
         try:
@@ -182,6 +159,40 @@ class Trial:
         while acknowledged(self.bridge) < before + queued:
             time.sleep(0.1)
         return took_s, queued - done
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Readings that wait because the bridge, which answers their senders itself, has so many to answer."""
+
+    via: str
+    bridge: Role
+    url: str
+    read_until_ms: dict[str, int]
+
+    def read(self, link: Uplinks, count: int) -> None:
+        """See Trial."""
+        send_readings(*self._next(count))
+
+    def run(self, link: Uplinks, queued: int, feeder: int, feeders: int, alerts: Consumer) -> tuple[float, int]:
+        """See Trial."""
+        before = acknowledged(self.bridge)
+        with multiprocessing.get_context("spawn").Pool(1) as others, ThreadPoolExecutor(1) as feeder_of_ours:
+            job = others.apply_async(send_readings, self._next(queued))
+            while acknowledged(self.bridge) < before + queued // 20 and not job.ready():
+                time.sleep(0.02)
+            began = time.monotonic()
+            gasping = feeder_of_ours.submit(SENDERS[self.via], self.url, list(gasps(self.via, feeder, feeders)))
+            took_s = first_alert_s(alerts, feeder_of(self.via, feeder, feeders), began)
+            left = before + queued - acknowledged(self.bridge)
+            gasping.result()
+            job.get()
+        return took_s, left
+
+    def _next(self, count: int) -> tuple[str, str, int, int, int]:
+        begin_ms, end_ms = self.read_until_ms[self.via], now_ms()
+        self.read_until_ms[self.via] = end_ms
+        return self.via, self.url, begin_ms, end_ms, count
 
 
 def acknowledged(bridge: Role) -> int:
@@ -204,32 +215,41 @@ def summary(runs: Sequence[tuple[float, int]]) -> dict[str, object]:
 @click.option("--repeats", default=3, show_default=True, help="Times for each place.")
 def main(queued: int, repeats: int) -> None:
     """Measure, print, write."""
-    feeders = 3 * repeats  # one for each run: its meters have not gasped before
+    feeders = 5 * repeats  # one for each run: its meters have not gasped before
     told: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         place = Place(Path(folder), free_port(), free_port(), free_port(), free_port())
-        register(place.folder, feeders)
+        write_files(place.folder, feeders)
         for broker in (
             kafka(place.folder / "kafka", place.kafka_port, place.log("kafka")),
             mosquitto(place.folder / "mosquitto", place.mqtt_port, place.log("mosquitto")),
             rabbitmq(place.folder / "rabbitmq", place.amqp_port, place.log("rabbitmq")),
         ):
             stack.enter_context(running(broker))
-        topology = load_topology(TOPOLOGY, place.settings(environ))
+        env = place.settings(environ) | {
+            "FLEXMETER_PRINCIPALS": str(place.folder / "principals.csv"),
+            "HTTP_URL": f"http://{HOST}:{free_port()}",
+            "HTTP_TOKENS_FILE": str(place.folder / "tokens.csv"),
+            "COAP_URL": f"coap://{HOST}:{free_port()}",
+        }
+        topology = load_topology(place.folder / "topology.yaml", env)
         ensure_topics(topology.kafka, topology.topics.values())
         grid = nodes_of(load_register(topology.register), load_catalogue())
         publish(topology, grid, None, now_ms())
         workers = [Role("worker", name, free_port(), ("--instance", "bench")) for name in ("metering", "grid")]
-        mqtt, amqp = Role("bridge", "mqtt_malmo", free_port()), Role("bridge", "amqp_turin", free_port())
-        processes = stack.enter_context(roles_running(place, [*workers, mqtt, amqp]))
+        bridges = {one.protocol: Role("bridge", one.name, free_port()) for one in topology.bridges.values()}
+        mqtt, amqp = bridges["mqtt"], bridges["amqp"]
+        processes = stack.enter_context(roles_running(place, [*workers, *bridges.values()], env))
         direct = DirectUplink({"amqp": AmqpClient(f"amqp://guest:guest@{HOST}:{place.amqp_port}/%2F", "amq.topic")})
         link = Uplinks(open_uplink(f"mqtt://{HOST}:{place.mqtt_port}", 4, "bench-last-gasp"), direct)
         link.connect()
-        until = dict.fromkeys(("mqtt", "amqp"), now_ms() - 60_000)
-        trials = {
-            "the MQTT broker": Trial("mqtt", mqtt, processes[mqtt.name], in_kafka=False, read_until_ms=until),
-            "the AMQP broker": Trial("amqp", amqp, processes[amqp.name], in_kafka=False, read_until_ms=until),
-            "Kafka": Trial("mqtt", mqtt, processes[workers[0].name], in_kafka=True, read_until_ms=until),
+        until = dict.fromkeys(PROTOCOLS, now_ms() - 60_000)
+        trials: dict[str, Trial] = {
+            "the MQTT broker": Stopped("mqtt", mqtt, processes[mqtt.name], in_kafka=False, read_until_ms=until),
+            "the AMQP broker": Stopped("amqp", amqp, processes[amqp.name], in_kafka=False, read_until_ms=until),
+            "the HTTPS bridge": Busy("http", bridges["http"], env["HTTP_URL"], until),
+            "the CoAP bridge": Busy("coap", bridges["coap"], env["COAP_URL"], until),
+            "Kafka": Stopped("mqtt", mqtt, processes[workers[0].name], in_kafka=True, read_until_ms=until),
         }
         for index, (where, trial) in enumerate(trials.items()):
             trial.read(link, WARM_UP)

@@ -166,7 +166,9 @@ def faults(told: Mapping[str, Mapping[str, float]]) -> list[str]:
     for name, one in told.items():
         if one["times"] < GOAL_TIMES:
             found.append(f"{name}: only {one['times']} times what Kafka takes was offered")
-        if one["lost"] or not one["acknowledged"]:
+        if not one["acknowledged"]:
+            found.append(f"{name}: no reading was acknowledged")
+        if one["lost"]:
             found.append(f"{name}: {one['lost']} readings that were acknowledged are lost")
         if one["peak_mb"] - one["before_mb"] > MOST_GROWTH_MB:
             found.append(f"{name}: memory grew from {one['before_mb']} MB to {one['peak_mb']} MB")

@@ -138,8 +138,8 @@ def bridge(result: Mapping[str, Any]) -> Iterator[str]:
 def last_gasp(result: Mapping[str, Any]) -> Iterator[str]:
     """Alerts behind a backlog."""
     yield (
-        "From when a bridge goes on (where the readings wait in Kafka: from the last gasps) to the first alert, with "
-        f"{result['queued']:,} readings in front; goal {result['goal_s']} s."
+        "From when a bridge goes on (where the readings wait in Kafka, or for an answer: from the last gasps) to the "
+        f"first alert, with {result['queued']:,} readings in front; goal {result['goal_s']} s."
     )
     yield ""
     yield from _table(
