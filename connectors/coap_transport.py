@@ -3,7 +3,8 @@
 aiocoap's own DTLS server keeps a tinydtls context and a task for every address that ever sent a datagram, and never
 lets go of one. Here one context serves all, as tinydtls means it: a sender has state only after it has proved its
 address (RFC 6347, 4.2.1), half-open handshakes and sessions are bounded, and of the latter those go first that were
-silent longest. The identity of a session is that whose key finished its handshake.
+silent longest, of an identity that has too many its own. The identity of a session is that whose key finished its
+handshake.
 
 No alert reaches tinydtls, for alerts can make it end the process: see coap_records.py. So a session that its device
 closes does not end there and then, but is the first to go when another needs its room.
@@ -15,7 +16,7 @@ import asyncio
 import logging
 import socket
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Hashable
 from itertools import count
 from typing import Any
@@ -27,7 +28,7 @@ from aiocoap.messagemanager import MessageManager
 from aiocoap.numbers.constants import TransportTuning
 from aiocoap.pipe import error_to_message, run_driving_pipe
 from aiocoap.tokenmanager import TokenManager
-from prometheus_client import Counter
+from prometheus_client import Counter as Counted
 
 from connectors.coap_keys import PreSharedKeys
 from connectors.coap_records import CLEAR, HANDSHAKE, harmless
@@ -35,6 +36,8 @@ from connectors.coap_records import CLEAR, HANDSHAKE, harmless
 log = logging.getLogger("connectors.coap")
 
 MOST_SESSIONS = 50_000
+MOST_SESSIONS_OF_ONE = 64
+"""Of one identity: a device has one, and leaves some behind where it loses its state or its address changes."""
 MOST_HANDSHAKES = 1_000
 MOST_REMEMBERED = 16_384
 """Messages whose repetition is answered as the first was; one of earlier messages is the same reading once more."""
@@ -50,8 +53,8 @@ _numbers = count()
 Place = tuple[str, int]
 """Host and port; within DTLS the host as IPv6 writes it."""
 
-UNREADABLE = Counter("flexmeter_coap_unreadable", "Datagrams that are no CoAP message", ["bridge"])
-HANDSHAKES = Counter("flexmeter_coap_handshakes", "DTLS handshakes by outcome", ["bridge", "outcome"])
+UNREADABLE = Counted("flexmeter_coap_unreadable", "Datagrams that are no CoAP message", ["bridge"])
+HANDSHAKES = Counted("flexmeter_coap_handshakes", "DTLS handshakes by outcome", ["bridge", "outcome"])
 
 
 class Tuning(TransportTuning):
@@ -172,6 +175,7 @@ class SecuredDatagrams(Datagrams):
         self._handshakes: OrderedDict[Place, float] = OrderedDict()
         self._claims: dict[Place, tuple[bytes, bytes]] = {}
         self._sessions: OrderedDict[Place, Peer] = OrderedDict()
+        self._sessions_of: Counter[str] = Counter()
         self._dtls = dtls.DTLS(
             read=self._on_plain, write=self._on_record, event=self._on_event, pskId=b"-", pskStore=self
         )
@@ -219,7 +223,7 @@ class SecuredDatagrams(Datagrams):
 
     def _on_record(self, place: Place, record: bytes) -> int:
         if record[0] == HANDSHAKE and record[3:5] == CLEAR and record[13] == _SERVER_HELLO:
-            self._sessions.pop(place, None)
+            self._forget(place)
             self._claims.pop(place, None)
             self._handshakes.setdefault(place, time.monotonic())
         host, port = place
@@ -233,8 +237,13 @@ class SecuredDatagrams(Datagrams):
         HANDSHAKES.labels(self._bridge, "finished").inc()
         self._handshakes.pop(self._place, None)
         del self._claims[self._place]
-        self._sessions[self._place] = Peer(self._place, claim[0].decode(), claim[1])
-        if len(self._sessions) > MOST_SESSIONS:
+        self._forget(self._place)
+        peer = self._sessions[self._place] = Peer(self._place, claim[0].decode(), claim[1])
+        self._sessions_of[peer.identity] += 1
+        if self._sessions_of[peer.identity] > MOST_SESSIONS_OF_ONE:
+            silent = next(place for place, other in self._sessions.items() if other.identity == peer.identity)
+            asyncio.get_running_loop().call_soon(self._end, silent)
+        elif len(self._sessions) > MOST_SESSIONS:
             asyncio.get_running_loop().call_soon(self._end, next(iter(self._sessions)))
 
     def _on_plain(self, place: Place, data: bytes) -> int:
@@ -267,8 +276,15 @@ class SecuredDatagrams(Datagrams):
             log.warning("a handshake of %r was not finished: is its key another?", claim[0])
         self._end(place)
 
+    def _forget(self, place: Place) -> None:
+        peer = self._sessions.pop(place, None)
+        if peer is not None:
+            self._sessions_of[peer.identity] -= 1
+            if not self._sessions_of[peer.identity]:
+                del self._sessions_of[peer.identity]
+
     def _end(self, place: Place) -> None:
-        self._sessions.pop(place, None)
+        self._forget(place)
         self._dtls.resetPeer(self._new_session(*place))
 
 

@@ -196,6 +196,19 @@ def test_sessions_are_bounded_and_the_most_silent_goes(tmp_path: Path, monkeypat
         assert [peer.identity for peer in source_sessions(source)] == ["m1", "head-end"]
 
 
+def test_who_begins_many_sessions_ends_its_own_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coap_transport, "MOST_SESSIONS_OF_ONE", 2)
+    with listening(tmp_path) as (source, line):
+        connect(source, line(), "m2", KEYS["m2"])
+        mine = [connect(source, line(), "m1", KEYS["m1"]) for _ in range(4)]
+        source.receive(0.01, 0)
+        assert [peer.identity for peer in source_sessions(source)] == ["m2", "m1", "m1"]
+        mine[0].send(request(1, b"of a session that is no more"))
+        mine[3].send(request(2, b"of the last"))
+        assert [delivery.payload for delivery in received(source, 1)] == [b"of the last"]
+        assert transport_of(source)._sessions_of == {"m1": 2, "m2": 1}
+
+
 def test_a_session_that_its_device_closed_is_the_first_to_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coap_transport, "MOST_SESSIONS", 2)
     with listening(tmp_path) as (source, line):
