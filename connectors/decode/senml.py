@@ -25,12 +25,11 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import tzinfo
 
 from connectors.decode.senml_names import By, Name, parse_name
 from connectors.decode.senml_pack import Record, finite, parse_pack, resolve
 from connectors.decode.senml_units import UNITS
-from connectors.decode.telegram import Keys, Measured, Telegram, medium_of
+from connectors.decode.telegram import Keys, Measured, Telegram, Zones, medium_of, no_zones
 from schemas.catalogue import Quantity, load_catalogue
 from schemas.errors import Reason, Rejected
 from schemas.units import to_base, units_of
@@ -58,8 +57,8 @@ class _Group:
     sequence: int
 
 
-def decode_senml(payload: bytes, keys: Keys, *, zone: tzinfo | None = None) -> tuple[Telegram, ...]:
-    """Read one pack. Keys are not asked for: SenML is protected by what carries it; nor a zone: its times are UTC.
+def decode_senml(payload: bytes, keys: Keys, *, zones: Zones = no_zones) -> tuple[Telegram, ...]:
+    """Read one pack. Keys are not asked for: SenML is protected by what carries it; nor are zones: its times are UTC.
 
     Raises:
         Rejected: see the table at the top of this module.

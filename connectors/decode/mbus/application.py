@@ -4,9 +4,10 @@ A telegram's `sequence` is the message counter where there is one (mode 7), else
 and comes round after 256 telegrams: it tells neighbours apart, and is no protection against replay.
 """
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import tzinfo
 from typing import NamedTuple
 
+from connectors.decode.local_time import utc_ms
 from connectors.decode.mbus.authentication import CI_AFL, Authentication, read_authentication
 from connectors.decode.mbus.compact import KNOWN_FORMATS, Formats, format_of, full_frame
 from connectors.decode.mbus.dates import InvalidPoint, Point, point_in_time
@@ -19,7 +20,7 @@ from connectors.decode.mbus.status import status_names
 from connectors.decode.mbus.transport import FRAMES, OTHER_MESSAGES, SECURITY_MODES, Frame, Header, read_header
 from connectors.decode.mbus.wired_link import WiredFrame, wired_frames
 from connectors.decode.mbus.wireless_link import Framing, wireless_frames
-from connectors.decode.telegram import Keys, Telegram
+from connectors.decode.telegram import Keys, Telegram, Zones, no_zones
 from schemas.errors import Reason, Rejected
 
 LARGEST_PAYLOAD_BYTES = 16_384
@@ -27,7 +28,6 @@ LARGEST_PAYLOAD_BYTES = 16_384
 
 _CI_FIXED_DATA = 0x73
 _MORE_FOLLOW = "more_records_follow"
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 class _Opened(NamedTuple):
@@ -42,10 +42,10 @@ class _Opened(NamedTuple):
     data: bytes
 
 
-def decode_mbus(payload: bytes, keys: Keys, zone: tzinfo | None = None) -> tuple[Telegram, ...]:
+def decode_mbus(payload: bytes, keys: Keys, *, zones: Zones = no_zones) -> tuple[Telegram, ...]:
     """Decode frames of wired M-Bus (EN 13757-2 and -3), one telegram each.
 
-    A meter's clock states no offset from UTC: `at` is set only where `zone` says in which time zone it runs, while
+    A meter's clock states no offset from UTC: `at` is set only where `zones` says in which time zone it runs, while
     `local_time` always says what the meter wrote.
 
     Raises:
@@ -58,20 +58,21 @@ def decode_mbus(payload: bytes, keys: Keys, zone: tzinfo | None = None) -> tuple
     >>> telegram.meter, telegram.medium, dict(telegram.values)
     ('KAM12345678', 'heat', {'heat_energy_wh': 7000.0})
     """
-    return tuple(_wired(frame, keys, zone) for frame in wired_frames(_not_too_large(payload)))
+    return tuple(_wired(frame, keys, zones) for frame in wired_frames(_not_too_large(payload)))
 
 
 def decode_wmbus(
     payload: bytes,
     keys: Keys,
     framing: Framing = Framing.ANY,
-    zone: tzinfo | None = None,
+    *,
+    zones: Zones = no_zones,
     formats: Formats = KNOWN_FORMATS,
 ) -> tuple[Telegram, ...]:
     """Decode frames of wireless M-Bus (EN 13757-4, OMS volume 2), one telegram each.
 
     `framing` says how the receiver hands frames on (wireless_link.py). A compact frame is decoded if its format is
-    among `formats`, or a full frame before it in the same payload has shown it. `zone` and what is raised are as for
+    among `formats`, or a full frame before it in the same payload has shown it. `zones` and what is raised are as for
     `decode_mbus`.
     """
     frames = wireless_frames(_not_too_large(payload), framing)
@@ -80,7 +81,7 @@ def decode_wmbus(
     for frame in frames:
         opened = _opened(frame.data, frame.sender, keys)
         data = full_frame(opened.data, shown, formats) if opened.frame is Frame.COMPACT else opened.data
-        telegrams.append(_telegram(opened, data, zone))
+        telegrams.append(_telegram(opened, data, zones))
         if len(frames) > 1:
             shown.update(format_of(data))
     return tuple(telegrams)
@@ -105,10 +106,10 @@ def _not_too_large(payload: bytes) -> bytes:
     return payload
 
 
-def _wired(frame: WiredFrame, keys: Keys, zone: tzinfo | None) -> Telegram:
+def _wired(frame: WiredFrame, keys: Keys, zones: Zones) -> Telegram:
     if frame.data[0] != _CI_FIXED_DATA:
         opened = _opened(frame.data, None, keys)
-        return _telegram(opened, full_frame(opened.data) if opened.frame is Frame.COMPACT else opened.data, zone)
+        return _telegram(opened, full_frame(opened.data) if opened.frame is Frame.COMPACT else opened.data, zones)
     fixed = read_fixed_data(frame.data[1:])
     return Telegram(
         meter=fixed.meter,
@@ -139,14 +140,14 @@ def _opened(data: bytes, sender: Address | None, keys: Keys) -> _Opened:
     return _Opened(meter, header.status, sequence, proven, security or link.security, frame, clear)
 
 
-def _telegram(opened: _Opened, data: bytes, zone: tzinfo | None) -> Telegram:
+def _telegram(opened: _Opened, data: bytes, zones: Zones) -> Telegram:
     meter, device = opened.meter, opened.meter.device
     records = read_records(data, device.medium)
     clock = _clock(records.clock)
     return Telegram(
         meter=meter.meter,
         medium=device.medium or device.name,
-        at=_at(clock, zone),
+        at=_at(clock, zones(meter.meter)) if clock else None,
         sequence=opened.sequence,
         status=status_names(opened.status) + ((_MORE_FOLLOW,) if records.more_follow else ()),
         measured=records.measured,
@@ -155,6 +156,7 @@ def _telegram(opened: _Opened, data: bytes, zone: tzinfo | None) -> Telegram:
         version=meter.version,
         security=opened.security,
         proven_counter=opened.proven_counter,
+        clock_step_ms=clock.step_ms if clock else None,
     )
 
 
@@ -179,9 +181,6 @@ def _clock(octets: bytes) -> Point | None:
         return None
 
 
-def _at(clock: Point | None, zone: tzinfo | None) -> int | None:
+def _at(clock: Point, zone: tzinfo | None) -> int | None:
     """Milliseconds UTC. In the hour that comes twice, the meter's summer time flag decides."""
-    if clock is None or clock.at is None or zone is None:
-        return None
-    at = clock.at.replace(tzinfo=zone, fold=0 if clock.summer else 1)
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // _MILLISECOND
+    return None if clock.at is None or zone is None else utc_ms(clock.at, zone, clock.summer)

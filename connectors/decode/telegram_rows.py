@@ -1,0 +1,100 @@
+"""The rows of a profile that telegrams make, the events that their conditions are, and what their keys have proven."""
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+from connectors.decode.readings import Address, Decoded, MeterEvent, Proof, Reading
+from connectors.decode.telegram import DecodeTelegrams, Keys, Telegram
+from connectors.decode.timing import Clocks, RowTime, row_times
+from connectors.decode.trust import checked_time, plausible, value_quality
+from schemas.catalogue import Profile
+from schemas.errors import Reason, Rejected
+from schemas.events import load_events
+
+
+def reading(telegram: Telegram, time: RowTime, profile: Profile) -> Reading:
+    """The row that a profile makes of a telegram: quantities that it does not hold are NaN, others are left out.
+
+    >>> from connectors.decode.telegram import Measured
+    >>> from schemas.catalogue import load_catalogue
+    >>> measured = (Measured("water_volume_m3", 12.5, "m3"), Measured("water_volume_m3", 11.0, "m3", which="storage 1"))
+    >>> telegram = Telegram("KAM12345678", "water", None, 7, (), measured)
+    >>> row = reading(telegram, *row_times([telegram], 1_795_507_200_000), load_catalogue().profiles["water"])
+    >>> row.at, row.sequence, row.quality, row.values[0]
+    (1795507200000, 7, 2, 12.5)
+    """
+    values = telegram.values
+    row = tuple(values.get(name, math.nan) for name in profile.quantities)
+    quality = time.quality | value_quality(plausible(profile.quantities), row)
+    return Reading(telegram.meter, time.at, time.sequence, quality, row)
+
+
+def decode_rows(
+    payload: bytes,
+    address: Address,
+    received_at: int,
+    decode: DecodeTelegrams,
+    keys: Keys,
+    clocks: Clocks,
+    profile: Profile,
+) -> Decoded:
+    """The rows of a profile that a payload's telegrams make, and the events that their conditions are.
+
+    The address says whose a telegram is that does not name its meter. Telegrams that have nothing for the profile are
+    passed over, and so is one that comes again within the payload.
+
+    Raises:
+        Rejected: what the decoder finds; `Reason.TIME`, for a time at which no meter can have measured;
+            `Reason.FIELD` where nothing of the payload is for the profile.
+
+    """
+    decoded = decode(payload, keys, zones=lambda meter: clocks(meter or address.meter).zone)
+    proofs = tuple(_proofs(payload, decoded, decode, keys))
+    said = []
+    for telegram in _once(one if one.meter else replace(one, meter=address.meter) for one in decoded):
+        is_for_profile = not telegram.values.keys().isdisjoint(profile.quantities)
+        kinds = [condition for condition in telegram.status if condition in load_events()]
+        if is_for_profile or kinds:
+            said.append((telegram, is_for_profile, kinds))
+    if not said:
+        raise Rejected(Reason.FIELD, f"none of the quantities of {profile.name} is there")
+    readings: list[Reading] = []
+    events: list[MeterEvent] = []
+    times = row_times([telegram for telegram, _, _ in said], received_at, clocks)
+    for (telegram, is_for_profile, kinds), time in zip(said, times, strict=True):
+        checked_time(time.at, f"{time.at} ms")
+        if is_for_profile:
+            readings.append(reading(telegram, time, profile))
+        events += [MeterEvent(telegram.meter, time.at, time.quality, kind, "") for kind in kinds]
+    return Decoded(tuple(readings), tuple(events), proofs)
+
+
+def _once(telegrams: Iterable[Telegram]) -> Iterator[Telegram]:
+    """Without those that are, counter and all, one before them. What has a time of its own is known again by that."""
+    seen: set[Telegram] = set()
+    for telegram in telegrams:
+        if telegram.at is None and telegram.sequence >= 0:
+            if telegram in seen:
+                continue
+            seen.add(telegram)
+        yield telegram
+
+
+def _proofs(payload: bytes, telegrams: Iterable[Telegram], decode: DecodeTelegrams, keys: Keys) -> Iterator[Proof]:
+    """What each key has proven."""
+    proven = {(one.key_holder or one.meter, one.proven_counter) for one in telegrams if one.proven_counter >= 0}
+    for holder, counter in sorted(proven):
+        yield Proof(holder, hashlib.sha256(_proving_key(payload, holder, decode, keys)).hexdigest()[:8], counter)
+
+
+def _proving_key(payload: bytes, holder: str, decode: DecodeTelegrams, keys: Keys) -> bytes:
+    """The one of the holder's keys that fits alone; where none does, all of them are the key."""
+    known = list(keys(holder))
+    for key in known if len(known) > 1 else ():
+        with suppress(Rejected):
+            decode(payload, lambda of, key=key: (key,) if of == holder else keys(of))  # type: ignore[misc]
+            return key
+    return b"".join(known)
