@@ -88,7 +88,7 @@ def _clear(payload: bytes, keys: Keys, zones: Zones) -> tuple[bytes, Sender]:
     if not envelope.is_proven:
         raise Rejected(Reason.UNSUPPORTED, "a P1 telegram that is encrypted and not authenticated")
     (text,) = opened(envelope, keys)
-    return text, Sender(envelope.title.hex().upper(), envelope.counter, envelope.security, zones)
+    return text, Sender(envelope.title.hex().upper(), envelope.counter, envelope.security, envelope.tag, zones)
 
 
 def _telegrams(payload: bytes) -> Iterator[str]:

@@ -62,6 +62,8 @@ class Telegram:
     proven_counter: int = -1
     """The counter that a MAC or tag covers, under the meter's key: it never goes back while the key is the same; -1
     where there is none. An access number is none: its eight bits come round after 256 telegrams."""
+    proven_tag: str = ""
+    """That MAC or tag in hexadecimal digits: of two telegrams with one counter, it is equal if their bytes are."""
     relative_ms: int | None = None
     """Without `at`: when it was measured, where that is told from the telegram's arrival on; before it = negative."""
     clock_step_ms: int | None = None

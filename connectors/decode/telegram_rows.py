@@ -14,8 +14,11 @@ from schemas.catalogue import Profile
 from schemas.errors import Reason, Rejected
 from schemas.events import load_events
 
+_Proven = tuple[str, int, str]
+"""Whose key it was, the counter, and the MAC or tag."""
 
-def reading(telegram: Telegram, time: RowTime, profile: Profile) -> Reading:
+
+def reading(telegram: Telegram, time: RowTime, profile: Profile, proof: Proof | None = None) -> Reading:
     """The row that a profile makes of a telegram: quantities that it does not hold are NaN, others are left out.
 
     >>> from connectors.decode.telegram import Measured
@@ -29,7 +32,7 @@ def reading(telegram: Telegram, time: RowTime, profile: Profile) -> Reading:
     values = telegram.values
     row = tuple(values.get(name, math.nan) for name in profile.quantities)
     quality = time.quality | value_quality(plausible(profile.quantities), row)
-    return Reading(telegram.meter, time.at, time.sequence, quality, row)
+    return Reading(telegram.meter, time.at, time.sequence, quality, row, proof)
 
 
 def decode_rows(
@@ -52,7 +55,7 @@ def decode_rows(
 
     """
     decoded = decode(payload, keys, zones=lambda meter: clocks(meter or address.meter).zone)
-    proofs = tuple(_proofs(payload, decoded, decode, keys))
+    proofs = dict(_proofs(payload, decoded, decode, keys))
     said = []
     for telegram in _once(one if one.meter else replace(one, meter=address.meter) for one in decoded):
         is_for_profile = not telegram.values.keys().isdisjoint(profile.quantities)
@@ -66,10 +69,11 @@ def decode_rows(
     times = row_times([telegram for telegram, _, _ in said], received_at, clocks)
     for (telegram, is_for_profile, kinds), time in zip(said, times, strict=True):
         checked_time(time.at, f"{time.at} ms")
+        proof = proofs.get(_proven(telegram))
         if is_for_profile:
-            readings.append(reading(telegram, time, profile))
-        events += [MeterEvent(telegram.meter, time.at, time.quality, kind, "") for kind in kinds]
-    return Decoded(tuple(readings), tuple(events), proofs)
+            readings.append(reading(telegram, time, profile, proof))
+        events += [MeterEvent(telegram.meter, time.at, time.quality, kind, "", proof) for kind in kinds]
+    return Decoded(tuple(readings), tuple(events), tuple(proofs.values()))
 
 
 def _once(telegrams: Iterable[Telegram]) -> Iterator[Telegram]:
@@ -83,11 +87,19 @@ def _once(telegrams: Iterable[Telegram]) -> Iterator[Telegram]:
         yield telegram
 
 
-def _proofs(payload: bytes, telegrams: Iterable[Telegram], decode: DecodeTelegrams, keys: Keys) -> Iterator[Proof]:
+def _proofs(
+    payload: bytes, telegrams: Iterable[Telegram], decode: DecodeTelegrams, keys: Keys
+) -> Iterator[tuple[_Proven, Proof]]:
     """What each key has proven."""
-    proven = {(one.key_holder or one.meter, one.proven_counter) for one in telegrams if one.proven_counter >= 0}
-    for holder, counter in sorted(proven):
-        yield Proof(holder, hashlib.sha256(_proving_key(payload, holder, decode, keys)).hexdigest()[:8], counter)
+    for proven in sorted({_proven(one) for one in telegrams if one.proven_counter >= 0}):
+        holder, counter, tag = proven
+        key = hashlib.sha256(_proving_key(payload, holder, decode, keys)).hexdigest()[:8]
+        digest = int.from_bytes(hashlib.sha256(bytes.fromhex(tag)).digest()[:4], "big")
+        yield proven, Proof(holder, key, counter, digest or 1)
+
+
+def _proven(telegram: Telegram) -> _Proven:
+    return telegram.key_holder or telegram.meter, telegram.proven_counter, telegram.proven_tag
 
 
 def _proving_key(payload: bytes, holder: str, decode: DecodeTelegrams, keys: Keys) -> bytes:

@@ -63,7 +63,7 @@ def _telegrams(apdu: bytes, keys: Keys, zones: Zones) -> list[Telegram]:
     if not is_ciphered(apdu):
         return _read(read_body(apdu) if is_body(apdu) else read_notification(apdu), Sender(zones=zones))
     envelope = read_envelope(apdu)
-    sender = Sender(envelope.title.hex().upper(), envelope.counter, envelope.security, zones)
+    sender = Sender(envelope.title.hex().upper(), envelope.counter, envelope.security, envelope.tag, zones)
     if envelope.is_proven:
         (content,) = opened(envelope, keys)
         return _read(read_notification(content), sender)

@@ -36,6 +36,8 @@ class Sender:
     counter: int = -1
     security: str = ""
     """How the APDU was protected; empty where it came in the clear."""
+    tag: bytes = b""
+    """What authenticates the APDU with its counter; empty where nothing does."""
     zones: Zones = no_zones
     """Where meters' clocks run, for times that do not say."""
 
@@ -51,7 +53,8 @@ class Sender:
             local_time=moment.local,
             security=self.security,
             key_holder=self.title,
-            proven_counter=self.counter if "authenticated" in self.security else -1,
+            proven_counter=self.counter if self.tag else -1,
+            proven_tag=self.tag.hex(),
         )
 
 

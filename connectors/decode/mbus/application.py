@@ -37,6 +37,7 @@ class _Opened(NamedTuple):
     status: int
     sequence: int
     proven_counter: int
+    proven_tag: str
     security: str
     frame: Frame
     data: bytes
@@ -137,7 +138,8 @@ def _opened(data: bytes, sender: Address | None, keys: Keys) -> _Opened:
     counters = (header.counter, authentication.counter, header.access, link.access)
     sequence = next((counter for counter in counters if counter >= 0), -1)
     proven = max(header.counter, authentication.counter) if security and authentication.mac else -1
-    return _Opened(meter, header.status, sequence, proven, security or link.security, frame, clear)
+    tag = authentication.mac.hex() if proven >= 0 else ""
+    return _Opened(meter, header.status, sequence, proven, tag, security or link.security, frame, clear)
 
 
 def _telegram(opened: _Opened, data: bytes, zones: Zones) -> Telegram:
@@ -156,6 +158,7 @@ def _telegram(opened: _Opened, data: bytes, zones: Zones) -> Telegram:
         version=meter.version,
         security=opened.security,
         proven_counter=opened.proven_counter,
+        proven_tag=opened.proven_tag,
         clock_step_ms=clock.step_ms if clock else None,
     )
 
