@@ -20,6 +20,7 @@ from connectors.intake import Intake
 from connectors.kafka import Outlet
 from connectors.packing import Packed, Packer
 from connectors.source import Delivery, Source
+from connectors.standing import Standing
 from connectors.watched import Watched
 from schemas.blocks import Beat, ReadingBlock
 from schemas.catalogue import load_catalogue
@@ -97,6 +98,7 @@ class BridgeLoop:
         self._shared = shared
         self._counters = shared.counters if shared else Counters()
         self._audit = Audit()
+        self._standing = Standing()
         columns = {profile.name: list(profile.quantities) for profile in load_catalogue().profiles.values()}
         self._packer: Packer[Delivery] = Packer(bridge.name, bridge.linger_ms, columns)
         self._pulses = (
@@ -196,7 +198,7 @@ class BridgeLoop:
                 delivery.waits_for += 1
                 self._packer.add_reading(place.readings_partition, place.device, reading, now_ms, delivery)
         for place, event in taken.events:
-            if event.proof not in repeats:
+            if event.proof not in repeats and self._standing.is_news(event, now_ms):
                 delivery.waits_for += 1
                 self._packer.add_event(place.events_partition, place.device, event, now_ms, delivery)
         if not delivery.waits_for:

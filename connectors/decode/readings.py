@@ -62,7 +62,8 @@ class Reading:
 class MeterEvent:
     """Something that happened at a meter: `kind` is one of schemas.events, `detail` the device's own words.
 
-    `proof` is what its telegram has proven; None = nothing.
+    `proof` is what its telegram has proven; None = nothing. `stands` says that it is a condition, which the meter
+    repeats as long as it stands.
     """
 
     meter: str
@@ -71,6 +72,7 @@ class MeterEvent:
     kind: str
     detail: str
     proof: Proof | None = None
+    stands: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
+from connectors.decode.conditions import events_of, is_told
 from connectors.decode.readings import Address, Decoded, MeterEvent, Proof, Reading
 from connectors.decode.telegram import DecodeTelegrams, Keys, Telegram
 from connectors.decode.timing import Clocks, RowTime, row_times
 from connectors.decode.trust import checked_time, plausible, value_quality
 from schemas.catalogue import Profile
 from schemas.errors import Reason, Rejected
-from schemas.events import load_events
 
 _Proven = tuple[str, int, str]
 """Whose key it was, the counter, and the MAC or tag."""
@@ -59,20 +59,19 @@ def decode_rows(
     said = []
     for telegram in _once(one if one.meter else replace(one, meter=address.meter) for one in decoded):
         is_for_profile = not telegram.values.keys().isdisjoint(profile.quantities)
-        kinds = [condition for condition in telegram.status if condition in load_events()]
-        if is_for_profile or kinds:
-            said.append((telegram, is_for_profile, kinds))
+        if is_for_profile or any(map(is_told, telegram.status)):
+            said.append((telegram, is_for_profile))
     if not said:
         raise Rejected(Reason.FIELD, f"none of the quantities of {profile.name} is there")
     readings: list[Reading] = []
     events: list[MeterEvent] = []
-    times = row_times([telegram for telegram, _, _ in said], received_at, clocks)
-    for (telegram, is_for_profile, kinds), time in zip(said, times, strict=True):
+    times = row_times([telegram for telegram, _ in said], received_at, clocks)
+    for (telegram, is_for_profile), time in zip(said, times, strict=True):
         checked_time(time.at, f"{time.at} ms")
         proof = proofs.get(_proven(telegram))
         if is_for_profile:
             readings.append(reading(telegram, time, profile, proof))
-        events += [MeterEvent(telegram.meter, time.at, time.quality, kind, "", proof) for kind in kinds]
+        events += events_of(telegram.meter, telegram.status, time, proof)
     return Decoded(tuple(readings), tuple(events), tuple(proofs.values()))
 
 

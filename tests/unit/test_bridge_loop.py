@@ -11,7 +11,7 @@ import pytest
 from connectors import bridge as loop_module
 from connectors.authority import EACH_ITSELF, Authority
 from connectors.bridge import MOST_IN_FLIGHT, BridgeLoop
-from connectors.decode.readings import Address, Carries, Proof
+from connectors.decode.readings import Address, Carries, MeterEvent, Proof
 from connectors.intake import Intake, Taken
 from connectors.kafka import Outlet
 from connectors.registry import json_decoders
@@ -251,6 +251,25 @@ def test_a_counter_counts_as_soon_as_kafka_has_its_telegram(bench: Bench) -> Non
     (letter,) = bench.kafka.records(DeadLetter)
     assert isinstance(letter, DeadLetter)
     assert letter.reason == "replayed"
+
+
+def test_a_condition_that_stands_is_told_once_a_day(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = Intake.take
+
+    def with_fault(intake: Intake, delivery: Delivery, now_ms: int) -> Taken:
+        found = taken(intake, delivery, now_ms)
+        (place, row), *_ = found.readings
+        event = MeterEvent("m1", row.at, 0, "device_fault", "permanent_error", stands=True)
+        return replace(found, events=[(place, event)])
+
+    monkeypatch.setattr(Intake, "take", with_fault)
+    for hours in (0, 1, 22, 1):
+        bench.source.next = [delivery()]
+        bench.turn(hours * 3_600)
+        bench.turn(0.5)
+    assert len(bench.kafka.records(EventBlock)) == 2
+    bench.kafka.take(Record)
+    assert len(bench.source.acknowledged) == 4
 
 
 def test_beats_come_every_second_and_every_quarter_into_every_partition(bench: Bench) -> None:
