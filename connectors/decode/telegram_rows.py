@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -72,7 +72,32 @@ def decode_rows(
         if is_for_profile:
             readings.append(reading(telegram, time, profile, proof))
         events += events_of(telegram.meter, telegram.status, time, proof)
-    return Decoded(tuple(readings), tuple(events), tuple(proofs.values()))
+    return Decoded(tuple(_joined(readings)), tuple(events), tuple(proofs.values()))
+
+
+def _joined(readings: Sequence[Reading]) -> Iterable[Reading]:
+    """The readings; those of one meter and time that measure different quantities as one, where all prove the same."""
+    joined: dict[tuple[str, int, Proof | None], Reading] = {}
+    others = []
+    for one in readings:
+        key = one.meter, one.at, one.proof
+        before = joined.setdefault(key, one)
+        if before is one:
+            continue
+        values = _together(before.values, one.values)
+        if values is None:
+            others.append(one)
+        else:
+            joined[key] = replace(before, quality=before.quality | one.quality, values=values)
+    return [*joined.values(), *others]
+
+
+def _together(values: Sequence[float], others: Sequence[float]) -> tuple[float, ...] | None:
+    """What both rows measured; None where they measured the same quantity."""
+    pairs = list(zip(values, others, strict=True))
+    if any(not math.isnan(one) and not math.isnan(other) for one, other in pairs):
+        return None
+    return tuple(other if math.isnan(one) else one for one, other in pairs)
 
 
 def _once(telegrams: Iterable[Telegram]) -> Iterator[Telegram]:

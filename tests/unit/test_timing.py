@@ -182,3 +182,19 @@ def test_an_ambiguous_time_that_came_alone_is_flagged() -> None:
     telegram = Telegram("m", "", ms(2026, 10, 25, 0, 30), -1, (TIME_AMBIGUOUS,), (), local_time="2026-10-25T02:30:00")
     (time,) = row_times([telegram], ms(2026, 10, 25, 0, 31), lambda meter: Clock(ROME, 1_000))
     assert (time.at, time.quality) == (telegram.at, int(Quality.TIME_AMBIGUOUS))
+
+
+def test_telegrams_of_one_time_in_one_payload_are_one_reading() -> None:
+    temperature = bytes.fromhex("0259 D204")
+    rows = taken(
+        intake("mbus", "water", 300_000, "Europe/Rome"),
+        frame(7, TYPE_F + VOLUME) + frame(8, TYPE_F + temperature),
+        "water",
+    )
+    assert [(row.at, sum(value == value for value in row.values)) for row in rows] == [(ms(2026, 11, 25, 16, 13), 2)]
+
+
+def test_telegrams_of_one_time_that_say_different_things_stay_two() -> None:
+    payload = frame(7, TYPE_F + VOLUME) + frame(8, TYPE_F + bytes.fromhex("0C13 46230100"))
+    rows = taken(intake("mbus", "water", 300_000, "Europe/Rome"), payload, "water")
+    assert [(row.at, row.sequence) for row in rows] == [(ms(2026, 11, 25, 16, 13), 7), (ms(2026, 11, 25, 16, 13), 8)]
