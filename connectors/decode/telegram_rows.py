@@ -57,7 +57,7 @@ def decode_rows(
     decoded = decode(payload, keys, zones=lambda meter: clocks(meter or address.meter).zone)
     proofs = dict(_proofs(payload, decoded, decode, keys))
     said = []
-    for telegram in _once(one if one.meter else replace(one, meter=address.meter) for one in decoded):
+    for telegram in _once([one if one.meter else replace(one, meter=address.meter) for one in decoded]):
         is_for_profile = not telegram.values.keys().isdisjoint(profile.quantities)
         if is_for_profile or any(map(is_told, telegram.status)):
             said.append((telegram, is_for_profile))
@@ -77,6 +77,8 @@ def decode_rows(
 
 def _joined(readings: Sequence[Reading]) -> Iterable[Reading]:
     """The readings; those of one meter and time that measure different quantities as one, where all prove the same."""
+    if len({one.at for one in readings}) == len(readings):
+        return readings
     joined: dict[tuple[str, int, Proof | None], Reading] = {}
     others = []
     for one in readings:
@@ -100,11 +102,11 @@ def _together(values: Sequence[float], others: Sequence[float]) -> tuple[float, 
     return tuple(other if math.isnan(one) else one for one, other in pairs)
 
 
-def _once(telegrams: Iterable[Telegram]) -> Iterator[Telegram]:
+def _once(telegrams: Sequence[Telegram]) -> Iterator[Telegram]:
     """Without those that are, counter and all, one before them. What has a time of its own is known again by that."""
     seen: set[Telegram] = set()
     for telegram in telegrams:
-        if telegram.at is None and telegram.sequence >= 0:
+        if telegram.at is None and telegram.sequence >= 0 and len(telegrams) > 1:
             if telegram in seen:
                 continue
             seen.add(telegram)

@@ -84,6 +84,8 @@ def row_times(telegrams: Sequence[Telegram], received_at: int, clocks: Clocks = 
         if telegram.at is None or telegram.clock_step_ms is not None or TIME_AMBIGUOUS in telegram.status:
             doubtful.setdefault(telegram.meter, []).append(place)
     for meter, places in doubtful.items():
+        if len(places) == 1 and telegrams[places[0]].at is None:
+            continue
         found = _of_one_meter([telegrams[place] for place in places], received_at, clocks(meter))
         for place, time in zip(places, found, strict=True):
             times[place] = time
