@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from connectors.decode.local_time import utc_ms
 from connectors.decode.mbus.authentication import CI_AFL, Authentication, read_authentication
-from connectors.decode.mbus.compact import KNOWN_FORMATS, Formats, format_of, full_frame
+from connectors.decode.mbus.compact import KNOWN_FORMATS, format_of, full_frame
 from connectors.decode.mbus.dates import InvalidPoint, Point, point_in_time
 from connectors.decode.mbus.extended_link import CI_ELL, ExtendedLink, read_extended_link
 from connectors.decode.mbus.fixed_data import read_fixed_data
@@ -68,37 +68,23 @@ def decode_wmbus(
     framing: Framing = Framing.ANY,
     *,
     zones: Zones = no_zones,
-    formats: Formats = KNOWN_FORMATS,
 ) -> tuple[Telegram, ...]:
     """Decode frames of wireless M-Bus (EN 13757-4, OMS volume 2), one telegram each.
 
     `framing` says how the receiver hands frames on (wireless_link.py). A compact frame is decoded if its format is
-    among `formats`, or a full frame before it in the same payload has shown it. `zones` and what is raised are as for
-    `decode_mbus`.
+    among `KNOWN_FORMATS`, or a full frame before it in the same payload has shown it. `zones` and what is raised are as
+    for `decode_mbus`.
     """
     frames = wireless_frames(_not_too_large(payload), framing)
     shown: dict[int, bytes] = {}
     telegrams = []
     for frame in frames:
         opened = _opened(frame.data, frame.sender, keys)
-        data = full_frame(opened.data, shown, formats) if opened.frame is Frame.COMPACT else opened.data
+        data = full_frame(opened.data, shown, KNOWN_FORMATS) if opened.frame is Frame.COMPACT else opened.data
         telegrams.append(_telegram(opened, data, zones))
         if len(frames) > 1:
             shown.update(format_of(data))
     return tuple(telegrams)
-
-
-def formats_shown(payload: bytes, keys: Keys, framing: Framing = Framing.ANY) -> Formats:
-    """The formats that a payload's full frames show, for those who remember them and give them to `decode_wmbus`.
-
-    Meters that send compact frames send a full one every few minutes. Raises what `decode_wmbus` raises.
-    """
-    shown: dict[int, bytes] = {}
-    for frame in wireless_frames(_not_too_large(payload), framing):
-        opened = _opened(frame.data, frame.sender, keys)
-        if opened.frame is Frame.FULL:
-            shown.update(format_of(opened.data))
-    return shown
 
 
 def _not_too_large(payload: bytes) -> bytes:
