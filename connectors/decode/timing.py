@@ -27,7 +27,7 @@ from connectors.decode.local_time import utc_ms
 from connectors.decode.telegram import TIME_AMBIGUOUS, Telegram
 from connectors.decode.trust import FUTURE_TOLERANCE_MS, time_quality
 from schemas.quality import Quality
-from schemas.register import Register
+from schemas.register import Register, is_zone
 
 _LEAST_STEP_BACK = timedelta(minutes=30)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -53,8 +53,8 @@ def no_clocks(meter: str) -> Clock:
 
 
 def registered_clocks(register: Register, zone: str = "") -> Clocks:
-    """The clocks of the register; `zone` (IANA) is for meters whose own the register does not say."""
-    zone_of = cache(lambda name: ZoneInfo(name) if name else None)
+    """The clocks of the register as it is then; `zone` (IANA) is for meters whose own it does not say."""
+    zone_of = cache(lambda name: ZoneInfo(name) if is_zone(name) else None)
 
     def clock(meter: str) -> Clock:
         device = register.devices.get(meter)
