@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import cbor2
 import orjson
@@ -18,12 +19,14 @@ from bench import conformance_json, conformance_mbus, conformance_senml, fuzz_dl
 from bench.fuzz_mutate import reshaped
 from connectors.decode.json_decoder import decode_json
 from connectors.decode.readings import Address, Carries
-from connectors.decode.telegram import DecodeTelegrams, Keys
+from connectors.decode.telegram import DecodeTelegrams, Keys, Telegram
+from connectors.decode.timing import Clock, row_times
 from connectors.registry import TELEGRAMS
 from schemas.errors import Rejected
 
 CASES = Path(__file__).parents[1] / "tests" / "cases"
 RECEIVED_AT = 1_795_507_200_000
+ZONE = ZoneInfo("Europe/Stockholm")
 
 
 Decode = Callable[[bytes], Sequence[object]]
@@ -94,12 +97,18 @@ def _telegrams(protocol: str, data: Path) -> Target:
     published = list(seeds.payloads(data)) if (data / "protocol").is_dir() else []
     keys = _keys(protocol, published)
     return Target(
-        decode=lambda payload: decode(payload, keys),
+        decode=lambda payload: _timed(decode(payload, keys, zones=lambda meter: ZONE)),
         seeds=(*(payload for payload, _ in published), *_golden(protocol)),
         guard=lambda payload: seeds.guard(payload, keys),
         repair=seeds.repair,
         reshape=seeds.reshape,
     )
+
+
+def _timed(telegrams: Sequence[Telegram]) -> Sequence[Telegram]:
+    """The telegrams, after a bridge has found out when they were measured."""
+    row_times(telegrams, RECEIVED_AT, lambda meter: Clock(ZONE, 1_000))
+    return telegrams
 
 
 def _keys(protocol: str, published: Iterable[Published]) -> Keys:

@@ -15,10 +15,12 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from connectors.authority import Audit, Refused
 from connectors.counters import Counters, CounterTopic
+from connectors.decode.readings import Proof
 from connectors.intake import Intake
 from connectors.kafka import Outlet
 from connectors.packing import Packed, Packer
 from connectors.source import Delivery, Source
+from connectors.standing import Standing
 from connectors.watched import Watched
 from schemas.blocks import Beat, ReadingBlock
 from schemas.catalogue import load_catalogue
@@ -42,6 +44,7 @@ _DRAIN_S = 10.0
 
 RECEIVED = Counter("flexmeter_bridge_received", "Payloads received from the source", ["bridge"])
 REJECTED = Counter("flexmeter_bridge_rejected", "Payloads that went to the dead letters", ["bridge", "reason"])
+REPEATED = Counter("flexmeter_bridge_repeated", "Authenticated telegrams that came again", ["bridge"])
 PRODUCED = Counter("flexmeter_bridge_rows", "Rows that Kafka has", ["bridge", "record"])
 ACKNOWLEDGED = Counter("flexmeter_bridge_acknowledged", "Payloads acknowledged to the source", ["bridge"])
 IN_FLIGHT = Gauge("flexmeter_bridge_in_flight", "Payloads received and not yet acknowledged", ["bridge"])
@@ -95,6 +98,7 @@ class BridgeLoop:
         self._shared = shared
         self._counters = shared.counters if shared else Counters()
         self._audit = Audit()
+        self._standing = Standing()
         columns = {profile.name: list(profile.quantities) for profile in load_catalogue().profiles.values()}
         self._packer: Packer[Delivery] = Packer(bridge.name, bridge.linger_ms, columns)
         self._pulses = (
@@ -102,6 +106,7 @@ class BridgeLoop:
             Pulse(topology.topics[bridge.events], 0.25),
         )
         self._dead_letters = topology.topics[bridge.dead_letters]
+        self._under_way: dict[Proof, list[Delivery]] = {}
         self._in_flight = 0
         self._last_arrival = 0.0
         self._back_off_s = 0.0
@@ -178,7 +183,7 @@ class BridgeLoop:
             if delivery.rejected is not None:
                 raise delivery.rejected
             taken = self._intake.take(delivery, now_ms)
-            self._counters.check(taken.proofs)
+            repeats = self._counters.check(taken.proofs)
         except Rejected as rejected:
             self._reject(delivery, now_ms, rejected)
             return
@@ -186,14 +191,28 @@ class BridgeLoop:
             log.error("cannot go on: payload of %d bytes from %s", len(delivery.payload), delivery.address.text)
             raise
         delivery.payload = b""
-        delivery.proofs = taken.proofs
-        delivery.waits_for = len(taken.readings) + len(taken.events)
+        repeats |= self._await(delivery, [proof for proof in taken.proofs if proof not in repeats])
+        REPEATED.labels(self._bridge.name).inc(len(repeats))
         for place, reading in taken.readings:
-            self._packer.add_reading(place.readings_partition, place.device, reading, now_ms, delivery)
+            if reading.proof not in repeats:
+                delivery.waits_for += 1
+                self._packer.add_reading(place.readings_partition, place.device, reading, now_ms, delivery)
         for place, event in taken.events:
-            self._packer.add_event(place.events_partition, place.device, event, now_ms, delivery)
+            if event.proof not in repeats and self._standing.is_news(event, now_ms):
+                delivery.waits_for += 1
+                self._packer.add_event(place.events_partition, place.device, event, now_ms, delivery)
         if not delivery.waits_for:
             self._acknowledge([delivery])
+
+    def _await(self, delivery: Delivery, proofs: Iterable[Proof]) -> frozenset[Proof]:
+        """Which of its telegrams another delivery is bringing to Kafka already: it waits for them, too."""
+        under_way = frozenset(proof for proof in proofs if proof in self._under_way)
+        for proof in under_way:
+            self._under_way[proof].append(delivery)
+        delivery.waits_for = len(under_way)
+        delivery.proofs = [proof for proof in proofs if proof not in under_way]
+        self._under_way.update((proof, []) for proof in delivery.proofs)
+        return under_way
 
     def _reject(self, delivery: Delivery, now_ms: int, rejected: Rejected) -> None:
         name = self._bridge.name
@@ -245,12 +264,16 @@ class BridgeLoop:
         self._acknowledge(complete)
 
     def _acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        awaiting: list[Delivery] = []
         for delivery in deliveries:
             if delivery.proofs:
                 self._counters.confirm(delivery.proofs)
+                awaiting += [other for proof in delivery.proofs for other in self._under_way.pop(proof)]
             self._source.acknowledge(delivery)
         self._in_flight -= len(deliveries)
         ACKNOWLEDGED.labels(self._bridge.name).inc(len(deliveries))
+        if awaiting:
+            self._arrived(awaiting)
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1_000)

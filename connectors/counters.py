@@ -1,15 +1,22 @@
 """Counters of encrypted telegrams: an old one that comes again is told from a new one, whichever bridge it comes to.
 
-A counter that a MAC or tag covers never goes back while its key is the same. So a telegram far behind the highest one
-that Kafka has is a replay (or an echo from a concentrator that was long away): rejected, kept as a dead letter. One
-within the window passes: late, out of order, or heard by two concentrators; repeats among these are dropped where all
-rows of a meter are seen in order, in the shard. docs/decisions/0013 says why it is done so.
+A counter that a MAC or tag covers never goes back while its key is the same. So of what Kafka has, for each key:
 
-Only what Kafka has counts: what comes again because it was never acknowledged is not rejected for its own first copy.
+    a counter far behind the highest                   a replay (or an echo from a concentrator that was long away)
+    within the window, known, with the same tag        a repeat: two concentrators heard it, or a broker delivers again
+    within the window, known, with another tag         a replay under a counter that was used
+    within the window, not known                       late or out of order: new
+
+A replay is rejected and kept as a dead letter; of a repeat, nothing is written. docs/decisions/0012 says why it is done
+so. Only what Kafka has counts: what comes again because it was never acknowledged is not rejected for its own first
+copy.
 """
 
-from collections.abc import Iterable
+import struct
+from array import array
+from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass, field
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
@@ -26,40 +33,97 @@ WINDOW = 64
 
 EXCHANGE_S = 1.0
 _READ_TIMEOUT_S = 10.0
+_DIGEST_BYTES = 4
+
+
+@dataclass(slots=True)
+class _Known:
+    """One key's highest counter, and the digests of its telegrams from there back to the end of the window."""
+
+    highest: int = -1
+    digests: "array[int]" = field(default_factory=lambda: array("I", [0]) * (WINDOW + 1))
+    """Of counter n at n % (WINDOW + 1); 0 = not known."""
+
+    def digest(self, counter: int) -> int:
+        return self.digests[counter % len(self.digests)] if self._is_within(counter) else 0
+
+    def add(self, counter: int, digest: int) -> bool:
+        """Take what Kafka has; whether it is news."""
+        for passed in range(max(self.highest, counter - len(self.digests)) + 1, counter + 1):
+            self.digests[passed % len(self.digests)] = 0
+        is_news = counter > self.highest or (self._is_within(counter) and self.digest(counter) != digest)
+        self.highest = max(counter, self.highest)
+        if is_news:
+            self.digests[counter % len(self.digests)] = digest
+        return is_news
+
+    def told(self) -> bytes:
+        """The digests as bridges tell them: the highest counter's first."""
+        back = (self.digest(self.highest - n) for n in range(len(self.digests)))
+        return b"".join(one.to_bytes(_DIGEST_BYTES, "big") for one in back).rstrip(b"\0")
+
+    def _is_within(self, counter: int) -> bool:
+        return max(0, self.highest - WINDOW) <= counter <= self.highest
 
 
 class Counters:
-    """The highest counter of each key, of what Kafka has."""
+    """What is known of each key, of what Kafka has."""
 
     def __init__(self) -> None:
-        self._highest: dict[tuple[str, str], int] = {}
+        self._known: dict[tuple[str, str], _Known] = {}
         self._changed: set[tuple[str, str]] = set()
 
-    def check(self, proofs: Iterable[Proof]) -> None:
-        """Raise Rejected for a counter that goes back beyond the window."""
-        for proof in proofs:
-            highest = self._highest.get((proof.holder, proof.key), -1)
-            if proof.counter < highest - WINDOW:
-                detail = f"counter {proof.counter} of {proof.holder}, which has been at {highest} with the same key"
-                raise Rejected(Reason.REPLAYED, detail)
+    def check(self, proofs: Iterable[Proof]) -> frozenset[Proof]:
+        """Those whose telegrams Kafka has already; raises Rejected for a replay."""
+        return frozenset(proof for proof in proofs if self._is_repeat(proof))
+
+    def _is_repeat(self, proof: Proof) -> bool:
+        known = self._known.get((proof.holder, proof.key))
+        if known is None:
+            return False
+        if proof.counter < known.highest - WINDOW:
+            detail = f"counter {proof.counter} of {proof.holder}, which has been at {known.highest} with the same key"
+            raise Rejected(Reason.REPLAYED, detail)
+        digest = known.digest(proof.counter)
+        if digest and digest != proof.digest:
+            raise Rejected(Reason.REPLAYED, f"counter {proof.counter} of {proof.holder} was that of another telegram")
+        return digest != 0
 
     def confirm(self, proofs: Iterable[Proof]) -> None:
         """Kafka has the telegrams of these."""
         for proof in proofs:
             key = (proof.holder, proof.key)
-            if proof.counter > self._highest.get(key, -1):
-                self._highest[key] = proof.counter
+            if self._of(key).add(proof.counter, proof.digest):
                 self._changed.add(key)
 
     def learn(self, told: TelegramCounter) -> None:
         """What a bridge has told, this one before it was started among them."""
-        key = (told.holder, told.key)
-        self._highest[key] = max(told.counter, self._highest.get(key, -1))
+        known = self._of((told.holder, told.key))
+        for counter, digest in _telegrams(told):
+            if not known.digest(counter):
+                known.add(counter, digest)
 
     def changed(self) -> list[TelegramCounter]:
-        """What has risen here since the last call."""
+        """What is new here since the last call."""
         changed, self._changed = self._changed, set()
-        return [TelegramCounter(holder, key, self._highest[holder, key]) for holder, key in sorted(changed)]
+        known = ((holder, key, self._known[holder, key]) for holder, key in sorted(changed))
+        return [TelegramCounter(holder, key, one.highest, one.told()) for holder, key, one in known]
+
+    def _of(self, key: tuple[str, str]) -> _Known:
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = _Known()
+        return known
+
+
+def _telegrams(told: TelegramCounter) -> Iterator[tuple[int, int]]:
+    """Counters and digests, the highest first, which may have no digest."""
+    padding = bytes(-len(told.digests) % _DIGEST_BYTES)
+    found = [digest for (digest,) in struct.iter_unpack(">I", told.digests + padding)] or [0]
+    yield told.counter, found[0]
+    for n, digest in enumerate(found[1 : WINDOW + 1], 1):
+        if digest:
+            yield told.counter - n, digest
 
 
 class CounterTopic:

@@ -1,7 +1,8 @@
 """Who may report for which meter, and where that belongs: senders against principals, meters against the register."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connectors.authority import Authority, Grant, Refused
 from connectors.decode.readings import Decode, MeterEvent, Proof, Reading
@@ -9,7 +10,10 @@ from connectors.source import Delivery
 from schemas.errors import Reason, Rejected
 from schemas.faults import choose_one_of
 from schemas.partition import partition_of
+from schemas.quality import Quality
 from schemas.register import Device, Register
+
+_TIME_BY_BRIDGE = int(Quality.TIME_BY_BRIDGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Intake:
         self._readings_partitions = readings_partitions
         self._events_partitions = events_partitions
         self._places: dict[str, Place] = {}
+        self._given: dict[str, int] = {}
 
     def take(self, delivery: Delivery, received_at: int) -> Taken:
         """What the payload says, each row with the place of its meter.
@@ -69,11 +74,27 @@ class Intake:
         def place(meter: str) -> Place:
             return self._place(meter, address.profile, grant, delivery.identity)
 
+        places = [place(reading.meter) for reading in decoded.readings]
         return Taken(
-            [(place(reading.meter), reading) for reading in decoded.readings],
+            list(zip(places, self._apart(decoded.readings, received_at), strict=True)),
             [(place(event.meter), event) for event in decoded.events],
             decoded.proofs,
         )
+
+    def _apart(self, readings: Sequence[Reading], received_at: int) -> Sequence[Reading]:
+        """The readings; those that the bridge timed later than what it timed of their meters before.
+
+        Payloads that arrive in the same millisecond, the telegrams of one POST among them, would else be one reading.
+        """
+        timed_here = Counter(one.meter for one in readings if one.quality & _TIME_BY_BRIDGE)
+        if not timed_here:
+            return readings
+        later = {meter: max(0, self._given.get(meter, 0) + 1 - received_at) for meter in timed_here}
+        for meter, rows in timed_here.items():
+            self._given[meter] = received_at + later[meter] + rows - 1
+        return [
+            replace(one, at=one.at + later[one.meter]) if one.quality & _TIME_BY_BRIDGE else one for one in readings
+        ]
 
     def _decode(self, profile: str, decoder: str) -> Decode:
         decoders = self._decoders[decoder]

@@ -13,7 +13,9 @@ from connectors.decode.mbus import decode_mbus, decode_wmbus
 from connectors.decode.p1 import decode_p1
 from connectors.decode.readings import Decode
 from connectors.decode.senml import decode_senml
-from connectors.decode.telegram import DecodeTelegrams, Keys, decode_rows, no_keys
+from connectors.decode.telegram import DecodeTelegrams, Keys, no_keys
+from connectors.decode.telegram_rows import decode_rows
+from connectors.decode.timing import Clocks, no_clocks
 from connectors.http import HttpSource
 from connectors.mqtt import MqttSource
 from connectors.router import mail, webhook
@@ -46,15 +48,17 @@ TEXT_PROTOCOLS = frozenset({"json", "senml", "p1"})
 """Those whose payloads may be text; all others are written as hexadecimal digits where text is needed."""
 
 
-def json_decoders(keys: Keys = no_keys) -> Mapping[str, Decode]:
-    """A decoder for each profile that has a mapping. JSON is never encrypted: it needs no keys."""
+def json_decoders(keys: Keys = no_keys, clocks: Clocks = no_clocks) -> Mapping[str, Decode]:
+    """A decoder for each profile that has a mapping. JSON is never encrypted, and its mapping says what times mean."""
     return {profile: partial(decode_json, mapping=mapping) for profile, mapping in load_mappings().items()}
 
 
-def telegram_decoders(decode: DecodeTelegrams, keys: Keys = no_keys) -> Mapping[str, Decode]:
+def telegram_decoders(
+    decode: DecodeTelegrams, keys: Keys = no_keys, clocks: Clocks = no_clocks
+) -> Mapping[str, Decode]:
     """A decoder for each profile, which takes from the telegrams of a standard protocol what the profile reports."""
     return {
-        name: partial(decode_rows, decode=decode, keys=keys, profile=profile)
+        name: partial(decode_rows, decode=decode, keys=keys, clocks=clocks, profile=profile)
         for name, profile in load_catalogue().profiles.items()
     }
 
@@ -63,7 +67,7 @@ DECODERS: Mapping[str, Callable[..., Mapping[str, Decode]]] = {
     "json": json_decoders,
     **{protocol: partial(telegram_decoders, decode) for protocol, decode in TELEGRAMS.items()},
 }
-"""decoder -> what makes its decoders, one for each profile, with the meters' keys where there are any."""
+"""decoder -> what makes its decoders, one for each profile, with the meters' keys and what is known of their clocks."""
 
 
 def _embedded(url: str) -> Store:

@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 
 from connectors.decode.readings import Decoded
-from connectors.decode.telegram import Telegram, stated_time
+from connectors.decode.telegram import Telegram
+from connectors.decode.timing import stated
 from connectors.decode.trust import EPOCH, MILLISECOND, plausible, value_quality
 from schemas.catalogue import Profile
 from schemas.errors import Reason, Rejected
@@ -61,10 +62,10 @@ def payload_of(written: bytes, may_be_text: bool) -> bytes:
 def of_telegrams(telegrams: Iterable[Telegram], received_at: int) -> Iterator[Answer]:
     """One answer for each telegram of a payload."""
     for telegram in telegrams:
-        at, quality = stated_time(telegram, received_at)
+        at, quality, sequence = stated(telegram, received_at)
         values = telegram.values
         quality |= value_quality(plausible(tuple(values)), tuple(values.values()))
-        told = _answer(telegram.meter, telegram.medium, at, quality, telegram.sequence, telegram.status, values)
+        told = _answer(telegram.meter, telegram.medium, at, quality, sequence, telegram.status, values)
         told["other"] = [
             {
                 "quantity": one.quantity or None,

@@ -63,11 +63,12 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class TelegramCounter:
-    """The highest counter that telegrams have proven with a key."""
+    """The highest counter that telegrams have proven with a key, and which telegrams those up to it were."""
 
     holder: str
     key: str
     counter: int
+    digests: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,3 +22,5 @@ class Quality(IntFlag):
     """A cumulative register went backwards in the window: meter reset or exchanged."""
     GAP = 32
     """The window holds a stretch of more than three reporting intervals without samples."""
+    TIME_AMBIGUOUS = 64
+    """The meter's wall clock showed that time twice, when summer time ended; it is not certain which one is meant."""

@@ -2,11 +2,12 @@
 
 A CSV file in UTF-8 with a header, one line a meter:
 
-    meter_id,profile,substation,feeder,phase,building,usage_point,interval_s,transformer,comm_parent,nilm_consent
-    malmo-0001,malmo_household,sub-1,sub-1-f2,L1L2L3,b-17,up-0001,10,t-4,gateway-2,2026-03-01
+    meter_id,profile,substation,feeder,phase,building,usage_point,interval_s,transformer,comm_parent,nilm_consent,time_zone
+    malmo-0001,malmo_household,sub-1,sub-1-f2,L1L2L3,b-17,up-0001,10,t-4,gateway-2,2026-03-01,Europe/Stockholm
 
-Only the first two columns are mandatory; a place left empty is unknown, an empty interval is the profile's. The last is
-since when (ISO 8601, UTC unless it says otherwise) the home consents to nilm; empty = it does not.
+Only the first two columns are mandatory; a place left empty is unknown, an empty interval is the profile's.
+`nilm_consent` is since when (ISO 8601, UTC unless it says otherwise) the home consents to nilm; empty = it does not.
+`time_zone` (IANA) is where the meter's clock runs, for telegrams of local time without its offset from UTC.
 """
 
 import csv
@@ -14,8 +15,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas.catalogue import load_catalogue
 from schemas.faults import Fault, Faults, choose_one_of
@@ -32,6 +35,7 @@ COLUMNS = (
     "transformer",
     "comm_parent",
     "nilm_consent",
+    "time_zone",
 )
 MANDATORY = COLUMNS[:2]
 
@@ -59,6 +63,8 @@ class Device:
     comm_parent: str | None = None
     nilm_consent_at: int | None = None
     """Since when the home consents to nilm, ms UTC."""
+    time_zone: str | None = None
+    """Where its clock runs, by its IANA name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,8 @@ def _row_faults(
         yield Fault(
             line, f"nilm_consent {row['nilm_consent']!r} is no time", "give a day such as 2026-03-01, or nothing"
         )
+    if row.get("time_zone") and not is_zone(row["time_zone"]):
+        yield Fault(line, f"unknown time zone {row['time_zone']!r}", "write one such as Europe/Stockholm, or nothing")
     yield from _feeder_faults(row, line, substation_of)
 
 
@@ -160,6 +168,20 @@ def _time_ms(text: str) -> int | None:
         return None
 
 
+@cache
+def is_zone(name: str) -> bool:
+    """Whether the IANA database has that time zone.
+
+    >>> is_zone("Europe/Stockholm"), is_zone("Europe"), is_zone("/etc")
+    (True, False, False)
+    """
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
 def _device(row: Mapping[str, str]) -> Device:
     profile = load_catalogue().profiles[row["profile"]]
     return Device(
@@ -174,4 +196,5 @@ def _device(row: Mapping[str, str]) -> Device:
         transformer=row.get("transformer") or None,
         comm_parent=row.get("comm_parent") or None,
         nilm_consent_at=_time_ms(row.get("nilm_consent") or ""),
+        time_zone=row.get("time_zone") or None,
     )

@@ -103,6 +103,7 @@ def _bridge(name: str, section: Section) -> Bridge:
         # An MQTT broker does not tell who published: its own rules say who may write which topic.
         anonymous=section.flag("anonymous", default=protocol == "mqtt"),
         counters=section.text("counters", default=""),
+        time_zone=section.text("time_zone", default=""),
     )
 
 

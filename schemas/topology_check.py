@@ -11,6 +11,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 from schemas.faults import choose_one_of, closest
+from schemas.register import is_zone
 from schemas.topology_model import Bridge, Known, Stream, Topic, Topology
 from schemas.topology_reader import Finding, Path
 
@@ -61,6 +62,9 @@ def words(topology: Topology, known: Known) -> Findings:
     for bridge in topology.bridges.values():
         yield from unknown(("bridges", bridge.name, "protocol"), "protocol", bridge.protocol, known.protocols)
         yield from unknown(("bridges", bridge.name, "decoder"), "decoder", bridge.decoder, known.decoders)
+        if bridge.time_zone and not is_zone(bridge.time_zone):
+            message = f"unknown time zone {bridge.time_zone!r}"
+            yield Finding(("bridges", bridge.name, "time_zone"), message, "write one such as Europe/Stockholm")
     for stream in topology.streams.values():
         for at, operator in each(("streams", stream.name, "operators"), stream.operators):
             yield from unknown(at, "operator", operator, known.operators)

@@ -30,7 +30,8 @@ class Bridge:
     """Receives from a source and writes readings, events and dead letters to these topics.
 
     `anonymous` lets those report whom the protocol does not authenticate. `counters` is the topic by which bridges tell
-    each other the counters of encrypted telegrams; empty = each knows its own.
+    each other the counters of encrypted telegrams; empty = each knows its own. `time_zone` (IANA) is where the clocks
+    of those meters run of which the register does not say it; empty = nobody knows.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Bridge:
     options: Mapping[str, str]
     anonymous: bool = False
     counters: str = ""
+    time_zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

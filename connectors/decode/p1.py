@@ -17,19 +17,16 @@ encrypted (DB ...): what security.py says Rejected key, decrypt ...
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
 from connectors.decode.dlms.security import is_ciphered, opened, read_envelope
 from connectors.decode.dlms.telegrams import Sender
 from connectors.decode.obis import parsed
 from connectors.decode.p1_meters import Line, telegrams_of
-from connectors.decode.telegram import Keys, Telegram
+from connectors.decode.telegram import Keys, Telegram, Zones, no_zones
 from schemas.errors import Reason, Rejected
 
 LARGEST_PAYLOAD_BYTES = 64 * 1024
-_CENTRAL_EUROPEAN: Final = timedelta(hours=1)
-_A_WINTER_DAY: Final = datetime(2025, 1, 1)
 
 # The standard has CR LF; brokers and gateways make LF of it.
 _TELEGRAM = re.compile(r"/[A-Za-z]{3}[^\r\n]+\r?\n\r?\n((?:[^!\r\n][^\r\n]*\r?\n)*)!([0-9A-Fa-f]{1,4})?(?:\r?\n)*")
@@ -51,11 +48,12 @@ def _crc_table() -> tuple[int, ...]:
 _CRC_TABLE: Final = _crc_table()
 
 
-def decode_p1(payload: bytes, keys: Keys, *, zone: tzinfo | None = None) -> tuple[Telegram, ...]:
+def decode_p1(payload: bytes, keys: Keys, *, zones: Zones = no_zones) -> tuple[Telegram, ...]:
     """Read the telegrams of a payload: one for the meter, one for each meter behind it that has a time of its own.
 
-    Times marked W are in the winter time of `zone`, those marked S an hour ahead of it. Without a zone that is Central
-    European Time: DSMR is of countries that have it. Luxembourg's meters encrypt the text as general-glo-ciphering.
+    Times marked W are in the winter time of the meter's zone, those marked S an hour ahead of it. Without a zone that
+    is Central European Time: DSMR is of countries that have it. Luxembourg's meters encrypt the text as
+    general-glo-ciphering.
 
     Raises:
         Rejected: see the table at the top of this module.
@@ -67,11 +65,10 @@ def decode_p1(payload: bytes, keys: Keys, *, zone: tzinfo | None = None) -> tupl
         raise Rejected(Reason.EMPTY, f"{len(payload)} bytes, none of them other than white space")
     if len(payload) > LARGEST_PAYLOAD_BYTES:
         raise Rejected(Reason.TOO_LARGE, f"{len(payload)} bytes; at most {LARGEST_PAYLOAD_BYTES} are read")
-    winter = zone.utcoffset(_A_WINTER_DAY) or timedelta() if zone else _CENTRAL_EUROPEAN
-    sender = Sender()
+    sender = Sender(zones=zones)
     if is_ciphered(payload):
-        payload, sender = _clear(payload, keys)
-    return tuple(one for lines in _telegrams(payload) for one in telegrams_of(list(_lines(lines)), winter, sender))
+        payload, sender = _clear(payload, keys, zones)
+    return tuple(one for lines in _telegrams(payload) for one in telegrams_of(list(_lines(lines)), sender))
 
 
 def crc16_arc(data: bytes) -> int:
@@ -86,12 +83,12 @@ def crc16_arc(data: bytes) -> int:
     return crc
 
 
-def _clear(payload: bytes, keys: Keys) -> tuple[bytes, Sender]:
+def _clear(payload: bytes, keys: Keys, zones: Zones) -> tuple[bytes, Sender]:
     envelope = read_envelope(payload)
     if not envelope.is_proven:
         raise Rejected(Reason.UNSUPPORTED, "a P1 telegram that is encrypted and not authenticated")
     (text,) = opened(envelope, keys)
-    return text, Sender(envelope.title.hex().upper(), envelope.counter, envelope.security)
+    return text, Sender(envelope.title.hex().upper(), envelope.counter, envelope.security, envelope.tag, zones)
 
 
 def _telegrams(payload: bytes) -> Iterator[str]:

@@ -9,10 +9,10 @@ DSMR splits energy by tariff 1 and 2, and has no total: the total is their sum, 
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
-from connectors.decode.dlms.clock import NO_MOMENT, TIME_WITHOUT_OFFSET, Moment
+from connectors.decode.dlms.clock import NO_MOMENT, Moment, without_offset
 from connectors.decode.dlms.roles import role
 from connectors.decode.dlms.telegrams import Sender
 from connectors.decode.obis import DEVICE_CODES, meaning, measured, medium_of, net_powers, written
@@ -25,6 +25,8 @@ _TIME = re.compile(r"(\d{12})([WS]?)")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _EPOCH = datetime(1970, 1, 1)
 _MILLISECOND = timedelta(milliseconds=1)
+_CENTRAL_EUROPEAN: Final = timedelta(hours=1)
+_A_WINTER_DAY: Final = datetime(2025, 1, 1)
 
 _DEVICE_TYPE = (24, 1, 0)
 # C and D of what a device behind has measured; 24.3.0 in DSMR 2 and 3.
@@ -48,22 +50,24 @@ class Line(NamedTuple):
         return self.code[2], self.code[3], self.code[4]
 
 
-def telegrams_of(lines: Sequence[Line], winter: timedelta, sender: Sender) -> Iterator[Telegram]:
+def telegrams_of(lines: Sequence[Line], sender: Sender) -> Iterator[Telegram]:
     """The meter's telegram, and one for each meter behind it."""
     channels: dict[int, list[Line]] = {}
     for line in lines:
         channels.setdefault(role(line.code).device_channel, []).append(line)
     own = channels.pop(0, [])
     behind = {number: device for number, device in channels.items() if _identity(device, _DEVICE_IDENTITIES)}
-    moment = next((_moment(line.values[0], winter) for line in own if role(line.code).is_clock), NO_MOMENT)
+    meter = _identity(own, _IDENTITIES)
+    zone = sender.zones(meter)
+    moment = next((_moment(line.values[0], zone) for line in own if role(line.code).is_clock), NO_MOMENT)
     said = list(_measured(own))
     for number, device in channels.items():
         if number not in behind:
             said += _measured(device, f"channel {number}")
     said += _totals(own)
-    yield sender.telegram(_identity(own, _IDENTITIES), medium_of(line.code for line in own), moment, tuple(said))
+    yield sender.telegram(meter, medium_of(line.code for line in own), moment, tuple(said))
     for device in behind.values():
-        yield _device_telegram(device, winter, sender)
+        yield _device_telegram(device, sender)
 
 
 def _measured(lines: Sequence[Line], channel: str = "") -> Iterator[Measured]:
@@ -111,21 +115,19 @@ def _totals(lines: Sequence[Line]) -> Iterator[Measured]:
             yield Measured(found[0].quantity, round(sum(parts), 9), found[0].unit, description)
 
 
-def _device_telegram(lines: Sequence[Line], winter: timedelta, sender: Sender) -> Telegram:
+def _device_telegram(lines: Sequence[Line], sender: Sender) -> Telegram:
     """The telegram of a meter behind: its value has the time at which it was read."""
     kind = next((line.values[0] for line in lines if line.group == _DEVICE_TYPE), "")
     code = _device_code(kind)
-    moment = NO_MOMENT
+    meter, moment = _identity(lines, _DEVICE_IDENTITIES), NO_MOMENT
     found = []
     for line in lines:
         if line.group[:2] in _DEVICE_VALUES and len(line.values) > 1:
-            moment = _moment(line.values[0], winter)
+            moment = _moment(line.values[0], sender.zones(meter))
             found.append(_device_value(line, code))
         elif (one := _value(line, "")) is not None:
             found.append(one)
-    return sender.telegram(
-        _identity(lines, _DEVICE_IDENTITIES), OBIS_MEDIA[code[0]] if code else "", moment, tuple(found)
-    )
+    return sender.telegram(meter, OBIS_MEDIA[code[0]] if code else "", moment, tuple(found))
 
 
 def _device_code(text: str) -> bytes | None:
@@ -142,8 +144,8 @@ def _device_value(line: Line, code: bytes | None) -> Measured:
     return measured(code or line.code, float(number), unit)
 
 
-def _moment(text: str, winter: timedelta) -> Moment:
-    """YYMMDDhhmmss with W for winter or S for summer time; without either, nobody knows UTC."""
+def _moment(text: str, zone: tzinfo | None) -> Moment:
+    """YYMMDDhhmmss with W for winter or S for summer time; without either, the zone alone leads to UTC."""
     match = _TIME.fullmatch(text)
     try:
         local = datetime.strptime(f"20{match[1]}", "%Y%m%d%H%M%S") if match else None
@@ -152,7 +154,8 @@ def _moment(text: str, winter: timedelta) -> Moment:
     if match is None or local is None:
         raise Rejected(Reason.TIME, f"{text[:40]!r} is no time YYMMDDhhmmss with W or S")
     if not match[2]:
-        return Moment(None, local.isoformat(), (TIME_WITHOUT_OFFSET,))
+        return without_offset(local, None, (), zone)
+    winter = zone.utcoffset(_A_WINTER_DAY) or timedelta() if zone else _CENTRAL_EUROPEAN
     offset = winter + timedelta(hours=match[2] == "S")
     return Moment((local - offset - _EPOCH) // _MILLISECOND, "", ())
 

@@ -29,11 +29,25 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """A counter that a MAC or tag has proven, with which key of whose: `key` is a short digest of it.
+
+    `digest`, 32 bits and never 0, is of the MAC or tag: telegrams with one counter and other bytes have another one.
+    """
+
+    holder: str
+    key: str
+    counter: int
+    digest: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """One row: what a meter measured at one time.
 
     `at` is event time, ms UTC; `sequence` the device's own counter or -1; `quality` bits of schemas.quality.Quality;
-    `values` in the order of the profile's quantities, in the catalogue's units, NaN = not measured.
+    `values` in the order of the profile's quantities, in the catalogue's units, NaN = not measured. `proof` is what its
+    telegram has proven; None = nothing.
     """
 
     meter: str
@@ -41,26 +55,24 @@ class Reading:
     sequence: int
     quality: int
     values: tuple[float, ...]
+    proof: Proof | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MeterEvent:
-    """Something that happened at a meter: `kind` is one of schemas.events, `detail` the device's own words."""
+    """Something that happened at a meter: `kind` is one of schemas.events, `detail` the device's own words.
+
+    `proof` is what its telegram has proven; None = nothing. `stands` says that it is a condition, which the meter
+    repeats as long as it stands.
+    """
 
     meter: str
     at: int
     quality: int
     kind: str
     detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """A counter that a MAC or tag has proven, with which key of whose: `key` is a short digest of it."""
-
-    holder: str
-    key: str
-    counter: int
+    proof: Proof | None = None
+    stands: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,12 @@
     neither JSON nor CBOR; indefinite lengths, tags but 4, a
     key twice in CBOR (JSON's last one counts), bytes left over   Rejected malformed
     no list of records; a name that is absent or not permitted;
-    a record without a value; two values; an unknown field that
-    ends with _ and so must be understood (4.4)                   Rejected field
+    a record without a value; two values in one; an unknown field
+    that ends with _ and so must be understood (4.4); different
+    values of one quantity of a meter at one time (RFC 8428 does
+    not say which of them counts)                                 Rejected field
+    a value, and another quantity's sum over time that would be
+    the same quantity                                             the value; the sum is told under which = sum
     a field of another type, NaN, Infinity, base64 that is none,
     text or data for a quantity; two versions in a pack           Rejected value
     XML; a version other than 1 to 10 or 26                       Rejected unsupported
@@ -23,19 +27,19 @@ malformed here. Written anew, because the packages that there are (kpn-senml, se
 
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import tzinfo
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from connectors.decode.senml_names import By, Name, parse_name
 from connectors.decode.senml_pack import Record, finite, parse_pack, resolve
 from connectors.decode.senml_units import UNITS
-from connectors.decode.telegram import Keys, Measured, Telegram, medium_of
+from connectors.decode.telegram import Keys, Measured, Telegram, Zones, medium_of, no_zones
 from schemas.catalogue import Quantity, load_catalogue
 from schemas.errors import Reason, Rejected
 from schemas.units import to_base, units_of
 
 _STATUS = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_SUM = "sum"
 _INTEGRALS: Mapping[str, str] = {
     "active_power_w": "active_energy_net_wh",
     "active_power_import_w": "active_energy_import_wh",
@@ -58,8 +62,8 @@ class _Group:
     sequence: int
 
 
-def decode_senml(payload: bytes, keys: Keys, *, zone: tzinfo | None = None) -> tuple[Telegram, ...]:
-    """Read one pack. Keys are not asked for: SenML is protected by what carries it; nor a zone: its times are UTC.
+def decode_senml(payload: bytes, keys: Keys, *, zones: Zones = no_zones) -> tuple[Telegram, ...]:
+    """Read one pack. Keys are not asked for: SenML is protected by what carries it; nor are zones: its times are UTC.
 
     Raises:
         Rejected: see the table at the top of this module.
@@ -99,7 +103,7 @@ def _measured(name: Name, record: Record) -> Iterator[Measured]:
         if record.value is not None:
             yield Measured("", _plain(record.value), record.unit, name.text)
         if record.sum is not None:
-            yield Measured("", record.sum, f"{record.unit} s".lstrip(), name.text, which="sum")
+            yield Measured("", record.sum, f"{record.unit} s".lstrip(), name.text, which=_SUM)
         return
     if record.value is not None:
         yield Measured(quantity.name, _converted(quantity, record.unit, record.value), quantity.unit, name.text)
@@ -107,10 +111,27 @@ def _measured(name: Name, record: Record) -> Iterator[Measured]:
         total = _converted(quantity, record.unit, record.sum)
         integral = _INTEGRALS.get(quantity.name)
         if integral is None:
-            yield Measured("", total, f"{quantity.unit} s", name.text, which="sum")
+            yield Measured("", total, f"{quantity.unit} s", name.text, which=_SUM)
         else:
             unit = load_catalogue().quantities[integral].unit
-            yield Measured(integral, round(total / 3600, 9), unit, name.text)
+            yield Measured(integral, round(total / 3600, 9), unit, name.text, which=_SUM)
+
+
+def _present(meter: str, measured: Sequence[Measured]) -> Iterator[Measured]:
+    """What was measured, the present value of each quantity once: where none is stated, the sum over time is it."""
+    stated = {one.quantity for one in measured if not one.which}
+    values: dict[str, float | str] = {}
+    for one in measured:
+        if one.which == _SUM and one.quantity and one.quantity not in stated:
+            one = replace(one, which="")
+        if not one.quantity or one.which:
+            yield one
+        elif one.quantity not in values:
+            values[one.quantity] = one.value
+            yield one
+        elif values[one.quantity] != one.value:
+            said = f"{values[one.quantity]:g} and {one.value:g} at one time"
+            raise Rejected(Reason.FIELD, f"{one.quantity} of {meter!r:.40} is {said}")
 
 
 def _quantity(name: Name, unit: str) -> Quantity | None:
@@ -141,6 +162,6 @@ def _plain(value: float | str | bool | bytes) -> float | str:
 
 
 def _telegram(meter: str, at: int | None, relative_ms: int | None, group: _Group) -> Telegram:
-    measured = tuple(group.measured)
+    measured = tuple(_present(meter, group.measured))
     medium, status = medium_of(measured), tuple(group.status)
     return Telegram(meter, medium, at, group.sequence, status, measured, relative_ms=relative_ms)

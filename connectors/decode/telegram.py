@@ -1,25 +1,20 @@
 """What a telegram of a standard protocol says of itself, before a profile makes rows of it.
 
 JSON by mapping is read for a profile that the address names (json_decoder.py). Standard protocols describe
-themselves: who measured, what, in which unit. Their decoders give telegrams; `reading` takes from one what a profile
-wants.
+themselves: who measured, what, in which unit. Their decoders give telegrams; telegram_rows.py takes from them what a
+profile wants, timing.py says when that was.
 """
 
-import hashlib
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import tzinfo
 from functools import lru_cache
 from typing import Protocol
 
-from connectors.decode.readings import Address, Decoded, MeterEvent, Proof, Reading
-from connectors.decode.trust import checked_time, plausible, time_quality, value_quality
-from schemas.catalogue import OBIS_MEDIA, Profile, load_catalogue
-from schemas.errors import Reason, Rejected
-from schemas.events import load_events
-from schemas.quality import Quality
+from schemas.catalogue import OBIS_MEDIA, load_catalogue
+
+TIME_AMBIGUOUS = "time_ambiguous"
+"""The status of a telegram whose local time came twice, when summer time ended, and nothing says which one is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +62,12 @@ class Telegram:
     proven_counter: int = -1
     """The counter that a MAC or tag covers, under the meter's key: it never goes back while the key is the same; -1
     where there is none. An access number is none: its eight bits come round after 256 telegrams."""
+    proven_tag: str = ""
+    """That MAC or tag in hexadecimal digits: of two telegrams with one counter, it is equal if their bytes are."""
     relative_ms: int | None = None
     """Without `at`: when it was measured, where that is told from the telegram's arrival on; before it = negative."""
+    clock_step_ms: int | None = None
+    """How finely its clock tells the time, where that is no finer than minutes."""
 
     @property
     def values(self) -> Mapping[str, float]:
@@ -93,101 +92,24 @@ def no_keys(meter: str) -> Iterable[bytes]:
     return ()
 
 
+Zones = Callable[[str], tzinfo | None]
+"""A meter's identity, as its telegrams name it, to the time zone in which its clock runs; None = nobody knows."""
+
+
+def no_zones(meter: str) -> tzinfo | None:
+    """No meter's zone is known."""
+    return None
+
+
 class DecodeTelegrams(Protocol):
     """Payload to what it says; raises Rejected, and nothing else whatever the bytes.
 
-    `zone` is where the meter's clock runs, for times that do not state their offset from UTC: without it such a
-    telegram has `local_time` and no `at`.
+    `zones` are asked for times that do not state their offset from UTC: without a zone such a telegram has
+    `local_time` and no `at`.
     """
 
-    def __call__(self, payload: bytes, keys: Keys, *, zone: tzinfo | None = None) -> tuple[Telegram, ...]:
+    def __call__(self, payload: bytes, keys: Keys, *, zones: Zones = no_zones) -> tuple[Telegram, ...]:
         """Read one payload."""
-
-
-def reading(telegram: Telegram, profile: Profile, received_at: int) -> Reading:
-    """The row that a profile makes of a telegram: quantities that it does not hold are NaN, others are left out.
-
-    Raises:
-        Rejected: `Reason.TIME`, for a time at which no meter can have measured.
-
-    >>> from schemas.catalogue import load_catalogue
-    >>> measured = (Measured("water_volume_m3", 12.5, "m3"), Measured("water_volume_m3", 11.0, "m3", which="storage 1"))
-    >>> water = load_catalogue().profiles["water"]
-    >>> row = reading(Telegram("KAM12345678", "water", None, 7, (), measured), water, 1_795_507_200_000)
-    >>> row.at, row.sequence, Quality(row.quality).name, row.values[0]
-    (1795507200000, 7, 'TIME_BY_BRIDGE', 12.5)
-    """
-    values = telegram.values
-    row = tuple(values.get(name, math.nan) for name in profile.quantities)
-    at, quality = timed(telegram, received_at)
-    return Reading(
-        telegram.meter, at, telegram.sequence, quality | value_quality(plausible(profile.quantities), row), row
-    )
-
-
-def decode_rows(
-    payload: bytes, address: Address, received_at: int, decode: DecodeTelegrams, keys: Keys, profile: Profile
-) -> Decoded:
-    """The rows of a profile that a payload's telegrams make, and the events that their conditions are.
-
-    The address says whose a telegram is that does not name its meter. Telegrams that have nothing for the profile are
-    passed over.
-
-    Raises:
-        Rejected: what the decoder finds; time; `Reason.FIELD` where nothing of the payload is for the profile.
-
-    """
-    readings: list[Reading] = []
-    events: list[MeterEvent] = []
-    telegrams = decode(payload, keys)
-    proofs = tuple(_proofs(payload, telegrams, decode, keys))
-    for telegram in telegrams:
-        if not telegram.meter:
-            telegram = replace(telegram, meter=address.meter)
-        if not telegram.values.keys().isdisjoint(profile.quantities):
-            readings.append(reading(telegram, profile, received_at))
-        kinds = [condition for condition in telegram.status if condition in load_events()]
-        at, quality = timed(telegram, received_at) if kinds else (0, 0)
-        events += [MeterEvent(telegram.meter, at, quality, kind, "") for kind in kinds]
-    if not readings and not events:
-        raise Rejected(Reason.FIELD, f"none of the quantities of {profile.name} is there")
-    return Decoded(tuple(readings), tuple(events), proofs)
-
-
-def _proofs(payload: bytes, telegrams: Iterable[Telegram], decode: DecodeTelegrams, keys: Keys) -> Iterator[Proof]:
-    """What each key has proven."""
-    proven = {(one.key_holder or one.meter, one.proven_counter) for one in telegrams if one.proven_counter >= 0}
-    for holder, counter in sorted(proven):
-        yield Proof(holder, hashlib.sha256(_proving_key(payload, holder, decode, keys)).hexdigest()[:8], counter)
-
-
-def _proving_key(payload: bytes, holder: str, decode: DecodeTelegrams, keys: Keys) -> bytes:
-    """The one of the holder's keys that fits alone; where none does, all of them are the key."""
-    known = list(keys(holder))
-    for key in known if len(known) > 1 else ():
-        with suppress(Rejected):
-            decode(payload, lambda of, key=key: (key,) if of == holder else keys(of))  # type: ignore[misc]
-            return key
-    return b"".join(known)
-
-
-def timed(telegram: Telegram, received_at: int) -> tuple[int, int]:
-    """Event time, ms UTC, and the Quality bits of what it is worth.
-
-    Raises:
-        Rejected: `Reason.TIME`, for a time at which no meter can have measured.
-
-    """
-    at, quality = stated_time(telegram, received_at)
-    return checked_time(at, f"{at} ms"), quality
-
-
-def stated_time(telegram: Telegram, received_at: int) -> tuple[int, int]:
-    """The same, however absurd the time that the meter states."""
-    if telegram.at is not None:
-        return telegram.at, time_quality(telegram.at, received_at)
-    at = received_at + (telegram.relative_ms or 0)
-    return at, int(Quality.TIME_BY_BRIDGE) | time_quality(at, received_at)
 
 
 def medium_of(measured: Iterable[Measured]) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from connectors.authority import Authority
     from connectors.decode.readings import Decode
     from connectors.watched import Watched
+    from schemas.register import Register
 
 
 @click.command()
@@ -60,7 +61,7 @@ def run(topology: Topology, bridge: Bridge, instance: str, stopping: threading.E
     from schemas.register import load_register
 
     register = load_register(topology.register)
-    authority, decoders, watched = _trusted(topology, bridge)
+    authority, decoders, watched = _trusted(topology, bridge, register)
     source = SOURCES[bridge.protocol](bridge, instance)
     await_topics(topology, "bridges", bridge.name, stopping)
     shared = CounterTopic(topology.kafka, topology.topics[bridge.counters]) if bridge.counters else None
@@ -77,10 +78,11 @@ def run(topology: Topology, bridge: Bridge, instance: str, stopping: threading.E
 
 
 def _trusted(
-    topology: Topology, bridge: Bridge
+    topology: Topology, bridge: Bridge, register: "Register"
 ) -> tuple["Authority", "Mapping[str, Mapping[str, Decode]]", "list[Watched[Any]]"]:
-    """Who may report, what decrypts, and the files to watch for that."""
+    """Who may report, what decrypts and decodes, and the files to watch for that."""
     from connectors.authority import EACH_ITSELF, Authority, load_principals
+    from connectors.decode.timing import registered_clocks
     from connectors.keys import load_keys
     from connectors.registry import DECODERS
     from connectors.watched import Watched
@@ -88,5 +90,8 @@ def _trusted(
     principals = Watched(Path(topology.principals), load_principals) if topology.principals else None
     keys = Watched(Path(topology.keys), load_keys) if topology.keys else None
     authority = Authority(lambda: principals.value if principals else EACH_ITSELF, bridge.anonymous)
-    decoders = {name: make(lambda meter: keys.value.get(meter, ()) if keys else ()) for name, make in DECODERS.items()}
+    clocks = registered_clocks(register, bridge.time_zone)
+    decoders = {
+        name: make(lambda meter: keys.value.get(meter, ()) if keys else (), clocks) for name, make in DECODERS.items()
+    }
     return authority, {"": decoders[bridge.decoder], **decoders}, [file for file in (principals, keys) if file]

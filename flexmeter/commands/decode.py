@@ -104,7 +104,7 @@ def _mapped(mapping: JsonMapping, address: Address, payload: bytes) -> Iterable[
 def _described(
     decode: DecodeTelegrams, keys: tuple[bytes, ...], zone: ZoneInfo | None, payload: bytes
 ) -> Iterable[Answer]:
-    return of_telegrams(decode(payload, lambda meter: keys, zone=zone), _now_ms())
+    return of_telegrams(decode(payload, lambda meter: keys, zones=lambda meter: zone), _now_ms())
 
 
 def _now_ms() -> int:

@@ -109,5 +109,5 @@ def write_register(devices: Iterable[Device], path: Path) -> None:
             since = d.nilm_consent_at
             consent = "" if since is None else datetime.fromtimestamp(since / 1000, UTC).isoformat()
             interval = f"{d.interval_ms / 1000:g}"
-            out.writerow((d.meter_id, d.profile, *(p or "" for p in place), interval, *way, consent))
+            out.writerow((d.meter_id, d.profile, *(p or "" for p in place), interval, *way, consent, d.time_zone or ""))
     fresh.replace(path)

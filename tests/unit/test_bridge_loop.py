@@ -11,7 +11,7 @@ import pytest
 from connectors import bridge as loop_module
 from connectors.authority import EACH_ITSELF, Authority
 from connectors.bridge import MOST_IN_FLIGHT, BridgeLoop
-from connectors.decode.readings import Address, Carries, Proof
+from connectors.decode.readings import Address, Carries, MeterEvent, Proof
 from connectors.intake import Intake, Taken
 from connectors.kafka import Outlet
 from connectors.registry import json_decoders
@@ -189,14 +189,57 @@ def test_what_the_source_finds_unusable_is_a_dead_letter(bench: Bench) -> None:
     assert (letter.reason, letter.payload) == ("malformed", orjson.dumps(READING))
 
 
-def test_a_counter_counts_as_soon_as_kafka_has_its_telegram(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def proving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readings prove their sequence as a counter; the sum of their values is what their tag is of."""
     taken = Intake.take
 
     def with_proof(intake: Intake, delivery: Delivery, now_ms: int) -> Taken:
         found = taken(intake, delivery, now_ms)
-        return replace(found, proofs=[Proof("m1", "k", found.readings[0][1].sequence)])
+        (place, row), *_ = found.readings
+        proof = Proof("m1", "k", row.sequence, 1 + int(sum(row.values)))
+        return replace(found, readings=[(place, replace(row, proof=proof))], proofs=[proof])
 
     monkeypatch.setattr(Intake, "take", with_proof)
+
+
+def rows(bench: Bench) -> int:
+    return sum(len(block.at) for block in bench.kafka.records(ReadingBlock) if isinstance(block, ReadingBlock))
+
+
+@pytest.mark.usefixtures("proving")
+def test_a_telegram_that_two_concentrators_heard_is_one_row_and_both_are_acknowledged_when_kafka_has_it(
+    bench: Bench,
+) -> None:
+    bench.source.next = [delivery(seq=7), delivery(seq=7)]
+    bench.turn()
+    bench.source.next = [delivery(seq=7)]
+    bench.turn(0.5)
+    assert rows(bench) == 1
+    assert bench.source.acknowledged == []
+    bench.kafka.take(ReadingBlock)
+    assert len(bench.source.acknowledged) == 3
+    bench.source.next = [delivery(seq=7)]
+    bench.turn()
+    bench.turn(0.5)
+    assert (rows(bench), len(bench.source.acknowledged)) == (0, 4), "Kafka has it already"
+
+
+@pytest.mark.usefixtures("proving")
+def test_another_telegram_under_a_counter_that_was_used_is_a_replay(bench: Bench) -> None:
+    bench.source.next = [delivery(seq=7)]
+    bench.turn()
+    bench.turn(0.5)
+    bench.kafka.take(ReadingBlock)
+    bench.source.next = [delivery(seq=7, voltage={"L1": 235, "L2": 235, "L3": 235})]
+    bench.turn()
+    (letter,) = bench.kafka.records(DeadLetter)
+    assert isinstance(letter, DeadLetter)
+    assert letter.reason == "replayed"
+
+
+@pytest.mark.usefixtures("proving")
+def test_a_counter_counts_as_soon_as_kafka_has_its_telegram(bench: Bench) -> None:
     bench.source.next = [delivery(seq=1_000), delivery(seq=1)]
     bench.turn()
     assert bench.kafka.records(DeadLetter) == [], "Kafka has neither yet"
@@ -208,6 +251,25 @@ def test_a_counter_counts_as_soon_as_kafka_has_its_telegram(bench: Bench, monkey
     (letter,) = bench.kafka.records(DeadLetter)
     assert isinstance(letter, DeadLetter)
     assert letter.reason == "replayed"
+
+
+def test_a_condition_that_stands_is_told_once_a_day(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = Intake.take
+
+    def with_fault(intake: Intake, delivery: Delivery, now_ms: int) -> Taken:
+        found = taken(intake, delivery, now_ms)
+        (place, row), *_ = found.readings
+        event = MeterEvent("m1", row.at, 0, "device_fault", "permanent_error", stands=True)
+        return replace(found, events=[(place, event)])
+
+    monkeypatch.setattr(Intake, "take", with_fault)
+    for hours in (0, 1, 22, 1):
+        bench.source.next = [delivery()]
+        bench.turn(hours * 3_600)
+        bench.turn(0.5)
+    assert len(bench.kafka.records(EventBlock)) == 2
+    bench.kafka.take(Record)
+    assert len(bench.source.acknowledged) == 4
 
 
 def test_beats_come_every_second_and_every_quarter_into_every_partition(bench: Bench) -> None:

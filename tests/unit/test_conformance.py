@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from click.testing import CliRunner
@@ -82,6 +83,24 @@ def test_without_data_it_says_so(tmp_path: Path) -> None:
     result = CliRunner().invoke(conformance.main, ["--data", str(tmp_path)])
     assert (result.exit_code, result.stdout) == (0, "")
     assert str(tmp_path) in result.stderr
+
+
+def test_a_goal_that_is_missed_is_told_and_is_no_success(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "protocol").mkdir()
+    monkeypatch.setattr(conformance, "report", lambda *args, **kwargs: None)
+    for whole, code, outcome in ((9, 0, "met"), (8, 1, "MISSED")):
+        one = Result("wmbus", telegrams=10, decoded=10, values=30, equal=29, goal=0.9, compared=10, whole=whole)
+        monkeypatch.setitem(conformance.PROTOCOLS, "mbus", Mock(return_value=[one]))
+        result = CliRunner().invoke(conformance.main, ["--data", str(tmp_path), "mbus"])
+        assert (result.exit_code, result.output.splitlines()[-1].split(": ")[-1]) == (code, outcome)
+
+
+@published
+def test_every_faulty_frame_of_libmbus_is_rejected() -> None:
+    wired, wireless = conformance.PROTOCOLS["mbus"](DATA)
+    folders = (DATA / "protocol/mbus" / name for name in ("error-frames", "unsupported-frames"))
+    assert wired.faulty == sum(len(list(folder.glob("*.hex"))) for folder in folders) > 0
+    assert 0 < wireless.whole <= wireless.compared <= wireless.telegrams
 
 
 def test_the_table_shows_every_count() -> None:

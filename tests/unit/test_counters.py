@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.counters import WINDOW, Counters
 from connectors.decode.readings import Address, Carries, Proof
@@ -18,8 +20,8 @@ CASES = Path(__file__).parents[1] / "cases" / "dlms"
 OTHER_KEY = bytes(range(100, 116))
 
 
-def proof(counter: int, key: str = "a", holder: str = "m1") -> tuple[Proof, ...]:
-    return (Proof(holder, key, counter),)
+def proof(counter: int, key: str = "a", holder: str = "m1", digest: int = 0) -> tuple[Proof, ...]:
+    return (Proof(holder, key, counter, digest or counter + 1),)
 
 
 def is_replay(counters: Counters, proofs: tuple[Proof, ...]) -> bool:
@@ -63,13 +65,73 @@ def test_bridges_tell_what_has_risen_and_learn_the_highest() -> None:
     one, other = Counters(), Counters()
     one.confirm(proof(7))
     one.confirm(proof(5))
-    assert one.changed() == [TelegramCounter("m1", "a", 7)]
+    assert one.changed() == [TelegramCounter("m1", "a", 7, digests(8, 0, 6))]
     assert one.changed() == []
     other.confirm(proof(100))
-    for told in (TelegramCounter("m1", "a", 200), TelegramCounter("m1", "a", 150)):
+    for told in (TelegramCounter("m1", "a", 200, digests(201)), TelegramCounter("m1", "a", 150)):
         other.learn(told)
     assert is_replay(other, proof(200 - WINDOW - 1))
-    assert other.changed() == [TelegramCounter("m1", "a", 200)], "learned meanwhile: telling it again harms nothing"
+    (again,) = other.changed()
+    assert again == TelegramCounter("m1", "a", 200, digests(201)), "learned meanwhile: telling it again harms nothing"
+
+
+def digests(*known: int) -> bytes:
+    return b"".join(one.to_bytes(4, "big") for one in known).rstrip(b"\0")
+
+
+def test_the_same_telegram_again_is_a_repeat_and_another_one_with_its_counter_a_replay() -> None:
+    counters = Counters()
+    counters.confirm(proof(1_000))
+    counters.confirm(proof(1_003))
+    for counter in (1_000, 1_003):
+        assert counters.check(proof(counter)) == frozenset(proof(counter))
+        assert is_replay(counters, proof(counter, digest=5))
+    for counter in (1_002, 1_004):
+        assert counters.check(proof(counter)) == frozenset()
+
+
+def test_what_left_the_window_is_forgotten() -> None:
+    counters = Counters()
+    for counter in (0, 1, WINDOW + 1):
+        counters.confirm(proof(counter))
+    assert is_replay(counters, proof(0))
+    assert counters.check(proof(1)) == frozenset(proof(1))
+    counters.confirm(proof(3 * WINDOW))
+    assert counters.check(proof(2 * WINDOW + 1)) == frozenset(), "no digest of another counter stands in its place"
+
+
+@pytest.mark.parametrize("digest", [1, 0x100, 0xFF00_0000, 0xFFFF_FFFF])
+def test_other_bridges_know_the_telegrams_of_the_window(digest: int) -> None:
+    one, other = Counters(), Counters()
+    for counter in (0, 5, 7):
+        one.confirm(proof(counter, digest=digest))
+    for told in one.changed():
+        other.learn(told)
+    for counter in (0, 5, 7):
+        assert other.check(proof(counter, digest=digest)) == frozenset(proof(counter, digest=digest))
+        assert is_replay(other, proof(counter, digest=digest + 1))
+    assert other.check(proof(6)) == frozenset()
+    assert other.changed() == []
+
+
+def test_what_an_older_bridge_tells_has_no_digests() -> None:
+    counters = Counters()
+    counters.learn(TelegramCounter("m1", "a", 200))
+    assert counters.check(proof(200)) == frozenset()
+    counters.confirm(proof(200))
+    assert counters.check(proof(200)) == frozenset(proof(200))
+
+
+@given(st.lists(st.integers(0, 200), max_size=40), st.integers(0, 300))
+def test_every_telegram_of_the_window_is_known_again_and_no_other(confirmed: list[int], counter: int) -> None:
+    counters = Counters()
+    known: set[int] = set()
+    for one in confirmed:
+        if not is_replay(counters, proof(one)):
+            counters.confirm(proof(one))
+            known.add(one)
+    if not is_replay(counters, proof(counter)):
+        assert counters.check(proof(counter)) == (frozenset(proof(counter)) if counter in known else frozenset())
 
 
 KEYS = json.loads((CASES / "objects_ciphered" / "expected.json").read_text("utf-8"))["keys"]
@@ -87,6 +149,7 @@ def test_an_authenticated_telegram_proves_its_counter_with_the_key_that_fits() -
     assert alone.counter == 0x01020304
     assert proofs((OTHER_KEY, KEY)) == proofs((KEY, OTHER_KEY)) == (alone,)
     assert len(alone.key) == 8
+    assert 0 < alone.digest < 1 << 32
     assert alone.key not in KEY.hex()
 
 

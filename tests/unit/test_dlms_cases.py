@@ -33,7 +33,7 @@ def test_case(case: Path) -> None:
     keys = {title: [bytes.fromhex(key) for key in known] for title, known in expected.get("keys", {}).items()}
     zone = ZoneInfo(expected["zone"]) if "zone" in expected else None
     try:
-        telegrams = decode_dlms(payload(case), lambda title: keys.get(title, []), zone)
+        telegrams = decode_dlms(payload(case), lambda title: keys.get(title, []), zones=lambda meter: zone)
     except Rejected as rejected:
         assert (rejected.reason.value, True) == (expected.get("rejected"), expected["detail"] in rejected.detail), (
             rejected

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from connectors.decode.mbus import decode_mbus, decode_wmbus, formats_shown
+from connectors.decode.mbus import decode_mbus, decode_wmbus
 from connectors.decode.mbus.compact import KNOWN_FORMATS
 from connectors.decode.telegram import Keys, Telegram
 from schemas.errors import Reason, Rejected
@@ -235,12 +235,12 @@ def test_an_encrypted_compact_frame() -> None:
     assert (first.measured, second.security) == (second.measured, "mode_5")
 
 
-def test_a_bridge_may_remember_formats_for_the_next_payload() -> None:
+def test_a_compact_frame_whose_full_frame_came_in_another_payload_is_unsupported() -> None:
     full, brief = compact(OWN_FORMAT)
-    formats = formats_shown(format_a(full), none)
-    assert decode_wmbus(stripped(brief), none, formats=formats) == decode_wmbus(format_a(full), none)
-    assert formats_shown(stripped(b"\x78\x0f\x01"), none) == {}
-    assert formats_shown(stripped(ell(compact(VOLUMES)[1])), none) == {}
+    assert decode_wmbus(format_a(full) + format_a(brief), none)
+    with pytest.raises(Rejected) as rejected:
+        decode_wmbus(format_a(brief), none)
+    assert rejected.value.reason is Reason.UNSUPPORTED
 
 
 def test_signatures_of_known_formats_are_the_crc_of_their_blocks() -> None:

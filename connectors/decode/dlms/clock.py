@@ -5,8 +5,9 @@ year 2 | month | day | day of week | hour | minute | second | hundredths | devia
 UTC is local time plus the deviation in minutes (0x8000 = not specified), the opposite of ISO 8601's offset.
 
     no deviation                   as the zone says, if one is given: the daylight saving bit decides in the hour that
-                                   comes twice. Else no time: it cannot be known; status says so. `local` has the
-                                   wall clock either way
+                                   comes twice; where the clock has no status, the first, and status says so. Without
+                                   a zone no time: it cannot be known; status says so. `local` has the wall clock
+                                   either way
     date, hour or minute open      no time at all; status says so
     second or hundredths open      0
     clock status "invalid value"   no time: the meter itself says that it is wrong. `local` has it
@@ -19,6 +20,8 @@ UTC is local time plus the deviation in minutes (0x8000 = not specified), the op
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
+from connectors.decode.local_time import comes_twice, utc_ms
+from connectors.decode.telegram import TIME_AMBIGUOUS
 from schemas.errors import Reason, Rejected
 
 LENGTH = 12
@@ -88,7 +91,8 @@ def read_date_time(octets: bytes, zone: tzinfo | None = None) -> Moment:
     if clock_status & _INVALID_VALUE and clock_status != _UNSPECIFIED:
         return Moment(None, local.isoformat(), status)
     if deviation == _NO_DEVIATION:
-        return _without_deviation(local, clock_status, status, zone)
+        is_summer = None if clock_status == _UNSPECIFIED else bool(clock_status & _DAYLIGHT_SAVING)
+        return without_offset(local, is_summer, status, zone)
     if abs(deviation) > _FARTHEST_DEVIATION:
         raise Rejected(Reason.TIME, f"{octets.hex(' ')} deviates {deviation} min from UTC")
     return Moment((local - _EPOCH) // _MILLISECOND + deviation * 60_000, "", status)
@@ -105,12 +109,13 @@ def looks_like_date_time(octets: bytes) -> bool:
     return TIME_UNSPECIFIED not in moment.status and (octets[4] <= 7 or octets[4] == _UNSPECIFIED)
 
 
-def _without_deviation(local: datetime, clock_status: int, status: tuple[str, ...], zone: tzinfo | None) -> Moment:
+def without_offset(local: datetime, is_summer: bool | None, status: tuple[str, ...], zone: tzinfo | None) -> Moment:
+    """The moment of a wall clock in `zone`; `is_summer` is what the meter says of it, None = nothing."""
     if zone is None:
         return Moment(None, local.isoformat(), (*status, TIME_WITHOUT_OFFSET))
-    is_standard_time = clock_status != _UNSPECIFIED and not clock_status & _DAYLIGHT_SAVING
-    moment = local.replace(tzinfo=zone, fold=is_standard_time)
-    return Moment((moment - _EPOCH.replace(tzinfo=UTC)) // _MILLISECOND, local.isoformat(), status)
+    if is_summer is None and comes_twice(local, zone):
+        status = (*status, TIME_AMBIGUOUS)
+    return Moment(utc_ms(local, zone, is_summer), local.isoformat(), status)
 
 
 def _conditions(clock_status: int) -> tuple[str, ...]:

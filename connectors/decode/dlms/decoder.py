@@ -19,8 +19,6 @@
 A payload is taken whole or rejected whole.
 """
 
-from datetime import tzinfo
-
 from connectors.decode.dlms.apdu import Notification, is_body, read_body, read_notification
 from connectors.decode.dlms.axdr import MOST_VALUES
 from connectors.decode.dlms.devices import split_devices
@@ -31,17 +29,17 @@ from connectors.decode.dlms.profiles import row_telegrams
 from connectors.decode.dlms.roles import role
 from connectors.decode.dlms.security import Envelope, is_ciphered, opened, read_envelope
 from connectors.decode.dlms.telegrams import Sender, identity, telegram
-from connectors.decode.telegram import Keys, Telegram
+from connectors.decode.telegram import Keys, Telegram, Zones, no_zones
 from schemas.errors import Reason, Rejected
 
 LONGEST_LIST = 5_000
 
 
-def decode_dlms(payload: bytes, keys: Keys, zone: tzinfo | None = None) -> tuple[Telegram, ...]:
+def decode_dlms(payload: bytes, keys: Keys, *, zones: Zones = no_zones) -> tuple[Telegram, ...]:
     """Read one payload; `keys` is asked for the keys of a system title, in upper-case hex.
 
-    `zone` is where the meter's clock runs, for times that do not state their offset from UTC: without it such a
-    telegram has `local_time` and no `at`.
+    `zones` are asked for times that do not state their offset from UTC: without a zone such a telegram has
+    `local_time` and no `at`.
 
     Raises:
         Rejected: see the table at the top of this module.
@@ -53,7 +51,7 @@ def decode_dlms(payload: bytes, keys: Keys, zone: tzinfo | None = None) -> tuple
     telegrams: list[Telegram] = []
     values = 0
     for apdu in apdus(payload):
-        read = _telegrams(apdu, keys, zone)
+        read = _telegrams(apdu, keys, zones)
         values += sum(len(one.measured) for one in read)
         if values > MOST_VALUES:
             raise Rejected(Reason.TOO_LARGE, f"more than {MOST_VALUES} values in one payload")
@@ -61,11 +59,11 @@ def decode_dlms(payload: bytes, keys: Keys, zone: tzinfo | None = None) -> tuple
     return tuple(telegrams)
 
 
-def _telegrams(apdu: bytes, keys: Keys, zone: tzinfo | None) -> list[Telegram]:
+def _telegrams(apdu: bytes, keys: Keys, zones: Zones) -> list[Telegram]:
     if not is_ciphered(apdu):
-        return _read(read_body(apdu) if is_body(apdu) else read_notification(apdu), Sender(zone=zone))
+        return _read(read_body(apdu) if is_body(apdu) else read_notification(apdu), Sender(zones=zones))
     envelope = read_envelope(apdu)
-    sender = Sender(envelope.title.hex().upper(), envelope.counter, envelope.security, zone)
+    sender = Sender(envelope.title.hex().upper(), envelope.counter, envelope.security, envelope.tag, zones)
     if envelope.is_proven:
         (content,) = opened(envelope, keys)
         return _read(read_notification(content), sender)

@@ -32,7 +32,7 @@ def row_telegrams(buffer: Buffer, scales: dict[bytes, Scale], sender: Sender, me
         return
     columns = list(zip(*buffer.rows, strict=True))
     clock = _clock_column(buffer.columns)
-    moments = _moments(columns[clock], buffer.period_s, sender.zone)
+    moments = _moments(columns[clock], buffer.period_s, sender.zones(meter))
     channels = Channels(attribute.code for attribute in buffer.columns)
     medium = medium_of(attribute.code for attribute in buffer.columns)
     cells = [
@@ -63,7 +63,7 @@ def _moments(column: Sequence[Data], period_s: int, zone: tzinfo | None) -> list
             found.append(found[-1].later(period_s))
             continue
         moment = clock_moment(value, zone)
-        if moment.at is None and not moment.status:
+        if moment.at is None and not moment.local:
             raise Rejected(Reason.TIME, f"{text_of(value)} is no time of a profile's row")
         found.append(moment)
     return found

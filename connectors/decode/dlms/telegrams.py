@@ -20,7 +20,7 @@ from connectors.decode.dlms.lists import Entry, Scale
 from connectors.decode.dlms.roles import role
 from connectors.decode.dlms.text import text_of
 from connectors.decode.obis import meaning, measured, medium_of, net_powers
-from connectors.decode.telegram import Measured, Telegram
+from connectors.decode.telegram import Measured, Telegram, Zones, no_zones
 from schemas.errors import Reason, Rejected
 
 _LATEST_UNIX_TIME_S = 7_258_118_400  # 2200
@@ -36,8 +36,10 @@ class Sender:
     counter: int = -1
     security: str = ""
     """How the APDU was protected; empty where it came in the clear."""
-    zone: tzinfo | None = None
-    """Where the meter's clock runs, for times that do not say."""
+    tag: bytes = b""
+    """What authenticates the APDU with its counter; empty where nothing does."""
+    zones: Zones = no_zones
+    """Where meters' clocks run, for times that do not say."""
 
     def telegram(self, meter: str, medium: str, moment: Moment, measured: tuple[Measured, ...]) -> Telegram:
         """A telegram of this sender's."""
@@ -51,7 +53,8 @@ class Sender:
             local_time=moment.local,
             security=self.security,
             key_holder=self.title,
-            proven_counter=self.counter if "authenticated" in self.security else -1,
+            proven_counter=self.counter if self.tag else -1,
+            proven_tag=self.tag.hex(),
         )
 
 
@@ -69,7 +72,7 @@ def telegram(
         elif (one := _measured(entry, scales, channels)) is not None:
             codes.append(entry.code)
             said.append(one)
-    moment = _moment(clocks, sent_at, unnamed, sender.zone)
+    moment = _moment(clocks, sent_at, unnamed, sender.zones(meter))
     return sender.telegram(meter, medium_of(codes), moment, (*said, *net_powers(codes, said)))
 
 

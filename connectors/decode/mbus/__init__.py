@@ -17,8 +17,7 @@ compact frames whose format nobody has shown, messages in several fragments, sec
 bytes with their name: manufacturers' own records and data, profiles of increments, containers.
 """
 
-from connectors.decode.mbus.application import decode_mbus, decode_wmbus, formats_shown
-from connectors.decode.mbus.compact import KNOWN_FORMATS, Formats
+from connectors.decode.mbus.application import decode_mbus, decode_wmbus
 from connectors.decode.mbus.wireless_link import Framing
 
-__all__ = ["KNOWN_FORMATS", "Formats", "Framing", "decode_mbus", "decode_wmbus", "formats_shown"]
+__all__ = ["Framing", "decode_mbus", "decode_wmbus"]

@@ -4,11 +4,12 @@ A telegram's `sequence` is the message counter where there is one (mode 7), else
 and comes round after 256 telegrams: it tells neighbours apart, and is no protection against replay.
 """
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import tzinfo
 from typing import NamedTuple
 
+from connectors.decode.local_time import utc_ms
 from connectors.decode.mbus.authentication import CI_AFL, Authentication, read_authentication
-from connectors.decode.mbus.compact import KNOWN_FORMATS, Formats, format_of, full_frame
+from connectors.decode.mbus.compact import KNOWN_FORMATS, format_of, full_frame
 from connectors.decode.mbus.dates import InvalidPoint, Point, point_in_time
 from connectors.decode.mbus.extended_link import CI_ELL, ExtendedLink, read_extended_link
 from connectors.decode.mbus.fixed_data import read_fixed_data
@@ -19,7 +20,7 @@ from connectors.decode.mbus.status import status_names
 from connectors.decode.mbus.transport import FRAMES, OTHER_MESSAGES, SECURITY_MODES, Frame, Header, read_header
 from connectors.decode.mbus.wired_link import WiredFrame, wired_frames
 from connectors.decode.mbus.wireless_link import Framing, wireless_frames
-from connectors.decode.telegram import Keys, Telegram
+from connectors.decode.telegram import Keys, Telegram, Zones, no_zones
 from schemas.errors import Reason, Rejected
 
 LARGEST_PAYLOAD_BYTES = 16_384
@@ -27,7 +28,6 @@ LARGEST_PAYLOAD_BYTES = 16_384
 
 _CI_FIXED_DATA = 0x73
 _MORE_FOLLOW = "more_records_follow"
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 class _Opened(NamedTuple):
@@ -37,15 +37,16 @@ class _Opened(NamedTuple):
     status: int
     sequence: int
     proven_counter: int
+    proven_tag: str
     security: str
     frame: Frame
     data: bytes
 
 
-def decode_mbus(payload: bytes, keys: Keys, zone: tzinfo | None = None) -> tuple[Telegram, ...]:
+def decode_mbus(payload: bytes, keys: Keys, *, zones: Zones = no_zones) -> tuple[Telegram, ...]:
     """Decode frames of wired M-Bus (EN 13757-2 and -3), one telegram each.
 
-    A meter's clock states no offset from UTC: `at` is set only where `zone` says in which time zone it runs, while
+    A meter's clock states no offset from UTC: `at` is set only where `zones` says in which time zone it runs, while
     `local_time` always says what the meter wrote.
 
     Raises:
@@ -58,45 +59,32 @@ def decode_mbus(payload: bytes, keys: Keys, zone: tzinfo | None = None) -> tuple
     >>> telegram.meter, telegram.medium, dict(telegram.values)
     ('KAM12345678', 'heat', {'heat_energy_wh': 7000.0})
     """
-    return tuple(_wired(frame, keys, zone) for frame in wired_frames(_not_too_large(payload)))
+    return tuple(_wired(frame, keys, zones) for frame in wired_frames(_not_too_large(payload)))
 
 
 def decode_wmbus(
     payload: bytes,
     keys: Keys,
     framing: Framing = Framing.ANY,
-    zone: tzinfo | None = None,
-    formats: Formats = KNOWN_FORMATS,
+    *,
+    zones: Zones = no_zones,
 ) -> tuple[Telegram, ...]:
     """Decode frames of wireless M-Bus (EN 13757-4, OMS volume 2), one telegram each.
 
     `framing` says how the receiver hands frames on (wireless_link.py). A compact frame is decoded if its format is
-    among `formats`, or a full frame before it in the same payload has shown it. `zone` and what is raised are as for
-    `decode_mbus`.
+    among `KNOWN_FORMATS`, or a full frame before it in the same payload has shown it. `zones` and what is raised are as
+    for `decode_mbus`.
     """
     frames = wireless_frames(_not_too_large(payload), framing)
     shown: dict[int, bytes] = {}
     telegrams = []
     for frame in frames:
         opened = _opened(frame.data, frame.sender, keys)
-        data = full_frame(opened.data, shown, formats) if opened.frame is Frame.COMPACT else opened.data
-        telegrams.append(_telegram(opened, data, zone))
+        data = full_frame(opened.data, shown, KNOWN_FORMATS) if opened.frame is Frame.COMPACT else opened.data
+        telegrams.append(_telegram(opened, data, zones))
         if len(frames) > 1:
             shown.update(format_of(data))
     return tuple(telegrams)
-
-
-def formats_shown(payload: bytes, keys: Keys, framing: Framing = Framing.ANY) -> Formats:
-    """The formats that a payload's full frames show, for those who remember them and give them to `decode_wmbus`.
-
-    Meters that send compact frames send a full one every few minutes. Raises what `decode_wmbus` raises.
-    """
-    shown: dict[int, bytes] = {}
-    for frame in wireless_frames(_not_too_large(payload), framing):
-        opened = _opened(frame.data, frame.sender, keys)
-        if opened.frame is Frame.FULL:
-            shown.update(format_of(opened.data))
-    return shown
 
 
 def _not_too_large(payload: bytes) -> bytes:
@@ -105,10 +93,10 @@ def _not_too_large(payload: bytes) -> bytes:
     return payload
 
 
-def _wired(frame: WiredFrame, keys: Keys, zone: tzinfo | None) -> Telegram:
+def _wired(frame: WiredFrame, keys: Keys, zones: Zones) -> Telegram:
     if frame.data[0] != _CI_FIXED_DATA:
         opened = _opened(frame.data, None, keys)
-        return _telegram(opened, full_frame(opened.data) if opened.frame is Frame.COMPACT else opened.data, zone)
+        return _telegram(opened, full_frame(opened.data) if opened.frame is Frame.COMPACT else opened.data, zones)
     fixed = read_fixed_data(frame.data[1:])
     return Telegram(
         meter=fixed.meter,
@@ -136,17 +124,18 @@ def _opened(data: bytes, sender: Address | None, keys: Keys) -> _Opened:
     counters = (header.counter, authentication.counter, header.access, link.access)
     sequence = next((counter for counter in counters if counter >= 0), -1)
     proven = max(header.counter, authentication.counter) if security and authentication.mac else -1
-    return _Opened(meter, header.status, sequence, proven, security or link.security, frame, clear)
+    tag = authentication.mac.hex() if proven >= 0 else ""
+    return _Opened(meter, header.status, sequence, proven, tag, security or link.security, frame, clear)
 
 
-def _telegram(opened: _Opened, data: bytes, zone: tzinfo | None) -> Telegram:
+def _telegram(opened: _Opened, data: bytes, zones: Zones) -> Telegram:
     meter, device = opened.meter, opened.meter.device
     records = read_records(data, device.medium)
     clock = _clock(records.clock)
     return Telegram(
         meter=meter.meter,
         medium=device.medium or device.name,
-        at=_at(clock, zone),
+        at=_at(clock, zones(meter.meter)) if clock else None,
         sequence=opened.sequence,
         status=status_names(opened.status) + ((_MORE_FOLLOW,) if records.more_follow else ()),
         measured=records.measured,
@@ -155,6 +144,8 @@ def _telegram(opened: _Opened, data: bytes, zone: tzinfo | None) -> Telegram:
         version=meter.version,
         security=opened.security,
         proven_counter=opened.proven_counter,
+        proven_tag=opened.proven_tag,
+        clock_step_ms=clock.step_ms if clock else None,
     )
 
 
@@ -179,9 +170,6 @@ def _clock(octets: bytes) -> Point | None:
         return None
 
 
-def _at(clock: Point | None, zone: tzinfo | None) -> int | None:
+def _at(clock: Point, zone: tzinfo | None) -> int | None:
     """Milliseconds UTC. In the hour that comes twice, the meter's summer time flag decides."""
-    if clock is None or clock.at is None or zone is None:
-        return None
-    at = clock.at.replace(tzinfo=zone, fold=0 if clock.summer else 1)
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // _MILLISECOND
+    return None if clock.at is None or zone is None else utc_ms(clock.at, zone, clock.summer)

@@ -5,6 +5,8 @@ from datetime import date, datetime, time
 
 _EVERY_YEAR, _EVERY_MONTH, _EVERY_DAY, _EVERY_HOUR, _EVERY_MINUTE = 127, 15, 0, 31, 63
 
+_MINUTE_MS = 60_000
+
 _NO_METERS_YEAR = 2100
 """Some meters set the hundreds wrongly. A year of the next century is none that a meter of today means."""
 
@@ -18,12 +20,14 @@ class Point:
     """A point in time as a meter writes it.
 
     `text` is ISO 8601 without offset; an asterisk stands for "every". `at` is the same where it is a date with a time
-    of day, `summer` whether the meter says that summer time is in force.
+    of day, `summer` whether the meter says that summer time is in force, `step_ms` how finely it tells the time
+    where that is no finer than minutes.
     """
 
     text: str
     at: datetime | None = None
     summer: bool = False
+    step_ms: int | None = None
 
 
 def point_in_time(octets: bytes) -> Point:
@@ -61,7 +65,7 @@ def _type_f(octets: bytes) -> Point:
     if minute & 0x80:
         raise InvalidPoint("marked as invalid")
     whole = f"{_date(day, month, hundreds=hour >> 5 & 3)}T{_time_of_day(hour & 0x1F, minute & 0x3F)}"
-    return Point(whole, None if "*" in whole else datetime.fromisoformat(whole), bool(hour & 0x80))
+    return Point(whole, None if "*" in whole else datetime.fromisoformat(whole), bool(hour & 0x80), _MINUTE_MS)
 
 
 def _type_i(octets: bytes) -> Point:
