@@ -13,7 +13,7 @@ from schemas.blocks import Float64s, Int64s
 from schemas.catalogue import Quantity
 from schemas.durations import QUARTER_MS
 from streams.active_power import signs_of
-from streams.contract import Labels, Mask, Meters, Operator, Released, Result, State
+from streams.contract import Elapsed, Labels, Mask, Meters, Operator, Released, Result, State
 from streams.nilm import energy
 from streams.nilm.beliefs import learn_label
 from streams.nilm.described import described
@@ -43,7 +43,7 @@ class Nilm(Operator):
     """
 
     name = "nilm"
-    version = 2
+    version = 3
     takes = frozenset({"ReadingBlock", "HomeRequestBlock"})
     gives = frozenset({"ApplianceEventBlock", "ApplianceEnergyBlock"})
 
@@ -79,6 +79,21 @@ class Nilm(Operator):
         _remember(state, frame)
         for meter in _ended(state, released, meters.interval_ms):
             self._end(state[meter], told.setdefault(int(meter), Told()), int(meters.interval_ms[meter]))
+        for meter, quarter in _closing(state, released):
+            told.setdefault(meter, Told()).windows += energy.close(state[meter], quarter)
+        return blocks(told, meters, self.library, self.version)
+
+    def on_time(self, state: State, meters: Meters, elapsed: Elapsed) -> list[Result]:
+        """The last day of a home that fell silent is over too, when so much time has passed."""
+        if not signs_of(meters.quantities).any():
+            return []
+        silent = np.flatnonzero(~state["known"])
+        quarter = (state["last_at"][silent] + elapsed.since_arrival_ms[silent]) // QUARTER_MS
+        over = energy.days_over(state, silent, quarter)
+        told = {
+            int(meter): Told(windows=energy.close(state[meter], int(now)))
+            for meter, now in zip(silent[over], quarter[over], strict=True)
+        }
         return blocks(told, meters, self.library, self.version)
 
     def on_labels(self, state: State, meters: Meters, labels: Labels) -> list[Result]:
@@ -96,8 +111,9 @@ class Nilm(Operator):
                     state[meter], int(meters.interval_ms[meter]) / 1_000, int(state["last_at"][meter]), self.weights
                 )
                 appliance, now = self.library.position(name), told.setdefault(meter, Told())
-                learn_label(home, appliance, power_w, int(labels.at[row]), LABEL_LOADS, LABEL_OUTWEIGHS)
-                call(home, now, int(labels.number[row]), appliance, home.before_at)
+                said_at = max(int(labels.at[row]), home.before_at + 1)
+                learn_label(home, appliance, power_w, said_at, LABEL_LOADS, LABEL_OUTWEIGHS)
+                call(home, now, int(labels.number[row]), appliance, said_at)
                 freeze(home, state[meter])
         return blocks(told, meters, self.library, self.version)
 
@@ -112,7 +128,10 @@ class Nilm(Operator):
             counted = row
             home.before_at = int(frame.before_at[row])
             if frame.broken[row]:
-                begin(home, self.library, told, home.before_at, None if frame.stuck[row] else frame.power_w(row))
+                at = int(frame.at[row])
+                known_at = min(at, home.before_at + MOST_INTERVALS * int(interval_ms[meter]))
+                begin(home, self.library, told, known_at, None if frame.stuck[row] else frame.power_w(row))
+                told.windows += energy.close(record, at // QUARTER_MS)
             else:
                 before_w = float(frame.before_steps[row] / STEPS_PER_WATT)
                 look(home, self.library, told, int(frame.at[row]), frame.power_w(row), before_w)
@@ -124,11 +143,11 @@ class Nilm(Operator):
 
     def _end(self, record: Any, told: Told, interval_ms: int) -> None:
         """The home's rows have stopped: nothing later belongs to what was on."""
-        home = thaw(record, interval_ms / 1_000, int(record["last_at"]), self.weights)
-        begin(home, self.library, told, home.before_at, None)
+        last_at = int(record["last_at"])
+        home = thaw(record, interval_ms / 1_000, last_at, self.weights)
+        begin(home, self.library, told, last_at + MOST_INTERVALS * interval_ms, None)
         freeze(home, record)
         record["wake_at"], record["floor_w"], record["known"] = 2**62, -np.inf, False
-        told.windows += energy.close(record, int(record["last_at"]) // QUARTER_MS + 1)
 
 
 def teach(record: Any, library: Library, appliance: str, power_w: float, at: int, loads: float = 10) -> None:
@@ -163,6 +182,14 @@ def _ended(state: State, released: Released, interval_ms: Int64s) -> Int64s:
     over = released.watermark - state["last_at"][released.moved] > MOST_INTERVALS * interval_ms[released.moved]
     ended: Int64s = released.moved[state["known"][released.moved] & over]
     return ended
+
+
+def _closing(state: State, released: Released) -> Iterator[tuple[int, int]]:
+    """Homes without a row that could go on with the last one, and the quarter that has begun for them meanwhile."""
+    silent = ~state["known"][released.moved]
+    meter, quarter = released.moved[silent], released.watermark[silent] // QUARTER_MS
+    closing = energy.closing(state, meter, quarter)
+    return zip(meter[closing].tolist(), quarter[closing].tolist(), strict=True)
 
 
 def split(steps: Int64s, drawn_w: Float64s) -> Int64s:
