@@ -27,10 +27,6 @@ from streams.nilm.results import blocks
 from streams.nilm.told import Told, level
 from streams.nilm.weights import Weights
 
-LABEL_LOADS = 10.0
-LABEL_OUTWEIGHS = 2.0
-"""What someone in the home says counts like so many loads, or so many times all that was believed of that power."""
-
 
 class Nilm(Operator):
     """When each appliance came on and went off, and its energy per quarter of an hour and per day.
@@ -112,7 +108,7 @@ class Nilm(Operator):
                 )
                 appliance, now = self.library.position(name), told.setdefault(meter, Told())
                 said_at = max(int(labels.at[row]), home.before_at + 1)
-                learn_label(home, appliance, power_w, said_at, LABEL_LOADS, LABEL_OUTWEIGHS)
+                learn_label(home, appliance, power_w, home.before_at or said_at)
                 call(home, now, int(labels.number[row]), appliance, said_at)
                 freeze(home, state[meter])
         return blocks(told, meters, self.library, self.version)
@@ -148,16 +144,6 @@ class Nilm(Operator):
         begin(home, self.library, told, last_at + MOST_INTERVALS * interval_ms, None)
         freeze(home, record)
         record["wake_at"], record["floor_w"], record["known"] = 2**62, -np.inf, False
-
-
-def teach(record: Any, library: Library, appliance: str, power_w: float, at: int, loads: float = 10) -> None:
-    """What a user says: that what draws about this power is this appliance. Counts like so many loads.
-
-    Raises ValueError for an appliance that is not in the library.
-    """
-    home = thaw(record, 0, at, Weights())
-    learn_label(home, library.position(appliance), power_w, at, loads)
-    freeze(home, record)
 
 
 def _next_due(frame: Frame, row: int, end: int, wake: int, floor: float) -> int:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from schemas.blocks import ApplianceEnergyBlock, ApplianceEventBlock, Float64s, Int64s
 from schemas.catalogue import load_catalogue
 from schemas.durations import DAY_MS, HOUR_MS
-from streams.contract import Elapsed, Meters, Released, Result, Rows, State
+from streams.contract import Elapsed, Labels, Meters, Released, Result, Rows, State
 from streams.nilm.library import library_of, load_library
-from streams.nilm.operator import Nilm, split, teach
+from streams.nilm.operator import Nilm, split
 from streams.registry import OPERATORS
 
 CATALOGUE = load_catalogue()
@@ -57,6 +57,12 @@ def run(
     silent = released(at[:0], power_w[:0], int(at[-1]) + HOUR_MS)
     results += operator.on_released(state, meters(interval_ms), silent)
     return state, results + operator.on_time(state, meters(interval_ms), Elapsed(np.array([2 * DAY_MS])))
+
+
+def label(appliance: str, power_w: float, number: int = 0) -> Labels:
+    """Someone says so at the beginning."""
+    one = np.zeros(1, np.int64)
+    return Labels(one, one + BEGIN, one + number, np.array([power_w]), [appliance])
 
 
 def energies(results: Sequence[Result]) -> dict[tuple[str, int, str], tuple[int, float, int]]:
@@ -271,7 +277,7 @@ def test_a_label_teaches_the_home() -> None:
     at = BEGIN + 1_000 * np.arange(len(power_w), dtype=np.int64)
     operator = Nilm()
     state = np.zeros(1, operator.dtype(QUANTITIES))
-    teach(state[0], operator.library, "toaster", 1_250.0, BEGIN)
+    operator.on_labels(state, meters(1_000), label("toaster", 1_250.0))
     taught = events(operator.on_released(state, meters(1_000), released(at, power_w)))
     untaught = events(run(at, power_w, 1_000)[1])
     assert {event[3] for event in untaught} == {"microwave"}
@@ -292,10 +298,23 @@ def test_what_is_known_of_a_home_can_be_told() -> None:
     assert told["known"][0]["power_w"] == 2_500 and told["known"][0]["kettle"] > 0.5
 
 
-def test_a_label_for_what_is_no_appliance_is_refused() -> None:
+def test_a_label_for_what_is_no_appliance_is_passed_over() -> None:
     operator = Nilm()
-    with pytest.raises(ValueError, match="not in"):
-        teach(np.zeros(1, operator.dtype(QUANTITIES))[0], operator.library, "perpetuum_mobile", 1.0, BEGIN)
+    state = np.zeros(1, operator.dtype(QUANTITIES))
+    before = state.tobytes()
+    assert not operator.on_labels(state, meters(1_000), label("perpetuum_mobile", 1.0))
+    assert state.tobytes() == before
+
+
+def test_a_home_that_labels_every_load_for_years_learns_as_one_that_labels_ten() -> None:
+    """Also where it names two appliances of one power in turn: what it said last is believed."""
+    operator = Nilm()
+    state = np.zeros(1, operator.dtype(QUANTITIES))
+    for said in range(1_000):
+        operator.on_labels(state, meters(1_000), label(("dishwasher", "washing_machine")[said % 2], 2_000.0))
+    (known,) = operator.describe(state[0], QUANTITIES)["known"]
+    assert known["washing_machine"] == pytest.approx(2 / 3, abs=0.01)
+    assert known["loads"] < 100
 
 
 def test_a_library_names_only_its_own_appliances() -> None:

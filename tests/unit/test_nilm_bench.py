@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from bench.nilm import command
 from bench.nilm_baselines import combinatorial
 from bench.nilm_homes import Home, read_home, write_home
-from bench.nilm_run import Event, amended, first_told
-from bench.nilm_score import score
+from bench.nilm_run import Event, amended, first_told, run
+from bench.nilm_score import counted, score, together
 
 AT = np.arange(0, 600, 60)
 KETTLE = np.array([0, 0, 2000, 2000, 0, 0, 0, 0, 0, 0.0])
@@ -23,7 +23,7 @@ def home() -> Home:
 
 def test_a_score_by_hand() -> None:
     estimate = np.array([0, 0, 0, 2000, 2000, 0, 0, 0, 0, 0.0])
-    found = score("kettle", AT, KETTLE, estimate)
+    found = score(counted("kettle", AT, KETTLE, estimate))
     assert (found.kolter, found.f1, found.precision, found.recall) == (0.5, 0.5, 0.5, 0.5)
     assert (found.mae_w, found.sae) == (400.0, 0.0)
     assert (found.activations_true, found.activations_found, found.activations_matched) == (1, 1, 1)
@@ -32,7 +32,46 @@ def test_a_score_by_hand() -> None:
 def test_what_was_not_measured_is_not_scored() -> None:
     truth = KETTLE.copy()
     truth[2] = np.nan
-    assert score("kettle", AT, truth, np.where(np.isnan(truth), 9_999.0, truth)).kolter == 1.0
+    assert score(counted("kettle", AT, truth, np.where(np.isnan(truth), 9_999.0, truth))).kolter == 1.0
+
+
+def test_a_home_is_scored_by_the_samples_and_watts_of_all_its_appliances() -> None:
+    """The kettle is found a minute late, the microwave for one of its two minutes; it was not measured once."""
+    microwave = np.array([0, 0, 0, 0, 0, 0, 600, 600, np.nan, 0])
+    kettle_found = np.array([0, 0, 0, 2000, 2000, 0, 0, 0, 0, 0.0])
+    microwave_found = np.array([0, 0, 0, 0, 0, 0, 600, 0, 0, 0.0])
+    parts = [counted("kettle", AT, KETTLE, kettle_found), counted("microwave", AT, microwave, microwave_found)]
+    found = score(together(parts))
+    assert (found.precision, found.recall, found.f1) == (round(2 / 3, 4), 0.5, round(4 / 7, 4))
+    assert found.kolter == round(1 - 4_600 / (2 * 5_200), 4)
+    assert (found.mae_w, found.sae) == (round(4_600 / 19, 4), round(600 / 5_200, 4))
+    assert (found.activations_true, found.activations_found, found.activations_matched) == (2, 2, 2)
+
+
+def test_what_was_told_of_the_last_sample_before_a_gap_does_not_know_the_gap() -> None:
+    """Three kettles; in the third the readings stop for an hour."""
+    minute = np.concatenate([np.arange(0, 400), np.arange(460, 500)])
+    kettle = np.where(np.isin(minute, [100, 101, 200, 201, 397, 398, 399]), 2_700.0, 0.0)
+    gone = Home(minute * 60, kettle + 100 + minute % 3, None, {"kettle": kettle})
+    told = first_told(run(gone).events, gone, ["kettle"])["kettle"]
+    assert told[399] > 2_000
+    assert not told[400:].any()
+
+
+def test_labels_from_sub_meters_go_the_way_of_a_users_and_only_what_comes_after_is_scored(tmp_path: Path) -> None:
+    """A toaster of 1,250 W, each hour for two minutes: unlabelled it is a microwave."""
+    minute = np.arange(2 * 1_440)
+    toaster = np.where(minute % 60 < 2, 1_250.0, 0.0)
+    write_home(tmp_path / "home.csv", Home(minute * 60, toaster + 100 + minute % 3, None, {"toaster": toaster}))
+    lines = {}
+    for options in ([], ["--train-on-submeters", "1970-01-02"], ["--from", "1970-01-02"]):
+        result = CliRunner().invoke(command, ["--home", str(tmp_path), *options])
+        lines[tuple(options)] = [json.loads(line) for line in result.output.splitlines()]
+    untaught, taught, second_day = lines.values()
+    assert untaught[0]["amended"]["recall"] < 0.1
+    assert taught[0]["amended"]["recall"] > 0.9
+    assert taught[-1]["home"]["samples"] == second_day[-1]["home"]["samples"] == 1_440
+    assert taught[0]["all_zero"] == second_day[0]["all_zero"]
 
 
 def test_combinatorial_takes_the_nearest_set() -> None:
