@@ -32,9 +32,12 @@ from streams.nilm.frame import MOST_INTERVALS
 from streams.nilm.library import load_library
 from streams.nilm.operator import Nilm
 
+HELD_AT_1_S = [name for name in nilm_homes.MIXTURES if "held" in name]
 CATALOGUE = load_library().appliances[1:]
 GOAL_KOLTER = 0.5
+"""Of every home at every rate; besides, F1 is to be above that of combinatorial optimisation."""
 GOAL_MIXTURE_KOLTER = 0.8
+"""Of mixtures at 1 s of traces that the library has not seen."""
 
 
 def measure(home: Home, ran: Run) -> dict[str, Any]:
@@ -136,21 +139,31 @@ def accuracy(data: Path, folder: Path) -> int:
     homes = {
         path.name: measure(home := read_home(path / "home.csv"), run(home)) for path in nilm_homes.ensure(folder, data)
     }
-    missed = 0
+    goals = {name: _goals(name, measured["home"]) for name, measured in homes.items()}
     for name, measured in homes.items():
-        first, combinatorial = measured["home"]["first"], measured["home"]["combinatorial"]
-        goal = GOAL_MIXTURE_KOLTER if name.startswith("mixture_held") else GOAL_KOLTER
-        met = (first["kolter"] or 0) > goal and all(first[f1] > combinatorial[f1] for f1 in ("f1", "f1_mean"))
-        missed += not met
-        print(
-            f"{name}: Kolter {first['kolter']:.3f} (amended {measured['home']['amended']['kolter']:.3f}, goal {goal}), "
-            f"F1 {first['f1']:.3f} (combinatorial {combinatorial['f1']:.3f}), mean of the appliances' F1 "
-            f"{first['f1_mean']:.3f} ({combinatorial['f1_mean']:.3f}): {'met' if met else 'MISSED'}"
-        )
-        months = measured["home"]["kolter_by_month"]["first"]
-        print("  by month: " + ", ".join(f"{month} {kolter}" for month, kolter in months.items()))
-    report("nilm", {"homes": homes}, packages=["numpy"])
-    return missed
+        print(_line(name, measured["home"], goals[name]))
+    report("nilm", {"goals": goals, "homes": homes}, packages=["numpy"])
+    return sum(not goal["met"] for goal in goals.values())
+
+
+def _goals(name: str, whole: Mapping[str, Any]) -> dict[str, Any]:
+    """What is asked of a home, and whether what was told first meets it. All else that is measured is orientation."""
+    first, combinatorial = whole["first"], whole["combinatorial"]
+    kolter = GOAL_MIXTURE_KOLTER if name in HELD_AT_1_S else GOAL_KOLTER
+    goals = {"kolter": kolter, "f1": combinatorial["f1"], "f1_mean": combinatorial["f1_mean"]}
+    return {f"{what}_above": least for what, least in goals.items()} | {
+        "met": all((first[what] or 0) > least for what, least in goals.items())
+    }
+
+
+def _line(name: str, whole: Mapping[str, Any], goal: Mapping[str, Any]) -> str:
+    first, months = whole["first"], whole["kolter_by_month"]["first"]
+    return (
+        f"{name}: Kolter {first['kolter']:.3f} (goal {goal['kolter_above']}; amended {whole['amended']['kolter']:.3f}),"
+        f" F1 {first['f1']:.3f} (goal {goal['f1_above']:.3f}), mean of the appliances' F1 {first['f1_mean']:.3f} "
+        f"(goal {goal['f1_mean_above']:.3f}): {'met' if goal['met'] else 'MISSED'}\n"
+        f"  by month: {', '.join(f'{month} {kolter}' for month, kolter in months.items())}"
+    )
 
 
 def day_of(text: str) -> int:
@@ -172,7 +185,9 @@ def day_of(text: str) -> int:
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="picture of the day with the most appliance energy")
 @click.option("--data", type=click.Path(path_type=Path), default="../shared/data", envvar="FLEXMETER_DATA")
-@click.option("--homes", type=click.Path(path_type=Path), default=".run/nilm", help="where development homes are kept")
+@click.option(
+    "--homes", type=click.Path(path_type=Path), default=nilm_homes.FOLDER, help="where development homes are kept"
+)
 def command(
     folder: Path | None,
     begin: str | None,

@@ -1,7 +1,7 @@
 """How right `nilm` is when one weight or one number of its library is another: `python -m bench.nilm_curves`.
 
 Everything else stays as it ships. Each real home stands alone, so that what one home would choose can be read off and
-tried on the other: leave one home out. Prints Kolter accuracy and the mean of the appliances' F1, of what was told first.
+tried on the other: leave one home out. Prints Kolter accuracy and the mean F1 of the appliances, as told first.
 """
 
 import sys
@@ -53,11 +53,11 @@ def months(home: Home, count: int) -> Home:
 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path), default="../shared/data", envvar="FLEXMETER_DATA")
-@click.option("--homes", "folder", type=click.Path(path_type=Path), default=".run/nilm")
+@click.option("--homes", "folder", type=click.Path(path_type=Path), default=nilm_homes.FOLDER)
 @click.option("--months", "count", default=2, show_default=True, help="months of each home to run")
 def main(data: Path, folder: Path, count: int) -> None:
     """Sweep each weight by itself."""
-    nilm_homes.ensure(folder, data)
+    nilm_homes.ensure(folder, data, nilm_homes.REAL)
     homes = {name: months(read_home(folder / name / "home.csv"), count) for name in nilm_homes.REAL}
     points = []
     for name, value, operator in operators():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from bench import nilm_homes
 from bench.nilm import command
 from bench.nilm_baselines import combinatorial
 from bench.nilm_homes import Home, read_home, write_home
@@ -108,6 +109,41 @@ def test_a_home_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert again.at.tolist() == AT.tolist()
     np.testing.assert_array_equal(again.appliances_w["fridge"], appliances["fridge"])
     assert again.between(60, 180).at.tolist() == [60, 120]
+
+
+def test_a_home_that_an_older_version_made_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def develop(name: str, data: Path) -> Home:
+        made.append(name)
+        return home()
+
+    (tmp_path / "nilm").mkdir()
+    monkeypatch.setattr(nilm_homes, "development_home", develop)
+    for _ in range(2):
+        nilm_homes.ensure(tmp_path / "out", tmp_path, ["mixture_library"])
+    assert made == ["mixture_library"]
+    (tmp_path / "out" / "mixture_library" / "made_by").write_text("an older version")
+    nilm_homes.ensure(tmp_path / "out", tmp_path, ["mixture_library"])
+    assert made == ["mixture_library"] * 2
+
+
+def test_homes_are_made_where_they_are_looked_for() -> None:
+    folders = [
+        next(option.default for option in made_or_read.params if option.name in ("out", "homes"))
+        for made_or_read in (nilm_homes.main, command)
+    ]
+    assert folders[0] == folders[1]
+
+
+def test_a_mixture_at_ten_seconds_has_its_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = np.arange(100)
+    fast = Home(at, 100.0 + at, None, {"kettle": np.where(at < 25, 0.0, 2_000.0)})
+    monkeypatch.setattr(nilm_homes, "mixture", lambda name, data: fast)
+    slow = nilm_homes.development_home("mixture_held_1_10s", Path())
+    assert slow.at.tolist() == list(range(9, 100, 10))
+    assert slow.mains_w.tolist() == [104.5 + 10 * i for i in range(10)]
+    assert slow.appliances_w["kettle"].tolist() == [0, 0, 1_000] + [2_000] * 7
 
 
 def test_the_command_prints_a_line_for_each_appliance_and_one_for_the_home(tmp_path: Path) -> None:
