@@ -112,18 +112,18 @@ def hour_bin(at: int) -> int:
 
 
 def choice(home: Home, load: Load, belief: Float64s) -> int:
-    """The appliance to tell; the one told before stays unless another is clearly likelier. Notes the confidence."""
+    """The appliance to tell; the one told before stays unless another is clearly likelier. Notes how likely it is."""
     if load.labelled:
         return load.appliance
-    best = int(belief[1:].argmax()) + 1
-    load.confidence = float(belief[best])
+    best = likeliest = int(belief[1:].argmax()) + 1
     told = load.appliance
     guessed = not home.is_fast and not load.settled
     least = home.weights.least_belief_guessed if guessed else home.weights.least_belief
     if belief[best] < least or belief[best] < 0.8 * belief[UNKNOWN]:
         best = UNKNOWN
-    if told != UNKNOWN and best != told and belief[told] > 0.8 * max(load.confidence, least):
+    if told != UNKNOWN and best != told and belief[told] > 0.8 * max(belief[likeliest], least):
         best = told
+    load.confidence = float(belief[best])
     return best
 
 

@@ -60,13 +60,12 @@ class Nilm(Operator):
 
     def on_released(self, state: State, meters: Meters, released: Released) -> list[Result]:
         """Facts and windows of the rows, and of homes whose data ended."""
-        signs = signs_of(meters.quantities)
-        if not signs.any():
+        if not signs_of(meters.quantities).any():
             return []
         told: dict[int, Told] = {}
-        frame = frame_of(state, released.rows, signs, meters.interval_ms)
+        frame = frame_of(state, released.rows, meters)
         due = frame.broken | frame.changed | (frame.at >= state["wake_at"][frame.meter])
-        due |= frame.steps / STEPS_PER_WATT < state["floor_w"][frame.meter]
+        due |= frame.level_w < state["floor_w"][frame.meter]
         busy = np.unique(frame.meter[due])
         for meter in busy:
             told[int(meter)] = self._live(state[meter], frame, int(meter), meters.interval_ms)
@@ -126,11 +125,11 @@ class Nilm(Operator):
             if frame.broken[row]:
                 at = int(frame.at[row])
                 known_at = min(at, home.before_at + MOST_INTERVALS * int(interval_ms[meter]))
-                begin(home, self.library, told, known_at, None if frame.stuck[row] else frame.power_w(row))
+                begin(home, self.library, told, known_at, None if frame.stuck[row] else float(frame.level_w[row]))
                 told.windows += energy.close(record, at // QUARTER_MS)
             else:
-                before_w = float(frame.before_steps[row] / STEPS_PER_WATT)
-                look(home, self.library, told, int(frame.at[row]), frame.power_w(row), before_w)
+                level_w, before_w = float(frame.level_w[row]), float(frame.before_level_w[row])
+                look(home, self.library, told, int(frame.at[row]), level_w, before_w)
             wake, floor = wake_at(home, self.library), floor_w(home)
         told.windows += _count(record, home, frame, counted, end)
         freeze(home, record)
@@ -152,7 +151,7 @@ def _next_due(frame: Frame, row: int, end: int, wake: int, floor: float) -> int:
         return row
     rest = slice(row, end)
     due = frame.changed[rest] | frame.broken[rest] | (frame.at[rest] >= wake)
-    due |= frame.steps[rest] / STEPS_PER_WATT < floor
+    due |= frame.level_w[rest] < floor
     return row + int(due.argmax()) if due.any() else end
 
 
@@ -160,6 +159,7 @@ def _remember(state: State, frame: Frame) -> None:
     last = np.append(frame.meter[1:] != frame.meter[:-1], True)[: len(frame.meter)]
     meter = frame.meter[last]
     state["last_at"][meter], state["last_steps"][meter] = frame.at[last], frame.steps[last]
+    state["last_level_w"][meter], state["register_wh"][meter] = frame.level_w[last], frame.register_wh[last]
     state["same_since"][meter], state["known"][meter] = frame.same_since[last], True
 
 
@@ -207,7 +207,7 @@ def _count(record: Any, home: Home, frame: Frame, begin_row: int, end_row: int) 
         nothing = np.zeros((end_row - begin_row, len(drawn_w)), np.int64)
         nothing[:, energy.REMAINDER] = frame.steps[rows]
         return list(_add(record, frame, rows, nothing))
-    return list(_add(record, frame, rows, split(frame.steps[rows], drawn_w)))
+    return list(_add(record, frame, rows, split(frame.steps[rows], drawn_w / frame.nominal[rows, None])))
 
 
 def _add(record: Any, frame: Frame, rows: slice, parts: Int64s) -> Iterator[energy.Window]:
@@ -230,7 +230,7 @@ def _count_quiet(state: State, frame: Frame, quiet: Mask) -> Iterator[tuple[int,
     if not len(meter):
         return
     rows = np.flatnonzero(quiet)
-    parts = split(frame.steps[rows], _levels(state, meter))
+    parts = split(frame.steps[rows], _levels(state, meter) / frame.nominal[rows, None])
     first, length_ms, last, last_ms = energy.pieces(frame.before_at[rows], frame.at[rows])
     homes, begins = np.unique(meter, return_index=True)
     slot = first[begins] % energy.QUARTERS

@@ -17,7 +17,7 @@ from streams.registry import OPERATORS
 
 CATALOGUE = load_catalogue()
 QUANTITIES = tuple(CATALOGUE.quantities[name] for name in CATALOGUE.profiles["nilm_meter"].quantities)
-POWER = [quantity.name for quantity in QUANTITIES].index("active_power_w")
+POWER, VOLTAGE = ([quantity.name for quantity in QUANTITIES].index(name) for name in ("active_power_w", "voltage_v"))
 BEGIN = 1_700_000_100_000 // 900_000 * 900_000
 MIDNIGHT = BEGIN // DAY_MS * DAY_MS
 PAUSES = [2, 3, 4, 5, 20, 300, 1_000, 4_000]
@@ -29,27 +29,37 @@ def meters(interval_ms: int) -> Meters:
     return Meters("nilm_meter", QUANTITIES, ["m1"], [None], [None], np.array([interval_ms]))
 
 
-def released(at: Int64s, power_w: Float64s, watermark: int | None = None) -> Released:
+def released(
+    at: Int64s, power_w: Float64s, watermark: int | None = None, voltage_v: Float64s | float = np.nan
+) -> Released:
     values = np.full((len(at), len(QUANTITIES)), np.nan)
-    values[:, POWER] = power_w
+    values[:, POWER], values[:, VOLTAGE] = power_w, voltage_v
     none = np.zeros(len(at), np.int64)
     rows = Rows(none, at, at, none.astype(np.int32), values)
     return Released(rows, np.zeros(1, np.int64), np.array([watermark if watermark is not None else at[-1]]))
 
 
 def run(
-    at: Int64s, power_w: Float64s, interval_ms: int, cuts: Sequence[int] = (), ahead: float = 0.0
+    at: Int64s,
+    power_w: Float64s,
+    interval_ms: int,
+    cuts: Sequence[int] = (),
+    ahead: float = 0.0,
+    swing_v: float = np.nan,
 ) -> tuple[State, list[Result]]:
     """The state and results after these rows, in turns that end at the cuts, and after the home fell silent for days.
 
-    After each turn the watermark moves on towards the next row, as far as `ahead` says, in a turn of its own.
+    After each turn the watermark moves on towards the next row, as far as `ahead` says, in a turn of its own. The
+    voltage swings by `swing_v` within ten minutes; NaN: it is not measured.
     """
+    voltage_v = 230 + swing_v * np.sin(at / 95_000)
     operator = Nilm()
     state = np.zeros(1, operator.dtype(QUANTITIES))
     results: list[Result] = []
     for begin, end in zip([0, *cuts], [*cuts, len(at)], strict=True):
         if end > begin:
-            results += operator.on_released(state, meters(interval_ms), released(at[begin:end], power_w[begin:end]))
+            turn = released(at[begin:end], power_w[begin:end], voltage_v=voltage_v[begin:end])
+            results += operator.on_released(state, meters(interval_ms), turn)
             state = np.frombuffer(state.tobytes(), state.dtype).copy()
         if 0 < end < len(at):
             watermark = int(at[end - 1] + ahead * (at[end] - 1 - at[end - 1]))
@@ -125,6 +135,7 @@ def homes(draw: st.DrawFn) -> tuple[Int64s, Float64s, int]:
     return at[kept], power_w[kept], interval_ms
 
 
+SWINGS = st.sampled_from([np.nan, 0.0, 10.0, 50.0])
 kept_homes = homes().filter(lambda home: len(home[0]) > 1)
 
 
@@ -141,10 +152,10 @@ def test_every_sample_is_shared_out_whole(mains: list[int], drawn: list[float]) 
 
 
 @settings(max_examples=60, deadline=None)
-@given(kept_homes)
-def test_quarters_add_up_to_the_mains(home: tuple[Int64s, Float64s, int]) -> None:
+@given(kept_homes, SWINGS)
+def test_quarters_add_up_to_the_mains(home: tuple[Int64s, Float64s, int], swing_v: float) -> None:
     at, power_w, interval_ms = home
-    _, results = run(*home)
+    _, results = run(*home, swing_v=swing_v)
     found = energies(results)
     near = np.diff(at) <= 3 * interval_ms
     expected_wh = (np.rint(power_w[1:] * 10) / 10 * np.diff(at) * near).sum() / 3_600_000
@@ -161,8 +172,9 @@ def test_quarters_add_up_to_the_mains(home: tuple[Int64s, Float64s, int]) -> Non
 def test_turns_and_restarts_change_nothing(home: tuple[Int64s, Float64s, int], data: st.DataObject) -> None:
     after_gaps = np.flatnonzero(np.diff(home[0]) > 3 * home[2]) + 1
     cuts = data.draw(st.lists(st.integers(0, len(home[0])), max_size=6)) + after_gaps.tolist()
-    state, results = run(*home)
-    again, in_pieces = run(*home, cuts=sorted(cuts), ahead=data.draw(st.sampled_from([0.0, 0.3, 0.9, 1.0])))
+    swing_v, ahead = data.draw(SWINGS), data.draw(st.sampled_from([0.0, 0.3, 0.9, 1.0]))
+    state, results = run(*home, swing_v=swing_v)
+    again, in_pieces = run(*home, cuts=sorted(cuts), ahead=ahead, swing_v=swing_v)
     assert again.tobytes() == state.tobytes()
     assert events(in_pieces) == events(results)
     assert energies(in_pieces) == energies(results)
@@ -242,6 +254,24 @@ def test_a_stuck_meter_is_no_data() -> None:
     at = BEGIN + 60_000 * np.arange(len(power_w), dtype=np.int64)
     _, results = run(at, power_w, 60_000)
     assert covered_ms(results, "15min") == at[-1] - at[0] - (3 * 3_600_000 - 3_600_000 + 60_000)
+
+
+def test_a_heater_is_one_load_whatever_the_voltage_does() -> None:
+    """A quarter of an hour of 2 kW at 230 V, while the voltage falls by 20 V in two steps and comes back."""
+    second = np.arange(5_400)
+    voltage_v = 238.0 - 10.0 * ((second > 1_900) & (second < 2_600)) - 10.0 * ((second > 2_100) & (second < 2_300))
+    heating = (second >= 1_800) & (second < 2_700)
+    power_w = np.where(heating, 2_000 * (voltage_v / 230) ** 2, 0.0) + 100 + second % 3
+    at = BEGIN + 1_000 * second
+    state = np.zeros(1, Nilm().dtype(QUANTITIES))
+    results = Nilm().on_released(state, meters(1_000), released(at, power_w, voltage_v=voltage_v))
+    told = {event[0] for event in events(results)}
+    assert len(told) == 1
+    off = events(results)[-1]
+    assert (off[2], off[5], off[6]) == ("off", at[1_800], at[2_699])
+    assert off[7] == pytest.approx(2_000, abs=5)
+    blind = Nilm().on_released(np.zeros(1, Nilm().dtype(QUANTITIES)), meters(1_000), released(at, power_w))
+    assert len(events(blind)) > len(events(results))
 
 
 def test_a_load_that_turns_out_otherwise_takes_its_energy_along() -> None:
