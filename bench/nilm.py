@@ -1,7 +1,7 @@
 """How right `nilm` is: in a home `python -m bench.nilm --home DIR`, in all development homes `make accuracy NAME=nilm`.
 
-DIR/home.csv has the columns `at` (epoch seconds, UTC), `active_power_w`, optionally `reactive_power_var`, and the power
-in W of each appliance that has a meter of its own, named as in the catalogue of appliances
+DIR/home.csv has the columns `at` (epoch seconds, UTC), `active_power_w`, optionally `reactive_power_var` and
+`voltage_v`, and the power in W of each appliance that has a meter of its own, named as in the catalogue of appliances
 (streams/nilm/library.yaml); an empty cell was not measured. The operator sees the mains only.
 
 Prints a line of JSON for each appliance and one for the home. `first` scores what was told when each sample was

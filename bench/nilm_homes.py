@@ -12,8 +12,8 @@ Beside home.csv stands `made_by`, the SHA-256 of this file: a home that an older
 
 import gzip
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -89,12 +89,18 @@ class Home:
     reactive_var: Float64s | None
     appliances_w: dict[str, Float64s]
     """NaN where not measured."""
+    voltage_v: Float64s | None = None
 
     def between(self, begin: int, end: int) -> "Home":
         """The samples with begin <= at < end, epoch seconds."""
         which = (self.at >= begin) & (self.at < end)
-        reactive = None if self.reactive_var is None else self.reactive_var[which]
-        return Home(self.at[which], self.mains_w[which], reactive, {k: v[which] for k, v in self.appliances_w.items()})
+        return replace(self.each(lambda values: values[which]), at=self.at[which])
+
+    def each(self, of: Callable[[Float64s], Float64s]) -> "Home":
+        """The home with each of its columns as `of` makes it."""
+        appliances = {name: of(values) for name, values in self.appliances_w.items()}
+        reactive, voltage = (None if v is None else of(v) for v in (self.reactive_var, self.voltage_v))
+        return Home(self.at, of(self.mains_w), reactive, appliances, voltage)
 
 
 def read_home(path: Path) -> Home:
@@ -110,11 +116,14 @@ def read_home(path: Path) -> Home:
             raise ValueError(f"{path}: the header must have `at` and `active_power_w`, not {names}")
         lines = [line for line in file if line.strip()]
     columns = _in_order(dict(zip(names, _cells(path, lines, len(names)).T, strict=True)))
-    at, mains_w, reactive = (columns.pop(name, None) for name in ("at", "active_power_w", "reactive_power_var"))
-    assert at is not None and mains_w is not None
     quantities = load_catalogue().quantities
-    appliances = {name: values for name, values in columns.items() if name and name not in quantities}
-    return Home(np.rint(at).astype(np.int64), mains_w, reactive, appliances)
+    return Home(
+        np.rint(columns.pop("at")).astype(np.int64),
+        columns["active_power_w"],
+        columns.get("reactive_power_var"),
+        {name: values for name, values in columns.items() if name and name not in quantities},
+        columns.get("voltage_v"),
+    )
 
 
 def _cells(path: Path, lines: list[str], width: int) -> Float64s:
@@ -219,8 +228,9 @@ def means(home: Home, every_s: int) -> Home:
     """As a meter reports that tells means of so many seconds: a row stands for the stretch before it.
 
     >>> home = Home(np.arange(4), np.array([1.0, 3, 5, 6]), None, {"kettle": np.array([0, np.nan, 4, 2])})
-    >>> means(home, 2)
-    Home(at=array([1, 3]), mains_w=array([2. , 5.5]), reactive_var=None, appliances_w={'kettle': array([0., 3.])})
+    >>> slow = means(home, 2)
+    >>> slow.at.tolist(), slow.mains_w.tolist(), slow.appliances_w["kettle"].tolist()
+    ([1, 3], [2.0, 5.5], [0.0, 3.0])
     """
     stretch = (home.at - home.at[0]) // every_s
     begins = np.flatnonzero(np.append(True, stretch[1:] != stretch[:-1]))
@@ -231,9 +241,7 @@ def means(home: Home, every_s: int) -> Home:
         return np.where(measured > 0, sums / np.maximum(measured, 1), np.nan)
 
     last = np.append(begins[1:], len(home.at)) - 1
-    reactive = None if home.reactive_var is None else mean(home.reactive_var)
-    appliances = {name: mean(values) for name, values in home.appliances_w.items()}
-    return Home(home.at[last], mean(home.mains_w), reactive, appliances)
+    return replace(home.each(mean), at=home.at[last])
 
 
 def names(every_s: Sequence[int] = MIXTURES_EVERY_S) -> Iterator[str]:

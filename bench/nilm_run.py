@@ -17,6 +17,7 @@ from bench.nilm_score import activations, threshold_w
 from schemas.blocks import ApplianceEventBlock, Float64s, Int64s
 from schemas.catalogue import load_catalogue
 from streams.contract import Labels, Meters, Released, Result, Rows
+from streams.nilm.frame import nominal_of
 from streams.nilm.operator import Nilm, split
 
 PROFILE = "nilm_meter"
@@ -90,6 +91,8 @@ def _released(home: Home, begin: int, end: int, meters: Meters) -> Released:
             values[:, i] = home.mains_w[begin:end]
         elif quantity.name == "reactive_power_var" and home.reactive_var is not None:
             values[:, i] = home.reactive_var[begin:end]
+        elif quantity.name == "voltage_v" and home.voltage_v is not None:
+            values[:, i] = home.voltage_v[begin:end]
     none = np.zeros(len(at), np.int64)
     rows = Rows(none, at, at, none.astype(np.int32), values)
     return Released(rows, np.zeros(1, np.int64), at[-1:])
@@ -149,7 +152,10 @@ def amended(events: list[Event], home: Home, names: list[str]) -> dict[str, Floa
 
 
 def _powers(spans: list[tuple[str, int, int, float]], home: Home, names: list[str]) -> dict[str, Float64s]:
-    """Sum of spans [begin, end) in ms, held under the mains. Of appliances that are not asked for, too."""
+    """Sum of spans [begin, end) in ms, at the voltage of each sample, held under the mains.
+
+    Of appliances that are not asked for, too.
+    """
     at_ms: Int64s = home.at * 1_000
     known = sorted({appliance for appliance, *_ in spans if appliance != "unknown"} | set(names))
     drawn = np.zeros((len(at_ms), len(known) + 1))
@@ -157,5 +163,7 @@ def _powers(spans: list[tuple[str, int, int, float]], home: Home, names: list[st
         if appliance != "unknown":
             first, last = np.searchsorted(at_ms, [begin, end])
             drawn[first:last, known.index(appliance) + 1] += power_w
+    if home.voltage_v is not None:
+        drawn /= nominal_of(home.voltage_v[:, None])[:, None]
     parts = split(np.rint(home.mains_w * 10).astype(np.int64), drawn) / 10
     return {name: parts[:, known.index(name) + 1] for name in names}
