@@ -13,6 +13,7 @@ from bench.nilm_baselines import combinatorial
 from bench.nilm_homes import Home, read_home, write_home
 from bench.nilm_run import Event, amended, first_told, run
 from bench.nilm_score import counted, score, together
+from bench.nilm_voltage import simulated
 
 AT = np.arange(0, 600, 60)
 KETTLE = np.array([0, 0, 2000, 2000, 0, 0, 0, 0, 0, 0.0])
@@ -144,6 +145,16 @@ def test_a_mixture_at_ten_seconds_has_its_means(monkeypatch: pytest.MonkeyPatch)
     assert slow.at.tolist() == list(range(9, 100, 10))
     assert slow.mains_w.tolist() == [104.5 + 10 * i for i in range(10)]
     assert slow.appliances_w["kettle"].tolist() == [0, 0, 1_000] + [2_000] * 7
+
+
+def test_at_another_voltage_heaters_draw_otherwise_and_all_else_as_before() -> None:
+    fridge = np.full(len(AT), 90.0)
+    recorded = Home(AT, KETTLE + fridge + 100, None, {"kettle": KETTLE, "fridge": fridge})
+    there = simulated(recorded, seed=1)
+    assert there.voltage_v is not None
+    np.testing.assert_allclose(there.appliances_w["kettle"], KETTLE * (there.voltage_v / 230) ** 2)
+    assert there.appliances_w["fridge"].tolist() == fridge.tolist()
+    np.testing.assert_allclose(there.mains_w - sum(there.appliances_w.values()), 100)
 
 
 def test_the_command_prints_a_line_for_each_appliance_and_one_for_the_home(tmp_path: Path) -> None:
