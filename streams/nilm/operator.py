@@ -35,7 +35,7 @@ class Nilm(Operator):
     revised when more is known: the first revision of a load is what was believed when it came on. Appliances are never
     negative, and with the remainder add up to the mains. A gap of more than three reporting intervals and a value that
     stays exactly the same for an hour are no data: loads end there with an unknown end, no energy is counted.
-    Cost: a dozen numpy passes over a turn's rows, and 0.2 to 0.5 ms for each row at which something happens.
+    Cost: some numpy passes over a turn's rows, and tenths of a millisecond for each row at which something happens.
     """
 
     name = "nilm"
