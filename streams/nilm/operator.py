@@ -33,8 +33,9 @@ class Nilm(Operator):
 
     Assumes rows in event-time order with the home's active power, at most 300 s apart. A fact is told at once and
     revised when more is known: the first revision of a load is what was believed when it came on. Appliances are never
-    negative, and with the remainder add up to the mains. A gap of more than three reporting intervals and a value that
-    stays exactly the same for an hour are no data: loads end there with an unknown end, no energy is counted.
+    negative, and with the remainder add up to the mains. A gap of more than three reporting intervals, a value that
+    stays exactly the same for an hour, a register that falls and a missing voltage are no data: loads end there with an
+    unknown end, no energy is counted.
     Cost: some numpy passes over a turn's rows, and tenths of a millisecond for each row at which something happens.
     """
 
