@@ -51,11 +51,11 @@ def microseconds_a_row(mains_w: Float64s, seconds: int) -> float:
 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path), default="../shared/data", envvar="FLEXMETER_DATA")
-@click.option("--homes", "folder", type=click.Path(path_type=Path), default=".run/nilm")
+@click.option("--homes", "folder", type=click.Path(path_type=Path), default=nilm_homes.FOLDER)
 @click.option("--seconds", default=SECONDS, show_default=True)
 def main(data: Path, folder: Path, seconds: int) -> None:
     """Measure, print, keep."""
-    nilm_homes.ensure(folder, data)
+    nilm_homes.ensure(folder, data, nilm_homes.MIXTURES)
     bytes_a_home = Nilm().dtype([load_catalogue().quantities["active_power_w"]]).itemsize
     costs = {}
     for mixture in nilm_homes.MIXTURES:

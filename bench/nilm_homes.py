@@ -1,15 +1,19 @@
-"""The development homes of `bench.nilm`, made of recordings: `python -m bench.nilm_homes --out DIR`.
+"""The development homes of `bench.nilm`, made of recordings: `python -m bench.nilm_homes`.
 
 Each becomes DIR/<name>/home.csv: `at` (epoch seconds, UTC), `active_power_w`, and a column with the power in W for each
 appliance that has a meter of its own. `refit_house20` and `ukdale_house2` are one-minute means of real homes. The
 `mixture_*` are sums of single-appliance traces of tracebase at 1 s, so that their truth is exact: each takes its
 appliances from devices of its own, and every day of a device is in one mixture only. Those in `MIXTURES` under `held`
-are of devices and days that the library (bench/nilm_library.py) has not seen.
+are of devices and days that the library (bench/nilm_library.py) has not seen. Each mixture is there also as means of 10
+and 60 s, as slower meters report: `mixture_*_10s`, `mixture_*_60s`; `--every N` makes them at another rate.
+
+Beside home.csv stands `made_by`, the SHA-256 of this file: a home that an older version made is made anew.
 """
 
 import gzip
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +24,7 @@ from schemas.blocks import Float64s, Int64s
 from schemas.catalogue import load_catalogue
 
 DATA = Path("../shared/data")
+FOLDER = Path(".run/nilm")
 REAL = {
     "refit_house20": {"Kettle": "kettle", "Dishwasher": "dishwasher", "WashingMachine": "washing_machine",
                       "Microwave": "microwave"},
@@ -29,6 +34,7 @@ REAL = {
 """The recorded homes, and what their columns are called in the catalogue of appliances."""
 
 DAY_S = 86_400
+MIXTURES_EVERY_S = (1, 10, 60)
 
 MIXTURES: dict[str, dict[str, list[str]]] = {
     "mixture_library": {
@@ -83,12 +89,18 @@ class Home:
     reactive_var: Float64s | None
     appliances_w: dict[str, Float64s]
     """NaN where not measured."""
+    voltage_v: Float64s | None = None
 
     def between(self, begin: int, end: int) -> "Home":
         """The samples with begin <= at < end, epoch seconds."""
         which = (self.at >= begin) & (self.at < end)
-        reactive = None if self.reactive_var is None else self.reactive_var[which]
-        return Home(self.at[which], self.mains_w[which], reactive, {k: v[which] for k, v in self.appliances_w.items()})
+        return replace(self.each(lambda values: values[which]), at=self.at[which])
+
+    def each(self, of: Callable[[Float64s], Float64s]) -> "Home":
+        """The home with each of its columns as `of` makes it."""
+        appliances = {name: of(values) for name, values in self.appliances_w.items()}
+        reactive, voltage = (None if v is None else of(v) for v in (self.reactive_var, self.voltage_v))
+        return Home(self.at, of(self.mains_w), reactive, appliances, voltage)
 
 
 def read_home(path: Path) -> Home:
@@ -104,11 +116,14 @@ def read_home(path: Path) -> Home:
             raise ValueError(f"{path}: the header must have `at` and `active_power_w`, not {names}")
         lines = [line for line in file if line.strip()]
     columns = _in_order(dict(zip(names, _cells(path, lines, len(names)).T, strict=True)))
-    at, mains_w, reactive = (columns.pop(name, None) for name in ("at", "active_power_w", "reactive_power_var"))
-    assert at is not None and mains_w is not None
     quantities = load_catalogue().quantities
-    appliances = {name: values for name, values in columns.items() if name and name not in quantities}
-    return Home(np.rint(at).astype(np.int64), mains_w, reactive, appliances)
+    return Home(
+        np.rint(columns.pop("at")).astype(np.int64),
+        columns["active_power_w"],
+        columns.get("reactive_power_var"),
+        {name: values for name, values in columns.items() if name and name not in quantities},
+        columns.get("voltage_v"),
+    )
 
 
 def _cells(path: Path, lines: list[str], width: int) -> Float64s:
@@ -209,28 +224,64 @@ def mixture(name: str, data: Path) -> Home:
     return Home(MIXTURE_BEGIN + np.arange(days * DAY_S), mains, None, appliances)
 
 
+def means(home: Home, every_s: int) -> Home:
+    """As a meter reports that tells means of so many seconds: a row stands for the stretch before it.
+
+    >>> home = Home(np.arange(4), np.array([1.0, 3, 5, 6]), None, {"kettle": np.array([0, np.nan, 4, 2])})
+    >>> slow = means(home, 2)
+    >>> slow.at.tolist(), slow.mains_w.tolist(), slow.appliances_w["kettle"].tolist()
+    ([1, 3], [2.0, 5.5], [0.0, 3.0])
+    """
+    stretch = (home.at - home.at[0]) // every_s
+    begins = np.flatnonzero(np.append(True, stretch[1:] != stretch[:-1]))
+
+    def mean(values: Float64s) -> Float64s:
+        measured = np.add.reduceat(~np.isnan(values), begins, dtype=np.int64)
+        sums = np.add.reduceat(np.nan_to_num(values), begins)
+        return np.where(measured > 0, sums / np.maximum(measured, 1), np.nan)
+
+    last = np.append(begins[1:], len(home.at)) - 1
+    return replace(home.each(mean), at=home.at[last])
+
+
+def names(every_s: Sequence[int] = MIXTURES_EVERY_S) -> Iterator[str]:
+    """All development homes, mixtures at these rates."""
+    yield from REAL
+    yield from (name if every == 1 else f"{name}_{every}s" for name in MIXTURES for every in every_s)
+
+
 def development_home(name: str, data: Path) -> Home:
-    """One of `REAL` or `MIXTURES`."""
-    return recorded(data / "nilm" / name, REAL[name]) if name in REAL else mixture(name, data)
+    """One of `names`."""
+    if name in REAL:
+        return recorded(data / "nilm" / name, REAL[name])
+    if name in MIXTURES:
+        return mixture(name, data)
+    of, _, every = name.removesuffix("s").rpartition("_")
+    return means(mixture(of, data), int(every))
 
 
-def ensure(out: Path, data: Path) -> list[Path]:
-    """The folders of all development homes; those that are not there yet are made."""
+def ensure(out: Path, data: Path, wanted: Iterable[str] = tuple(names())) -> list[Path]:
+    """The folders of these homes; those that are not there yet, or were made by another version, are made."""
     if not (data / "nilm").is_dir():
         raise click.ClickException(f"no recordings in {data / 'nilm'}: set FLEXMETER_DATA")
-    folders = [out / name for name in (*REAL, *MIXTURES)]
+    folders = [out / name for name in wanted]
+    version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
     for folder in folders:
-        if not (folder / "home.csv").exists():
+        made_by = folder / "made_by"
+        if not made_by.exists() or made_by.read_text() != version:
+            made_by.unlink(missing_ok=True)
             write_home(folder / "home.csv", development_home(folder.name, data))
+            made_by.write_text(version)
     return folders
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), default=".run/nilm/homes")
-@click.option("--data", type=click.Path(path_type=Path), default="../shared/data", envvar="FLEXMETER_DATA")
-def main(out: Path, data: Path) -> None:
+@click.option("--out", type=click.Path(path_type=Path), default=FOLDER, show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), default=DATA, envvar="FLEXMETER_DATA")
+@click.option("--every", "every_s", type=click.IntRange(1), help="mixtures as means of so many seconds, no others")
+def main(out: Path, data: Path, every_s: int | None) -> None:
     """Make the development homes."""
-    for path in ensure(out, data):
+    for path in ensure(out, data, names([every_s] if every_s else MIXTURES_EVERY_S)):
         print(path)
 
 

@@ -139,13 +139,13 @@ def _sum(series: Series, samples: list[Sample]) -> float:
 
 @click.command(help=__doc__)
 @click.option("--data", type=click.Path(path_type=Path), default="../shared/data", envvar="FLEXMETER_DATA")
-@click.option("--mixtures", "mixture_folder", type=click.Path(path_type=Path), default=".run/nilm")
+@click.option("--mixtures", "mixture_folder", type=click.Path(path_type=Path), default=nilm_homes.FOLDER)
 @click.option("--homes", default=GOAL_HOMES, show_default=True)
 @click.option("--seconds", default=240, show_default=True, help="Of event time, of which the first quarter is warm-up.")
 @click.option("--folder", type=click.Path(path_type=Path), default=".run/bench-nilm")
 def main(data: Path, mixture_folder: Path, homes: int, seconds: int, folder: Path) -> None:
     """Measure, print, keep."""
-    nilm_homes.ensure(mixture_folder, data)
+    nilm_homes.ensure(mixture_folder, data, nilm_homes.MIXTURES)
     mixtures = [read_home(mixture_folder / name / "home.csv").mains_w for name in nilm_homes.MIXTURES]
     rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -65,10 +65,10 @@ def summaries(folder: Path) -> Iterator[dict[str, Any]]:
 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path), default="../shared/data", envvar="FLEXMETER_DATA")
-@click.option("--homes", "folder", type=click.Path(path_type=Path), default=".run/nilm")
+@click.option("--homes", "folder", type=click.Path(path_type=Path), default=nilm_homes.FOLDER)
 def main(data: Path, folder: Path) -> None:
     """Print and keep."""
-    nilm_homes.ensure(folder, data)
+    nilm_homes.ensure(folder, data, LEARNT_FROM)
     found = list(summaries(folder))
     for row in found:
         print(", ".join(f"{name} {value}" for name, value in row.items()))

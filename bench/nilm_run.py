@@ -5,8 +5,10 @@ what the last revision of each load says of its whole time. Both are held under 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +16,9 @@ from bench.nilm_homes import Home
 from bench.nilm_score import activations, threshold_w
 from schemas.blocks import ApplianceEventBlock, Float64s, Int64s
 from schemas.catalogue import load_catalogue
-from streams.contract import Meters, Released, Result, Rows
-from streams.nilm.operator import Nilm, split, teach
+from streams.contract import Labels, Meters, Released, Result, Rows
+from streams.nilm.frame import nominal_of
+from streams.nilm.operator import Nilm, split
 
 PROFILE = "nilm_meter"
 TURN_ROWS = 2_048
@@ -32,6 +35,14 @@ class Event:
     decided_at: int
     start: int
     end: int
+    power_w: float
+
+
+class Label(NamedTuple):
+    """What someone in the home says: what drew this power was this appliance. Epoch seconds."""
+
+    at: int
+    appliance: str
     power_w: float
 
 
@@ -52,14 +63,14 @@ def run(home: Home, train_until: int | None = None, operator: Nilm | None = None
     meters = Meters(PROFILE, quantities, ["home"], [None], [None], np.array([interval_ms(home)]))
     state = np.zeros(1, operator.dtype(quantities))
     events: list[Event] = []
-    labels = list(_labels(home, train_until))
+    labels = _labels(home, train_until)
+    cuts = np.searchsorted(home.at, [label.at for label in labels], side="right").tolist()
+    turns = sorted({*range(0, len(home.at), TURN_ROWS), *cuts, len(home.at)})
     began = time.process_time()
-    for begin in range(0, len(home.at), TURN_ROWS):
-        end = begin + TURN_ROWS
-        while labels and labels[0][0] <= home.at[begin]:
-            _, appliance, power_w = labels.pop(0)
-            teach(state[0], operator.library, appliance, power_w, int(home.at[begin]) * 1_000, loads=1)
+    for begin, end in pairwise(turns):
         results = operator.on_released(state, meters, _released(home, begin, end, meters))
+        said = [label for label, cut in zip(labels, cuts, strict=True) if cut == end]
+        results += operator.on_labels(state, meters, _said(said)) if said else []
         events += [event for result in results for event in _events(result)]
     taken = time.process_time() - began
     return Run(events, taken * 1e6 / max(len(home.at), 1), state.dtype.itemsize)
@@ -80,20 +91,29 @@ def _released(home: Home, begin: int, end: int, meters: Meters) -> Released:
             values[:, i] = home.mains_w[begin:end]
         elif quantity.name == "reactive_power_var" and home.reactive_var is not None:
             values[:, i] = home.reactive_var[begin:end]
+        elif quantity.name == "voltage_v" and home.voltage_v is not None:
+            values[:, i] = home.voltage_v[begin:end]
     none = np.zeros(len(at), np.int64)
     rows = Rows(none, at, at, none.astype(np.int32), values)
     return Released(rows, np.zeros(1, np.int64), at[-1:])
 
 
-def _labels(home: Home, until: int | None) -> Iterator[tuple[int, str, float]]:
-    """When a sub-meter saw its appliance go off, and what it drew: as a user would tell it, until then."""
-    found: list[tuple[int, str, float]] = []
+def _labels(home: Home, until: int | None) -> list[Label]:
+    """Each load of which a sub-meter saw the end before `until`: said when it was off, as a user would, in order."""
+    found: list[Label] = []
     for name, values in home.appliances_w.items() if until is not None else ():
         for begin, end in activations(home.at, np.nan_to_num(values) > threshold_w(name)):
-            if end < (until or 0):
-                span = (home.at >= begin) & (home.at <= end)
-                found.append((int(end), name, float(np.nanpercentile(values[span], 90))))
-    return iter(sorted(found))
+            first, off = np.searchsorted(home.at, begin), np.searchsorted(home.at, end, side="right")
+            if off < len(home.at) and home.at[off] < (until or 0):
+                found.append(Label(int(home.at[off]), name, float(np.nanpercentile(values[first:off], 90))))
+    return sorted(found)
+
+
+def _said(labels: Sequence[Label]) -> Labels:
+    """Of no load in particular: whoever labels a load of yesterday knows no more than its power."""
+    none = np.zeros(len(labels), np.int64)
+    at, appliance, power_w = zip(*labels, strict=True)
+    return Labels(none, np.array(at) * 1_000, none, np.array(power_w), appliance)
 
 
 def _events(result: Result) -> Iterator[Event]:
@@ -132,7 +152,10 @@ def amended(events: list[Event], home: Home, names: list[str]) -> dict[str, Floa
 
 
 def _powers(spans: list[tuple[str, int, int, float]], home: Home, names: list[str]) -> dict[str, Float64s]:
-    """Sum of spans [begin, end) in ms, held under the mains. Of appliances that are not asked for, too."""
+    """Sum of spans [begin, end) in ms, at the voltage of each sample, held under the mains.
+
+    Of appliances that are not asked for, too.
+    """
     at_ms: Int64s = home.at * 1_000
     known = sorted({appliance for appliance, *_ in spans if appliance != "unknown"} | set(names))
     drawn = np.zeros((len(at_ms), len(known) + 1))
@@ -140,5 +163,7 @@ def _powers(spans: list[tuple[str, int, int, float]], home: Home, names: list[st
         if appliance != "unknown":
             first, last = np.searchsorted(at_ms, [begin, end])
             drawn[first:last, known.index(appliance) + 1] += power_w
+    if home.voltage_v is not None:
+        drawn /= nominal_of(home.voltage_v[:, None])[:, None]
     parts = split(np.rint(home.mains_w * 10).astype(np.int64), drawn) / 10
     return {name: parts[:, known.index(name) + 1] for name in names}

@@ -3,11 +3,12 @@
 Kolter accuracy: 1 - sum |estimate - truth| / (2 sum truth) over the listed appliances; all-zero is 0.5 (J. Kolter and
 M. Johnson, "REDD", SustKDD 2011). F1, precision and recall: of the samples above a threshold. SAE: difference of the
 whole energies over the true one. An activation is a run above the threshold, pauses of `PAUSE_S` included; it is
-matched when one of the estimate overlaps it.
+matched when one of the estimate overlaps it. Of a home they are taken over its appliances together: samples, watts and
+activations are summed first (micro averages), SAE sums the differences of energies without regard to their sign.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
@@ -20,11 +21,28 @@ PAUSE_S = 120
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """What a score is made of. Of several appliances: the sums of all fields."""
+
+    samples: int = 0
+    error_w: float = 0.0
+    true_w: float = 0.0
+    energy_error_w: float = 0.0
+    """By how much the whole energies differ, without regard to the sign."""
+    true_on: int = 0
+    found_on: int = 0
+    both_on: int = 0
+    activations_true: int = 0
+    activations_found: int = 0
+    activations_matched: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
-    """Of one appliance."""
+    """Of one appliance, or of several together."""
 
     kolter: float | None
-    """None where the appliance drew nothing."""
+    """None where nothing was drawn."""
     f1: float
     precision: float
     recall: float
@@ -40,36 +58,50 @@ def threshold_w(appliance: str) -> int:
     return THRESHOLD_W.get(appliance, USUAL_THRESHOLD_W)
 
 
-def score(appliance: str, at: Int64s, truth_w: Float64s, estimate_w: Float64s) -> Score:
+def counted(appliance: str, at: Int64s, truth_w: Float64s, estimate_w: Float64s) -> Counted:
     """Of the samples in which the truth was measured."""
     there = ~np.isnan(truth_w)
     at, truth_w, estimate_w = at[there], truth_w[there], estimate_w[there]
-    error_w = np.abs(estimate_w - truth_w)
     true_on, found_on = truth_w > threshold_w(appliance), estimate_w > threshold_w(appliance)
-    both = int((true_on & found_on).sum())
     true, found = activations(at, true_on), activations(at, found_on)
-    return Score(
-        kolter=_kolter(float(error_w.sum()), float(truth_w.sum())),
-        f1=_ratio(2 * both, int(true_on.sum()) + int(found_on.sum())),
-        precision=_ratio(both, int(found_on.sum())),
-        recall=_ratio(both, int(true_on.sum())),
-        mae_w=float(error_w.mean()) if len(error_w) else 0.0,
-        sae=_ratio(abs(estimate_w.sum() - truth_w.sum()), truth_w.sum()),
+    return Counted(
+        samples=len(at),
+        error_w=float(np.abs(estimate_w - truth_w).sum()),
+        true_w=float(truth_w.sum()),
+        energy_error_w=abs(float(estimate_w.sum() - truth_w.sum())),
+        true_on=int(true_on.sum()),
+        found_on=int(found_on.sum()),
+        both_on=int((true_on & found_on).sum()),
         activations_true=len(true),
         activations_found=len(found),
         activations_matched=sum(bool(((found[:, 0] <= end) & (found[:, 1] >= begin)).any()) for begin, end in true),
     )
 
 
-def home_kolter(truth_w: Mapping[str, Float64s], estimate_w: Mapping[str, Float64s]) -> float | None:
-    """Kolter accuracy over all appliances together; None where they drew nothing.
+def together(parts: Iterable[Counted]) -> Counted:
+    """The sums over appliances: what is scored of them is scored by sample and watt, whichever appliance it is."""
+    columns = zip(*map(astuple, parts), strict=True)
+    return Counted(*(sum(column) for column in columns))
 
-    >>> y = np.array([0.0, 100.0])
-    >>> home_kolter({"kettle": y}, {"kettle": y}), home_kolter({"kettle": y}, {"kettle": 0 * y})
-    (1.0, 0.5)
+
+def score(found: Counted) -> Score:
+    """The measures.
+
+    >>> at, y = np.array([0, 60]), np.array([0.0, 900.0])
+    >>> [score(counted("kettle", at, y, estimate)).kolter for estimate in (y, 0 * y)]
+    [1.0, 0.5]
     """
-    error = sum(float(np.nansum(np.abs(estimate_w[name] - truth_w[name]))) for name in truth_w)
-    return _kolter(error, sum(float(np.nansum(values)) for values in truth_w.values()))
+    return Score(
+        kolter=round(1 - found.error_w / (2 * found.true_w), 4) if found.true_w > 0 else None,
+        f1=_ratio(2 * found.both_on, found.true_on + found.found_on),
+        precision=_ratio(found.both_on, found.found_on),
+        recall=_ratio(found.both_on, found.true_on),
+        mae_w=_ratio(found.error_w, found.samples),
+        sae=_ratio(found.energy_error_w, found.true_w),
+        activations_true=found.activations_true,
+        activations_found=found.activations_found,
+        activations_matched=found.activations_matched,
+    )
 
 
 def activations(at: Int64s, on: Mask) -> Int64s:
@@ -83,10 +115,6 @@ def activations(at: Int64s, on: Mask) -> Int64s:
         return np.empty((0, 2), np.int64)
     apart = np.flatnonzero(np.diff(times) > PAUSE_S)
     return np.stack([times[np.append(0, apart + 1)], times[np.append(apart, len(times) - 1)]], axis=1)
-
-
-def _kolter(error: float, energy: float) -> float | None:
-    return round(1 - error / (2 * energy), 4) if energy > 0 else None
 
 
 def _ratio(above: float, below: float) -> float:

@@ -21,6 +21,9 @@ _CYCLE_MS = 3_600_000
 HEATER_W = 1_000.0
 SAME_POWER = 0.06
 MOST_RECOVERIES = 4
+LABEL_LOADS = 10.0
+LABEL_OUTWEIGHS = 2.0
+"""What someone in the home says counts like so many loads, and then so many times all else that was of that power."""
 
 
 def fading(count: float, since: int, at: int, over_s: float) -> float:
@@ -109,18 +112,18 @@ def hour_bin(at: int) -> int:
 
 
 def choice(home: Home, load: Load, belief: Float64s) -> int:
-    """The appliance to tell; the one told before stays unless another is clearly likelier. Notes the confidence."""
+    """The appliance to tell; the one told before stays unless another is clearly likelier. Notes how likely it is."""
     if load.labelled:
         return load.appliance
-    best = int(belief[1:].argmax()) + 1
-    load.confidence = float(belief[best])
+    best = likeliest = int(belief[1:].argmax()) + 1
     told = load.appliance
     guessed = not home.is_fast and not load.settled
     least = home.weights.least_belief_guessed if guessed else home.weights.least_belief
     if belief[best] < least or belief[best] < 0.8 * belief[UNKNOWN]:
         best = UNKNOWN
-    if told != UNKNOWN and best != told and belief[told] > 0.8 * max(load.confidence, least):
+    if told != UNKNOWN and best != told and belief[told] > 0.8 * max(belief[likeliest], least):
         best = told
+    load.confidence = float(belief[best])
     return best
 
 
@@ -214,13 +217,15 @@ def _judge_alone(home: Home, load: Load, library: Library) -> None:
         old.alone, old.counted, home.remembers_more = False, anew.astype(np.float16), True
 
 
-def learn_label(home: Home, appliance: int, power_w: float, at: int, loads: float, outweighs: float = 0.0) -> None:
-    """Someone who knows says what draws this power here: counts like so many loads, or so many times those before."""
+def learn_label(home: Home, appliance: int, power_w: float, at: int) -> None:
+    """Someone who knows says what draws this power here: all else that was believed of it is less than that now."""
     place = cluster_of(home, power_w)
     if place < 0:
         place = _new_cluster(home, power_w, at)
-    counts = home.clusters.counts
-    counts[place, appliance] += max(loads, outweighs * float(counts[place].sum()))
+    counts = home.clusters.counts[place]
+    labelled = float(counts[appliance]) + LABEL_LOADS
+    counts *= min(1.0, labelled / LABEL_OUTWEIGHS / max(float(counts.sum() - counts[appliance]), 1e-9))
+    counts[appliance] = labelled
 
 
 def _counted(found: Float64s, pause_ms: int, library: Library) -> Float64s:

@@ -3,7 +3,7 @@
 A row's power holds for the stretch since the row before it, as far as that is no gap; a stretch over a quarter's end is
 split there. The last `QUARTERS` quarters stay open to amendments: a load that turns out to have been something else
 takes its energy along, within what the quarter holds, so that appliances and remainder always add up to the mains.
-A quarter that leaves is added to its day.
+A quarter that leaves is added to its day, which is told when its last quarter has left.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,10 @@ import numpy.typing as npt
 
 from schemas.blocks import Int64s
 from schemas.durations import DAY_MS, QUARTER_MS
+from streams.contract import Mask, State
 
 QUARTERS = 4
+_QUARTERS_OF_A_DAY = DAY_MS // QUARTER_MS
 STEPS_PER_WATT = 10
 """Power is counted in 0.1 W, energy in 0.1 W x 1 ms."""
 STEPS_PER_WH = STEPS_PER_WATT * 3_600_000
@@ -43,7 +45,14 @@ class Window:
 def fields(k: int) -> list[Any]:
     """What a home's state needs."""
     quarter = [("id", "i4"), ("revision", "i2"), ("told", "?"), ("said", "u4"), ("covered_ms", "i4")]
-    day = [("id", "i4"), ("said", "u4"), ("covered_ms", "i4"), ("energy", "i8", (k,))]
+    day = [
+        ("id", "i4"),
+        ("revision", "i2"),
+        ("told", "?"),
+        ("said", "u4"),
+        ("covered_ms", "i4"),
+        ("energy", "i8", (k,)),
+    ]
     return [("quarters", [*quarter, ("energy", "i8", (k,))], (QUARTERS,)), ("day", day)]
 
 
@@ -83,8 +92,31 @@ def close(record: Any, quarter: int) -> list[Window]:
             slot["told"] = True
             windows.append(_told(slot))
         if slot["id"] <= quarter - QUARTERS:
-            windows += _leave(record, slot)
+            windows += _leave(record["day"], slot)
+    if quarter >= _amendable_until(int(record["day"]["id"])):
+        windows += _tell_day(record["day"])
     return windows
+
+
+def closing(state: State, homes: Int64s, quarter: Int64s) -> Mask:
+    """Which of these homes have a quarter for `close` to close before the given one of each, shape (h,)."""
+    id_, told = state["quarters"]["id"][homes], state["quarters"]["told"][homes]
+    closing: Mask = ((id_ > 0) & ~told & (id_ < quarter[:, None])).any(axis=1)
+    return closing
+
+
+def days_over(state: State, homes: Int64s, quarter: Int64s) -> Mask:
+    """Which of these homes closed all quarters, and did not tell a day that is over by the given one, shape (h,)."""
+    id_, told = state["quarters"]["id"][homes], state["quarters"]["told"][homes]
+    day_waits = (state["day"]["id"][homes] > 0) & ~state["day"]["told"][homes]
+    waits = (told | (id_ == 0)).all(axis=1) & ((id_ > 0).any(axis=1) | day_waits)
+    over: Mask = waits & (quarter >= _amendable_until((state["last_at"][homes] - 1) // DAY_MS))
+    return over
+
+
+def _amendable_until(day: Any) -> Any:
+    """The quarter that closes a day: its last one leaves then."""
+    return (day + 1) * _QUARTERS_OF_A_DAY - 1 + QUARTERS
 
 
 def _told(slot: Any) -> Window:
@@ -101,20 +133,30 @@ def _told(slot: Any) -> Window:
     )
 
 
-def _leave(record: Any, slot: Any) -> list[Window]:
-    day, windows = record["day"], []
-    id_ = int(slot["id"]) * QUARTER_MS // DAY_MS
+def _leave(day: Any, slot: Any) -> list[Window]:
+    """Add the quarter to its day, which is told anew if it was told: a home that was silent may bring what it kept."""
+    windows: list[Window] = []
+    id_ = int(slot["id"]) // _QUARTERS_OF_A_DAY
     if day["id"] != id_:
-        if day["id"]:
-            start = int(day["id"]) * DAY_MS
-            said = int(day["said"])
-            windows.append(Window("1d", start, start + DAY_MS, 0, said, day["energy"].copy(), int(day["covered_ms"])))
-        day["id"], day["said"], day["covered_ms"], day["energy"] = id_, 0, 0, 0
+        windows = _tell_day(day)
+        day["id"], day["revision"], day["told"], day["said"], day["covered_ms"], day["energy"] = id_, 0, False, 0, 0, 0
+    if day["told"]:
+        day["told"], day["revision"] = False, day["revision"] + 1
     day["energy"] += slot["energy"]
     day["covered_ms"] += slot["covered_ms"]
     day["said"] |= _bits(slot["energy"])
     slot["id"] = 0
     return windows
+
+
+def _tell_day(day: Any) -> list[Window]:
+    """The day, unless there is none or it was told."""
+    if not day["id"] or day["told"]:
+        return []
+    day["told"] = True
+    start = int(day["id"]) * DAY_MS
+    said, covered_ms = int(day["said"]), int(day["covered_ms"])
+    return [Window("1d", start, start + DAY_MS, int(day["revision"]), said, day["energy"].copy(), covered_ms)]
 
 
 def move(quarters: npt.NDArray[Any], old: int, new: int, start: int, end: int, power_w: float) -> Iterator[Window]:

@@ -179,6 +179,8 @@ def dtype(library: Library) -> np.dtype[Any]:
         [
             ("last_at", "i8"),
             ("last_steps", "i8"),
+            ("last_level_w", "f8"),
+            ("register_wh", "f8"),
             ("same_since", "i8"),
             ("known", "?"),
             ("wake_at", "i8"),

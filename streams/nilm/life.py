@@ -116,8 +116,10 @@ def call(home: Home, told: Told, number: int, appliance: int, at: int) -> None:
             tell(home, told, load, "on", at)
 
 
-def close(home: Home, library: Library, told: Told, load: Load, at: int, learnt: bool) -> None:
-    """The load is off: `learnt` where its end was seen."""
+def close(
+    home: Home, library: Library, told: Told, load: Load, at: int, learnt: bool, known_at: int | None = None
+) -> None:
+    """The load is off: `learnt` where its end was seen, `known_at` where that was known later only."""
     home.loads.remove(load)
     if home.now.opening == load.number:
         home.now.opening = 0
@@ -132,7 +134,7 @@ def close(home: Home, library: Library, told: Told, load: Load, at: int, learnt:
     note_end(home, load, appliance, at, learnt)
     if appliance in library.finishing:
         _add_to_cycle(home, library.finishing.index(appliance), load)
-    tell(home, told, load, "off" if learnt else "lost", at)
+    tell(home, told, load, "off" if learnt else "lost", at if known_at is None else known_at)
 
 
 def _add_to_cycle(home: Home, place: int, load: Load) -> None:

@@ -40,10 +40,10 @@ def look(home: Home, library: Library, told: Told, at: int, power_w: float, befo
     home.now.power_w = power_w
 
 
-def begin(home: Home, library: Library, told: Told, at: int, power_w: float | None) -> None:
-    """No data until now: what was on has an unknown end. `power_w` is where the mains goes on, if it does."""
+def begin(home: Home, library: Library, told: Told, known_at: int, power_w: float | None) -> None:
+    """No data since the row before: what was on has an unknown end. The mains goes on at `power_w`, if it does."""
     for load in list(home.loads):
-        close(home, library, told, load, at, learnt=False)
+        close(home, library, told, load, home.before_at, learnt=False, known_at=known_at)
     now = home.now
     now.direction, now.changes, now.opening, now.fallen_w, now.closed_w, now.changed_at = 0, 0, 0, 0.0, 0.0, NEVER
     if power_w is not None:

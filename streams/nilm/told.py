@@ -34,12 +34,15 @@ class Told:
 
 
 def tell(home: Home, told: Told, load: Load, state: str, at: int) -> None:
-    """Only what is, or was told as, an appliance is told."""
-    if load.appliance == UNKNOWN and load.revision < 0:
-        return
-    load.revision += 1
-    if load.appliance == UNKNOWN:
+    """What is, or was told as, an appliance is told; of what is unknown, that which comes again and again.
+
+    Its energy stays in the remainder; whoever lives there may label it by its number.
+    """
+    if load.appliance == UNKNOWN and not recurs(home, load):
+        if load.revision < 0:
+            return
         state = "withdrawn"
+    load.revision += 1
     end = 0 if state == "on" or (state == "withdrawn" and load in home.loads) else home.before_at
     told.facts.append(
         Fact(
@@ -55,6 +58,11 @@ def tell(home: Home, told: Told, load: Load, state: str, at: int) -> None:
             load.confidence,
         )
     )
+
+
+def recurs(home: Home, load: Load) -> bool:
+    """Whether the home has often had loads of its power."""
+    return load.cluster >= 0 and float(home.clusters.counts[load.cluster].sum()) > home.weights.recurs
 
 
 def relabel(home: Home, told: Told, load: Load, appliance: int) -> None:

@@ -30,5 +30,7 @@ class Weights:
     drum_dryer: float = 3.0
     burst: float = 0.02
     """Weight of what comes on again within eight minutes."""
+    recurs: float = 5.0
+    """An unknown load is told from so many of its power on: old ones fade, repeats at once hardly count."""
     chain_s: float = 120.0
     chain_width: float = 0.12

@@ -233,6 +233,25 @@ def test_saved_and_loaded_between_any_two_records(operator: Operator) -> None:
     assert found == uninterrupted
 
 
+@pytest.mark.parametrize(
+    "operator",
+    [op for op in OPERATORS.values() if "ReadingBlock" in op.takes and op.name != "presence"],
+    ids=lambda operator: operator.name,
+)
+def test_a_backlog_that_comes_at_once_gives_what_came_as_it_happened(operator: Operator) -> None:
+    """Two meters pause, one of them within a quarter of an hour; the time that passes closes nothing too early.
+
+    Of `presence` it is not asked: that is about when rows come.
+    """
+    rows = [
+        [row for row in found if row.meter != METERS[3] or not 50 <= step < 64] for step, found in enumerate(steps(12))
+    ]
+    live = log(operator, rows)
+    at_once = [record for record in live if not isinstance(record, Beat)]
+    after = beats(BEGIN + STEPS * INTERVAL_MS, 7_200)
+    assert run(operator, at_once + after) == run(operator, live + after)
+
+
 @every_operator
 def test_repeated_rows_change_nothing(operator: Operator) -> None:
     rows = steps(5)

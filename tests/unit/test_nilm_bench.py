@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from bench import nilm_homes
 from bench.nilm import command
 from bench.nilm_baselines import combinatorial
 from bench.nilm_homes import Home, read_home, write_home
-from bench.nilm_run import Event, amended, first_told
-from bench.nilm_score import score
+from bench.nilm_run import Event, amended, first_told, run
+from bench.nilm_score import counted, score, together
+from bench.nilm_voltage import simulated
 
 AT = np.arange(0, 600, 60)
 KETTLE = np.array([0, 0, 2000, 2000, 0, 0, 0, 0, 0, 0.0])
@@ -23,7 +25,7 @@ def home() -> Home:
 
 def test_a_score_by_hand() -> None:
     estimate = np.array([0, 0, 0, 2000, 2000, 0, 0, 0, 0, 0.0])
-    found = score("kettle", AT, KETTLE, estimate)
+    found = score(counted("kettle", AT, KETTLE, estimate))
     assert (found.kolter, found.f1, found.precision, found.recall) == (0.5, 0.5, 0.5, 0.5)
     assert (found.mae_w, found.sae) == (400.0, 0.0)
     assert (found.activations_true, found.activations_found, found.activations_matched) == (1, 1, 1)
@@ -32,7 +34,46 @@ def test_a_score_by_hand() -> None:
 def test_what_was_not_measured_is_not_scored() -> None:
     truth = KETTLE.copy()
     truth[2] = np.nan
-    assert score("kettle", AT, truth, np.where(np.isnan(truth), 9_999.0, truth)).kolter == 1.0
+    assert score(counted("kettle", AT, truth, np.where(np.isnan(truth), 9_999.0, truth))).kolter == 1.0
+
+
+def test_a_home_is_scored_by_the_samples_and_watts_of_all_its_appliances() -> None:
+    """The kettle is found a minute late, the microwave for one of its two minutes; it was not measured once."""
+    microwave = np.array([0, 0, 0, 0, 0, 0, 600, 600, np.nan, 0])
+    kettle_found = np.array([0, 0, 0, 2000, 2000, 0, 0, 0, 0, 0.0])
+    microwave_found = np.array([0, 0, 0, 0, 0, 0, 600, 0, 0, 0.0])
+    parts = [counted("kettle", AT, KETTLE, kettle_found), counted("microwave", AT, microwave, microwave_found)]
+    found = score(together(parts))
+    assert (found.precision, found.recall, found.f1) == (round(2 / 3, 4), 0.5, round(4 / 7, 4))
+    assert found.kolter == round(1 - 4_600 / (2 * 5_200), 4)
+    assert (found.mae_w, found.sae) == (round(4_600 / 19, 4), round(600 / 5_200, 4))
+    assert (found.activations_true, found.activations_found, found.activations_matched) == (2, 2, 2)
+
+
+def test_what_was_told_of_the_last_sample_before_a_gap_does_not_know_the_gap() -> None:
+    """Three kettles; in the third the readings stop for an hour."""
+    minute = np.concatenate([np.arange(0, 400), np.arange(460, 500)])
+    kettle = np.where(np.isin(minute, [100, 101, 200, 201, 397, 398, 399]), 2_700.0, 0.0)
+    gone = Home(minute * 60, kettle + 100 + minute % 3, None, {"kettle": kettle})
+    told = first_told(run(gone).events, gone, ["kettle"])["kettle"]
+    assert told[399] > 2_000
+    assert not told[400:].any()
+
+
+def test_labels_from_sub_meters_go_the_way_of_a_users_and_only_what_comes_after_is_scored(tmp_path: Path) -> None:
+    """A toaster of 1,250 W, each hour for two minutes: unlabelled it is a microwave."""
+    minute = np.arange(2 * 1_440)
+    toaster = np.where(minute % 60 < 2, 1_250.0, 0.0)
+    write_home(tmp_path / "home.csv", Home(minute * 60, toaster + 100 + minute % 3, None, {"toaster": toaster}))
+    lines = {}
+    for options in ([], ["--train-on-submeters", "1970-01-02"], ["--from", "1970-01-02"]):
+        result = CliRunner().invoke(command, ["--home", str(tmp_path), *options])
+        lines[tuple(options)] = [json.loads(line) for line in result.output.splitlines()]
+    untaught, taught, second_day = lines.values()
+    assert untaught[0]["amended"]["recall"] < 0.1
+    assert taught[0]["amended"]["recall"] > 0.9
+    assert taught[-1]["home"]["samples"] == second_day[-1]["home"]["samples"] == 1_440
+    assert taught[0]["all_zero"] == second_day[0]["all_zero"]
 
 
 def test_combinatorial_takes_the_nearest_set() -> None:
@@ -69,6 +110,51 @@ def test_a_home_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert again.at.tolist() == AT.tolist()
     np.testing.assert_array_equal(again.appliances_w["fridge"], appliances["fridge"])
     assert again.between(60, 180).at.tolist() == [60, 120]
+
+
+def test_a_home_that_an_older_version_made_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def develop(name: str, data: Path) -> Home:
+        made.append(name)
+        return home()
+
+    (tmp_path / "nilm").mkdir()
+    monkeypatch.setattr(nilm_homes, "development_home", develop)
+    for _ in range(2):
+        nilm_homes.ensure(tmp_path / "out", tmp_path, ["mixture_library"])
+    assert made == ["mixture_library"]
+    (tmp_path / "out" / "mixture_library" / "made_by").write_text("an older version")
+    nilm_homes.ensure(tmp_path / "out", tmp_path, ["mixture_library"])
+    assert made == ["mixture_library"] * 2
+
+
+def test_homes_are_made_where_they_are_looked_for() -> None:
+    folders = [
+        next(option.default for option in made_or_read.params if option.name in ("out", "homes"))
+        for made_or_read in (nilm_homes.main, command)
+    ]
+    assert folders[0] == folders[1]
+
+
+def test_a_mixture_at_ten_seconds_has_its_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = np.arange(100)
+    fast = Home(at, 100.0 + at, None, {"kettle": np.where(at < 25, 0.0, 2_000.0)})
+    monkeypatch.setattr(nilm_homes, "mixture", lambda name, data: fast)
+    slow = nilm_homes.development_home("mixture_held_1_10s", Path())
+    assert slow.at.tolist() == list(range(9, 100, 10))
+    assert slow.mains_w.tolist() == [104.5 + 10 * i for i in range(10)]
+    assert slow.appliances_w["kettle"].tolist() == [0, 0, 1_000] + [2_000] * 7
+
+
+def test_at_another_voltage_heaters_draw_otherwise_and_all_else_as_before() -> None:
+    fridge = np.full(len(AT), 90.0)
+    recorded = Home(AT, KETTLE + fridge + 100, None, {"kettle": KETTLE, "fridge": fridge})
+    there = simulated(recorded, seed=1)
+    assert there.voltage_v is not None
+    np.testing.assert_allclose(there.appliances_w["kettle"], KETTLE * (there.voltage_v / 230) ** 2)
+    assert there.appliances_w["fridge"].tolist() == fridge.tolist()
+    np.testing.assert_allclose(there.mains_w - sum(there.appliances_w.values()), 100)
 
 
 def test_the_command_prints_a_line_for_each_appliance_and_one_for_the_home(tmp_path: Path) -> None:
