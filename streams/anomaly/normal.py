@@ -30,7 +30,7 @@ DAYS, WEEKS = 7.0, 2.0
 """How many days, and weeks, a shape remembers."""
 TRUST = 4
 LEAST_SPREAD = 1e-3
-"""Of a series' mean absolute value: less than this is no spread but rounding."""
+"""Of a series' mean absolute value: less than this, or than a step of the meter's, is no spread but rounding."""
 
 DTYPE = np.dtype(
     [
@@ -64,10 +64,11 @@ class Deviations:
     """Each view at each scale in its own root mean square, signed, shape (n, 3, 3)."""
 
 
-def learn(state: State, at: Int64s, value: Float64s) -> Deviations:
+def learn(state: State, at: Int64s, value: Float64s, step: Float64s) -> Deviations:
     """Judge one value of each series by what was known before it, then learn from it.
 
-    `state` (n,) of DTYPE is changed in place; `at` is ms UTC and rises from call to call; values are finite.
+    `state` (n,) of DTYPE is changed in place; `at` is ms UTC and rises from call to call; values are finite. By `step`
+    (n,) a value that does not change may seem to, as it is counted in steps.
     """
     new = state["count"] == 0
     state["level"] = np.where(new, value, state["level"])
@@ -84,7 +85,7 @@ def learn(state: State, at: Int64s, value: Float64s) -> Deviations:
     views = np.stack([residual, errors[:, 0], residual - _explained(state, residual, rate)], axis=1)
     state["error2"] += rate[:, None] * (errors**2 - state["error2"])
     state["size"] += rate * (np.abs(value) - state["size"])
-    sigmas = _sigmas(state, views, rate)
+    sigmas = _sigmas(state, views, rate, np.maximum(LEAST_SPREAD * state["size"], step))
     _learn_shapes(state, rows, of_day, of_week, at, value)
     state["level"] += rate * (value - state["level"])
     state["last_at"] = at
@@ -118,11 +119,11 @@ def _explained(state: State, residual: Float64s, rate: Float64s) -> Float64s:
     return explained
 
 
-def _sigmas(state: State, views: Float64s, rate: Float64s) -> Float64s:
+def _sigmas(state: State, views: Float64s, rate: Float64s, least: Float64s) -> Float64s:
     count = state["count"][:, None, None]
     smooth = state["smooth"] + np.maximum(1 / SCALES, 1 / count) * (views[:, :, None] - state["smooth"])
-    before, least = state["smooth2"], LEAST_SPREAD * state["size"][:, None, None]
-    spread = np.maximum(np.sqrt(before), least)
+    before = state["smooth2"]
+    spread = np.maximum(np.sqrt(before), least[:, None, None])
     state["smooth"] = smooth
     state["smooth2"] = before + rate[:, None, None] * (smooth**2 - before)
     sigmas: Float64s = np.divide(smooth, spread, out=np.zeros_like(smooth), where=(spread > 0) & (count > 1))
