@@ -11,6 +11,7 @@ from schemas.blocks import Float64s, HourlyLoadBlock, Int64s
 from schemas.catalogue import load_catalogue
 from schemas.durations import DAY_MS, HOUR_MS
 from streams.contract import HourlyLoads, Meters, Operator, Released, Result, Rows
+from streams.groups import Groups
 from streams.meter_fault import MeterFault
 from streams.meter_fault.checks import Limits
 from streams.neighbours import Neighbours
@@ -105,9 +106,10 @@ def beside(operator: Neighbours, homes: Sequence[Home], loads: Sequence[Loads]) 
     hour, load = (np.concatenate(column) for column in zip(*loads, strict=True))
     order = np.lexsort((meter, hour))
     raised: list[list[Alert]] = [[] for _ in homes]
+    places, groups = [home.group for home in homes], Groups()
+    groups.follow(ids, places, [])
     for which in np.split(order, np.flatnonzero(np.diff(hour[order])) + 1):
-        groups = [home.group for home in homes]
-        told = HourlyLoads(ids, groups, groups, meter[which], hour[which], load[which])
+        told = HourlyLoads(ids, places, places, meter[which], hour[which], load[which], groups)
         for alert in operator.on_hourly_loads(state, told):
             if alert.state == "raised":
                 raised[int(alert.subject)].append(alert)

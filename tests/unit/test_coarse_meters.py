@@ -21,7 +21,7 @@ def alerts(operator: Operator, profile: str, every_ms: int, columns: dict[str, F
     t, n = next(iter(columns.values())).shape
     names, interval_ms = [f"m{i}" for i in range(n)], np.full(n, every_ms, np.int64)
     meters = Meters(profile, quantities, names, [None] * n, [None] * n, interval_ms)
-    state, told = np.zeros(n, operator.dtype(quantities)), []
+    state, told = np.zeros(n, operator.dtype(quantities)), list[object]()
     values = np.full((t, n, len(quantities)), np.nan)
     for name, column in columns.items():
         values[:, :, CATALOGUE.profiles[profile].quantities.index(name)] = column

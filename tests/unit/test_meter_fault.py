@@ -213,7 +213,7 @@ def test_strictness_moves_all_limits() -> None:
     assert limits(2.0).sigmas > Limits().sigmas and limits(2.0).reversed_share < Limits().reversed_share
 
 
-def _held(register: Float64s, stuck: np.ndarray) -> Float64s:  # type: ignore[type-arg]
+def _held(register: Float64s, stuck: np.ndarray) -> Float64s:
     """The register, standing still where told, and going on from there."""
     rises = np.diff(register, prepend=register[0])
     return np.asarray(register[0] + np.cumsum(np.where(stuck, 0, rises)))
