@@ -62,7 +62,7 @@ def judge(
     """
     deviations = normal.learn(state["normal"], at, value, np.zeros(len(state)) if step is None else step)
     count = state["normal"]["count"]
-    rare = rarity.decades(state["rarity"], count, deviations.sigmas).reshape(len(state), 2 * len(VIEWS))
+    rare = rarity.decades(state["rarity"], count, deviations).reshape(len(state), 2 * len(VIEWS))
     decades = rare.max(axis=1)
     recent = (state["told_at"] > 0) & (at - state["told_at"] <= REST_MS)
     resting = recent & (decades < state["told_decades"] + RARER_DECADES)

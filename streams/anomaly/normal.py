@@ -30,7 +30,7 @@ DAYS, WEEKS = 7.0, 2.0
 """How many days, and weeks, a shape remembers."""
 TRUST = 4
 LEAST_SPREAD = 1e-3
-"""Of a series' mean absolute value: less than this, or than a step of the meter's, is no spread but rounding."""
+"""Of a series' mean absolute value: less than this is no spread but rounding."""
 
 DTYPE = np.dtype(
     [
@@ -62,6 +62,8 @@ class Deviations:
     """Root mean square of the forecast's errors so far; 0 before there are any. Shape (n,)."""
     sigmas: Float64s
     """Each view at each scale in its own root mean square, signed, shape (n, 3, 3)."""
+    beyond_steps: Float64s
+    """The same in the step of the meter where that is more: what of it is more than rounding, shape (n, 3, 3)."""
 
 
 def learn(state: State, at: Int64s, value: Float64s, step: Float64s) -> Deviations:
@@ -85,11 +87,11 @@ def learn(state: State, at: Int64s, value: Float64s, step: Float64s) -> Deviatio
     views = np.stack([residual, errors[:, 0], residual - _explained(state, residual, rate)], axis=1)
     state["error2"] += rate[:, None] * (errors**2 - state["error2"])
     state["size"] += rate * (np.abs(value) - state["size"])
-    sigmas = _sigmas(state, views, rate, np.maximum(LEAST_SPREAD * state["size"], step))
+    sigmas, beyond_steps = _sigmas(state, views, rate, step)
     _learn_shapes(state, rows, of_day, of_week, at, value)
     state["level"] += rate * (value - state["level"])
     state["last_at"] = at
-    return Deviations(expected, spread, sigmas)
+    return Deviations(expected, spread, sigmas, beyond_steps)
 
 
 def _forecasts(state: State, rows: Int64s, of_day: Int64s, of_week: Int64s) -> Float64s:
@@ -119,15 +121,16 @@ def _explained(state: State, residual: Float64s, rate: Float64s) -> Float64s:
     return explained
 
 
-def _sigmas(state: State, views: Float64s, rate: Float64s, least: Float64s) -> Float64s:
+def _sigmas(state: State, views: Float64s, rate: Float64s, step: Float64s) -> tuple[Float64s, Float64s]:
     count = state["count"][:, None, None]
     smooth = state["smooth"] + np.maximum(1 / SCALES, 1 / count) * (views[:, :, None] - state["smooth"])
-    before = state["smooth2"]
-    spread = np.maximum(np.sqrt(before), least[:, None, None])
+    before, least = state["smooth2"], LEAST_SPREAD * state["size"][:, None, None]
+    spread = np.maximum(np.sqrt(before), least)
     state["smooth"] = smooth
     state["smooth2"] = before + rate[:, None, None] * (smooth**2 - before)
     sigmas: Float64s = np.divide(smooth, spread, out=np.zeros_like(smooth), where=(spread > 0) & (count > 1))
-    return sigmas
+    coarse = spread < step[:, None, None]
+    return sigmas, np.divide(smooth, step[:, None, None], out=sigmas.copy(), where=coarse & (count > 1))
 
 
 def _learn_shapes(state: State, rows: Int64s, of_day: Int64s, of_week: Int64s, at: Int64s, value: Float64s) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.meter_faults_data import INJECTIONS, Home, Magnitudes
+from bench.meter_faults_data import CLOCKS, INJECTIONS, Home, Magnitudes
 from bench.meter_faults_run import ALIKE, FAULTY_DAYS, IN_ORDER_DAYS, Case, alerts, hourly_loads, limits, results
 from schemas.alert import Alert
 from schemas.blocks import Float64s
@@ -44,13 +44,24 @@ def versions(home: Home) -> list[Alert]:
     return [result for result in results(MeterFault(), [home]) if isinstance(result, Alert)]
 
 
-@pytest.mark.parametrize("kind", INJECTIONS)
+@pytest.mark.parametrize("kind", [*INJECTIONS, "clock_ahead", "clock_gains"])
 def test_a_fault_is_found_and_not_before(kind: str) -> None:
-    faulty = INJECTIONS[kind][0](household(), START, np.random.default_rng(5), Magnitudes())
+    faulty = (INJECTIONS | CLOCKS)[kind][0](household(), START, np.random.default_rng(5), Magnitudes())
     found = alerts(MeterFault(), [faulty])[0]
     assert ALIKE.get(kind, {kind}) & {alert.kind for alert in found}
     assert min(alert.at for alert in found) > START
-    assert Case(kind, faulty, START).found_after_h([alert.at for alert in found]) is not None
+    case = Case(kind, faulty, START)
+    assert case.found_after_h([case.told_at(alert) for alert in found]) is not None
+
+
+def test_what_a_clock_loses_is_told_once_it_is_more_than_a_delay_may_be() -> None:
+    """A meter that is read every 5 minutes, and by 300 s a day slower: 35 minutes on the seventh day."""
+    home, steps = household(), np.arange(48 * (IN_ORDER_DAYS + FAULTY_DAYS) * 6)
+    at = BEGIN + steps * 300_000
+    often = replace(home, interval_ms=300_000, at=at, received_at=at + 2_000, values=home.values[steps // 6])
+    slow = CLOCKS["clock_loses"][0](often, START, np.random.default_rng(1), Magnitudes(drift_s_per_day=(300, 300)))
+    (alert,) = [alert for alert in versions(slow) if alert.kind == "clock"]
+    assert 7 <= (Case("clock_loses", slow, START).told_at(alert) - START) / DAY_MS < 7.3
 
 
 @pytest.mark.parametrize("factor", [1_000, 100, 3, 1 / 3, 1 / 100, 1 / 1_000])
