@@ -98,8 +98,9 @@ class MeterFault(Operator):
 
     def on_time(self, state: State, meters: Meters, elapsed: Elapsed) -> list[Result]:
         """Close what is open of meters that no longer report."""
+        gone = np.flatnonzero(elapsed.since_arrival_ms > GONE_AFTER_MS)
         closed: list[Result] = []
-        for meter in np.flatnonzero(elapsed.since_arrival_ms > GONE_AFTER_MS).tolist():
+        for meter in gone[state["raised_at"][gone].any(axis=1)].tolist():
             last = int(state["checks"]["arrived"][meter])
             closed += life.close(self.name, FAULTS, state[meter], _place(meters, meter), last)
         return closed
