@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.meter_faults_data import INJECTIONS, MILD, Home, Magnitudes, homes, stretches, sudden_drop
+from bench.meter_faults_data import CLOCKS, INJECTIONS, MILD, Home, Magnitudes, homes, stretches, sudden_drop
 from bench.meter_faults_fleet import KINDS, SOURCE, District
 from bench.meter_faults_run import (
     ALIKE,
@@ -81,7 +81,12 @@ class Truth:
         district = District.draw(FLEET_HOMES, FLEET_DAYS, seed)
         fleet = district.homes()
         daiad = [replace(home, group="DAIAD") for home in whole if home.source == "DAIAD"]
-        cases = [*_recorded(clean, rng, size), *_made(district, [kind for kind in KINDS if kind != "pv_silent"], rng)]
+        clocks = _recorded(clean, CLOCKS, np.random.default_rng([seed, 1]), size)
+        cases = [
+            *_recorded(clean, INJECTIONS, rng, size),
+            *clocks,
+            *_made(district, [kind for kind in KINDS if kind != "pv_silent"], rng),
+        ]
         odd = {
             "DAIAD" + BESIDE: list(_dropped(daiad, rng, size)),
             SOURCE + BESIDE: [
@@ -96,10 +101,12 @@ def fleet_place(fleet: Sequence[Home], case: Case) -> int:
     return next(i for i, home in enumerate(fleet) if home.name == case.home.name)
 
 
-def _recorded(clean: Sequence[Home], rng: np.random.Generator, size: Magnitudes) -> Iterator[Case]:
+def _recorded(
+    clean: Sequence[Home], kinds: Mapping[str, Any], rng: np.random.Generator, size: Magnitudes
+) -> Iterator[Case]:
     """Stretches, each with a fault."""
     for home in clean:
-        for kind, (inject, sources) in INJECTIONS.items():
+        for kind, (inject, sources) in kinds.items():
             for _ in range(int(COPIES[home.source] + rng.random()) * (home.source in sources)):
                 yield from _with_fault(home, kind, inject, rng, size)
 
@@ -183,7 +190,7 @@ def _figures(watched: list[tuple[Home, list[Alert]]], raised: Raised, alike: Map
 
 def _recall(raised: Raised, kind: str, right: set[str], false: Sequence[str], days: float) -> dict[str, Any]:
     after = [
-        case.found_after_h([alert.at for alert in told if alert.kind in right])
+        case.found_after_h([case.told_at(alert) for alert in told if alert.kind in right])
         for case, told in raised
         if case.kind == kind
     ]

@@ -58,13 +58,15 @@ class Magnitudes:
     """How large the faults are that are put in."""
 
     clock_intervals: tuple[int, int] = (8, 96)
-    """By so many reporting intervals a clock falls back."""
+    """By so many reporting intervals a clock falls back, or leaps ahead."""
+    drift_s_per_day: tuple[float, float] = (60, 600)
+    """By so much a clock gains or loses: a hundred times what IEC 62054-21 allows, and more."""
     multipliers: tuple[float, ...] = (10, 5, 0.2, 0.1)
     kept: tuple[float, float] = (0.1, 0.5)
     """What a tampered meter still sees, as a share."""
 
 
-MILD = Magnitudes(clock_intervals=(3, 8), multipliers=(3, 2, 0.5, 0.33), kept=(0.5, 0.8))
+MILD = Magnitudes(clock_intervals=(3, 8), drift_s_per_day=(6, 60), multipliers=(3, 2, 0.5, 0.33), kept=(0.5, 0.8))
 """Smaller than what the limits were thought out for."""
 
 Injection = Callable[[Home, int, np.random.Generator, Magnitudes], Home]
@@ -132,6 +134,23 @@ def clock(home: Home, start: int, rng: np.random.Generator, size: Magnitudes) ->
     return replace(home, at=at[new], received_at=home.received_at[new], values=home.values[new])
 
 
+def clock_ahead(home: Home, start: int, rng: np.random.Generator, size: Magnitudes) -> Home:
+    """The meter's clock leaps ahead by some reporting intervals."""
+    from_, at = _from(home, start), home.at.copy()
+    at[from_:] += home.interval_ms * int(rng.integers(size.clock_intervals[0], size.clock_intervals[1] + 1))
+    return replace(home, at=at)
+
+
+def clock_gains(home: Home, start: int, rng: np.random.Generator, size: Magnitudes) -> Home:
+    """The meter's clock runs fast."""
+    return _drifting(home, start, float(np.exp(rng.uniform(*np.log(size.drift_s_per_day)))))
+
+
+def clock_loses(home: Home, start: int, rng: np.random.Generator, size: Magnitudes) -> Home:
+    """The meter's clock runs slow."""
+    return _drifting(home, start, -float(np.exp(rng.uniform(*np.log(size.drift_s_per_day)))))
+
+
 def scale_change(home: Home, start: int, rng: np.random.Generator, size: Magnitudes) -> Home:
     """A wrong multiplier of everything counted."""
     return _scaled(home, start, float(rng.choice(size.multipliers)))
@@ -151,6 +170,18 @@ INJECTIONS: dict[str, tuple[Injection, tuple[str, ...]]] = {
     "sudden_drop": (sudden_drop, ("REFIT", "UK-DALE", "DAIAD", "Danish heat")),
 }
 """What is put in, and in which sources it makes sense."""
+_ALL = ("REFIT", "UK-DALE", "DAIAD", "Danish heat")
+CLOCKS: dict[str, tuple[Injection, tuple[str, ...]]] = {
+    "clock_ahead": (clock_ahead, _ALL),
+    "clock_gains": (clock_gains, _ALL),
+    "clock_loses": (clock_loses, _ALL),
+}
+"""More of what can be wrong with a clock, drawn apart."""
+
+
+def _drifting(home: Home, start: int, s_per_day: float) -> Home:
+    gone_ms = np.maximum(home.at - start, 0)
+    return replace(home, at=home.at + np.round(gone_ms * (1_000 * s_per_day / DAY_MS)).astype(np.int64))
 
 
 def _from(home: Home, start: int) -> int:

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.meter_faults_data import Home, registers
+from bench.meter_faults_data import CLOCKS, Home, registers
+from connectors.decode.trust import FUTURE_TOLERANCE_MS
 from schemas.alert import Alert
 from schemas.blocks import Float64s, HourlyLoadBlock, Int64s
 from schemas.catalogue import load_catalogue
 from schemas.durations import DAY_MS, HOUR_MS
+from schemas.quality import Quality
 from streams.contract import HourlyLoads, Meters, Operator, Released, Result, Rows
+from streams.groups import Groups
 from streams.meter_fault import MeterFault
 from streams.meter_fault.checks import Limits
 from streams.neighbours import Neighbours
@@ -21,9 +24,10 @@ ALIKE = {
     "scale_change": {"scale_change", "sudden_drop"},
     "sudden_drop": {"scale_change", "sudden_drop"},
     "swapped_phases": {"reversed_phase"},
+    **{kind: {"clock"} for kind in CLOCKS},
 }
 """What finds a kind of fault, where not the alert of its own name alone: a drop and a wrong multiplier below 1 look
-alike, and exchanged current transformers feed in."""
+alike, and exchanged current transformers may feed in."""
 SIGMAS = tuple(np.round(np.geomspace(1.5, 60, 40), 2).tolist())
 
 Loads = tuple[Int64s, Float64s]
@@ -37,6 +41,11 @@ class Case:
     kind: str
     home: Home
     start: int
+
+    def told_at(self, alert: Alert) -> int:
+        """When it was told by a clock that is right: with the row that ended the hour, which may have come later."""
+        row = min(int(np.searchsorted(self.home.at, alert.at)), len(self.home.at) - 1)
+        return max(alert.at, int(self.home.received_at[row]))
 
     def found_after_h(self, raised: Sequence[int]) -> float | None:
         """Hours until the first alarm while the fault lasts."""
@@ -105,9 +114,10 @@ def beside(operator: Neighbours, homes: Sequence[Home], loads: Sequence[Loads]) 
     hour, load = (np.concatenate(column) for column in zip(*loads, strict=True))
     order = np.lexsort((meter, hour))
     raised: list[list[Alert]] = [[] for _ in homes]
+    places, groups = [home.group for home in homes], Groups()
+    groups.follow(ids, places, [])
     for which in np.split(order, np.flatnonzero(np.diff(hour[order])) + 1):
-        groups = [home.group for home in homes]
-        told = HourlyLoads(ids, groups, groups, meter[which], hour[which], load[which])
+        told = HourlyLoads(ids, places, places, meter[which], hour[which], load[which], groups)
         for alert in operator.on_hourly_loads(state, told):
             if alert.state == "raised":
                 raised[int(alert.subject)].append(alert)
@@ -144,20 +154,24 @@ def _side_by_side(operator: Operator, profile: str, places: Sequence[int], liste
     state = np.zeros(len(homes), operator.dtype(quantities))
     begin = np.array([home.at[0] // DAY_MS for home in homes], np.int64) * DAY_MS
     for day in range(int(max((home.at[-1] - b) // DAY_MS for home, b in zip(homes, begin, strict=True))) + 2):
-        for result in operator.on_released(state, meters, _day(homes, begin + day * DAY_MS)):
+        rows, until = _day(homes, begin + day * DAY_MS), begin + (day + 1) * DAY_MS - 1
+        in_time = rows.take((rows.quality & Quality.FUTURE) == 0)
+        told = [*operator.on_arrivals(state, meters, rows)]
+        for result in (*told, *operator.on_released(state, meters, Released(in_time, np.arange(len(homes)), until))):
             if isinstance(result, Alert | HourlyLoadBlock):
                 yield result
 
 
-def _day(homes: Sequence[Home], begin: Int64s) -> Released:
+def _day(homes: Sequence[Home], begin: Int64s) -> Rows:
+    """The rows of a day of each home; those from the future are marked as a bridge does it."""
     meter, parts = [], []
     for i, home in enumerate(homes):
         a, b = np.searchsorted(home.at, [begin[i], begin[i] + DAY_MS])
         meter.append(np.full(b - a, i, np.int64))
         parts.append((home.at[a:b], home.received_at[a:b], home.values[a:b]))
     at, received_at, values = (np.concatenate(column) for column in zip(*parts, strict=True))
-    rows = Rows(np.concatenate(meter), at, received_at, np.zeros(len(at), np.int32), values)
-    return Released(rows, np.arange(len(homes)), begin + DAY_MS - 1)
+    quality = np.where(at > received_at + FUTURE_TOLERANCE_MS, int(Quality.FUTURE), 0).astype(np.int32)
+    return Rows(np.concatenate(meter), at, received_at, quality, values)
 
 
 def _hourly(home: Home) -> tuple[Int64s, Float64s]:

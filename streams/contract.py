@@ -20,6 +20,7 @@ import numpy.typing as npt
 from schemas.alert import Alert
 from schemas.blocks import Float64s, Int32s, Int64s, Record
 from schemas.catalogue import Quantity
+from streams.groups import Groups
 from streams.readable import readable
 
 Mask = npt.NDArray[np.bool_]
@@ -176,7 +177,7 @@ class HourlyLoads:
     """Mean loads of meters by the hour, in order of arrival; h rows. The n meters are all that ever told one."""
 
     ids: Sequence[str]
-    """Profile and meter, see `id` and `group`."""
+    """Profile and meter, see `id`."""
     feeders: Sequence[str | None]
     substations: Sequence[str | None]
     meter: Int64s
@@ -185,15 +186,12 @@ class HourlyLoads:
     """Hours since 1970, shape (h,)."""
     load: Float64s
     """W or m3/h, negative when fed in, shape (h,)."""
+    groups: Groups
+    """Which meters are neighbours, by their positions in `ids`."""
 
     def id(self, row: int) -> str:
         """The meter's own id."""
         return self.ids[row].partition("\x1f")[2]
-
-    def group(self, row: int) -> str:
-        """The meter's neighbours have the same: profile and substation."""
-        profile = self.ids[row].partition("\x1f")[0]
-        return f"{profile}\x1f{self.substations[row]}"
 
 
 class Operator:

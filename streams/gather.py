@@ -15,6 +15,7 @@ from schemas.blocks import (
 )
 from schemas.durations import HOUR_MS, QUARTER_MS
 from streams.contract import Events, HourlyLoads, Labels, PartialLoads, Rows
+from streams.groups import Groups
 from streams.meters import MeterTable
 from streams.turn import Arrival
 
@@ -96,12 +97,14 @@ def partial_loads(table: MeterTable, blocks: Sequence[PartialLoadBlock]) -> Part
     )
 
 
-def hourly_loads(table: MeterTable, blocks: Sequence[HourlyLoadBlock]) -> HourlyLoads:
-    """All rows of the blocks in order. `table` is that of the meters whose hourly loads come."""
+def hourly_loads(table: MeterTable, groups: Groups, blocks: Sequence[HourlyLoadBlock]) -> HourlyLoads:
+    """All rows of the blocks in order. `table` and `groups` are those of the meters whose hourly loads come."""
     found = []
     for block in blocks:
         ids = ["\x1f".join((block.profile, meter)) for meter in block.meters]
-        found.append(table.find(ids, block.feeders, [block.substation] * len(ids))[block.row_meter])
+        rows = table.find(ids, block.feeders, [block.substation] * len(ids))
+        groups.follow(table.ids, table.substations, rows.tolist())
+        found.append(rows[block.row_meter])
     return HourlyLoads(
         ids=table.ids,
         feeders=table.feeders,
@@ -109,4 +112,5 @@ def hourly_loads(table: MeterTable, blocks: Sequence[HourlyLoadBlock]) -> Hourly
         meter=np.concatenate(found),
         hour=np.concatenate([block.start for block in blocks]) // HOUR_MS,
         load=np.concatenate([block.load for block in blocks]),
+        groups=groups,
     )

@@ -6,7 +6,7 @@ import numpy as np
 
 from schemas.blocks import Float64s
 from schemas.catalogue import Catalogue, Quantity, load_catalogue
-from streams.active_power import signs_of
+from streams.active_power import signed_sum, signs_of
 from streams.contract import HeardRows, Meters, Operator, Rows, State
 
 
@@ -34,7 +34,7 @@ class Heard(Operator):
         volts = _voltage_v(rows.values, meters.quantities)
         power = np.full(len(rows.meter), np.nan)
         if self._infeed[meters.profile]:
-            power = _active_power_w(rows.values, meters.quantities)
+            power = signed_sum(rows.values, signs_of(meters.quantities))
         return [HeardRows(rows.meter, rows.at, rows.received_at, volts, power)]
 
 
@@ -46,13 +46,4 @@ def _voltage_v(values: Float64s, quantities: Sequence[Quantity]) -> Float64s:
     highest = np.where(np.isfinite(highest) & (highest >= 0), highest, np.nan)
     out = (flags >= 0.5).all(axis=1) if flags.shape[1] else np.zeros(len(values), np.bool_)
     found: Float64s = np.where(out, 0.0, highest)
-    return found
-
-
-def _active_power_w(values: Float64s, quantities: tuple[Quantity, ...]) -> Float64s:
-    """Of all phases together; a phase that was not measured counts as nothing where another was."""
-    signs = signs_of(quantities)
-    parts = values[:, signs != 0] * signs[signs != 0]
-    measured = np.isfinite(parts)
-    found: Float64s = np.where(measured.any(axis=1), np.where(measured, parts, 0.0).sum(axis=1), np.nan)
     return found

@@ -28,6 +28,7 @@ from streams import consents, gather, hearing, order, readable, recompute
 from streams.beats import Beats
 from streams.consents import Consents
 from streams.contract import Contributions, Elapsed, HeardRows, Operator, Result
+from streams.groups import Groups
 from streams.meters import OWN, MeterTable
 from streams.order import Taken, Verdict
 from streams.partial_loads import FeederLoads
@@ -83,6 +84,7 @@ class Shard:
         self.hourly = MeterTable.empty(
             "hourly", (), {name: hourly for name, hourly in hourly_dtypes.items() if hourly.itemsize}
         )
+        self.groups = Groups()
         self.begin()
 
     def begin(self) -> None:
@@ -255,7 +257,7 @@ class Shard:
         table = self.hourly
         results: list[Result] = []
         if blocks and table.columns:
-            loads = gather.hourly_loads(table, blocks)
+            loads = gather.hourly_loads(table, self.groups, blocks)
             for name in table.columns:
                 results += self.operators[name].on_hourly_loads(table.column(name), loads)
         return results

@@ -51,15 +51,18 @@ class Judgement:
     """Worth telling."""
 
 
-def judge(state: State, at: Int64s, value: Float64s, alarm_decades: float = ALARM_DECADES) -> Judgement:
+def judge(
+    state: State, at: Int64s, value: Float64s, alarm_decades: float = ALARM_DECADES, step: Float64s | None = None
+) -> Judgement:
     """Judge one finite value of each series by what came before it, then learn from it.
 
     `state` (n,) of DTYPE is changed in place, zeros are a new series; `at` is ms UTC, rising from call to call. A value
-    that is missing is no call at all. Cost: some 100 numpy operations, whatever n.
+    that is missing is no call at all. `step` (n,): by so much a value that does not change may seem to, as it is
+    counted in steps: no less is spread. Cost: some 100 numpy operations, whatever n.
     """
-    deviations = normal.learn(state["normal"], at, value)
+    deviations = normal.learn(state["normal"], at, value, np.zeros(len(state)) if step is None else step)
     count = state["normal"]["count"]
-    rare = rarity.decades(state["rarity"], count, deviations.sigmas).reshape(len(state), 2 * len(VIEWS))
+    rare = rarity.decades(state["rarity"], count, deviations).reshape(len(state), 2 * len(VIEWS))
     decades = rare.max(axis=1)
     recent = (state["told_at"] > 0) & (at - state["told_at"] <= REST_MS)
     resting = recent & (decades < state["told_decades"] + RARER_DECADES)

@@ -26,6 +26,8 @@ class UnusualLoad(AnomalyDetector):
     ----------
     time, value
         Names of the two features.
+    step
+        By so much a value that does not change may seem to, as when a register counts in steps; 0 if by nothing.
 
     Examples
     --------
@@ -52,9 +54,10 @@ class UnusualLoad(AnomalyDetector):
 
     """
 
-    def __init__(self, time: str = "at", value: str = "value") -> None:
+    def __init__(self, time: str = "at", value: str = "value", step: float = 0.0) -> None:
         self.time = time
         self.value = value
+        self.step = step
         self._state = np.zeros(1, DTYPE)
 
     def learn_one(self, x: dict[Hashable, Any]) -> None:
@@ -71,4 +74,5 @@ class UnusualLoad(AnomalyDetector):
         if value is None or not np.isfinite(value):
             return None
         at = round(time.timestamp() * 1_000) if isinstance(time, datetime) else int(time)
-        return detector.judge(state, np.array([at], np.int64), np.array([value], np.float64))
+        values, step = np.array([value], np.float64), np.array([self.step])
+        return detector.judge(state, np.array([at], np.int64), values, step=step)

@@ -62,12 +62,15 @@ class Deviations:
     """Root mean square of the forecast's errors so far; 0 before there are any. Shape (n,)."""
     sigmas: Float64s
     """Each view at each scale in its own root mean square, signed, shape (n, 3, 3)."""
+    beyond_steps: Float64s
+    """The same in the step of the meter where that is more: what of it is more than rounding, shape (n, 3, 3)."""
 
 
-def learn(state: State, at: Int64s, value: Float64s) -> Deviations:
+def learn(state: State, at: Int64s, value: Float64s, step: Float64s) -> Deviations:
     """Judge one value of each series by what was known before it, then learn from it.
 
-    `state` (n,) of DTYPE is changed in place; `at` is ms UTC and rises from call to call; values are finite.
+    `state` (n,) of DTYPE is changed in place; `at` is ms UTC and rises from call to call; values are finite. By `step`
+    (n,) a value that does not change may seem to, as it is counted in steps.
     """
     new = state["count"] == 0
     state["level"] = np.where(new, value, state["level"])
@@ -84,11 +87,11 @@ def learn(state: State, at: Int64s, value: Float64s) -> Deviations:
     views = np.stack([residual, errors[:, 0], residual - _explained(state, residual, rate)], axis=1)
     state["error2"] += rate[:, None] * (errors**2 - state["error2"])
     state["size"] += rate * (np.abs(value) - state["size"])
-    sigmas = _sigmas(state, views, rate)
+    sigmas, beyond_steps = _sigmas(state, views, rate, step)
     _learn_shapes(state, rows, of_day, of_week, at, value)
     state["level"] += rate * (value - state["level"])
     state["last_at"] = at
-    return Deviations(expected, spread, sigmas)
+    return Deviations(expected, spread, sigmas, beyond_steps)
 
 
 def _forecasts(state: State, rows: Int64s, of_day: Int64s, of_week: Int64s) -> Float64s:
@@ -118,7 +121,7 @@ def _explained(state: State, residual: Float64s, rate: Float64s) -> Float64s:
     return explained
 
 
-def _sigmas(state: State, views: Float64s, rate: Float64s) -> Float64s:
+def _sigmas(state: State, views: Float64s, rate: Float64s, step: Float64s) -> tuple[Float64s, Float64s]:
     count = state["count"][:, None, None]
     smooth = state["smooth"] + np.maximum(1 / SCALES, 1 / count) * (views[:, :, None] - state["smooth"])
     before, least = state["smooth2"], LEAST_SPREAD * state["size"][:, None, None]
@@ -126,7 +129,8 @@ def _sigmas(state: State, views: Float64s, rate: Float64s) -> Float64s:
     state["smooth"] = smooth
     state["smooth2"] = before + rate[:, None, None] * (smooth**2 - before)
     sigmas: Float64s = np.divide(smooth, spread, out=np.zeros_like(smooth), where=(spread > 0) & (count > 1))
-    return sigmas
+    coarse = spread < step[:, None, None]
+    return sigmas, np.divide(smooth, step[:, None, None], out=sigmas.copy(), where=coarse & (count > 1))
 
 
 def _learn_shapes(state: State, rows: Int64s, of_day: Int64s, of_week: Int64s, at: Int64s, value: Float64s) -> None:

@@ -21,7 +21,8 @@ from streams import loads, periods
 from streams.anomaly import detector
 from streams.anomaly.detector import Judgement
 from streams.anomaly.normal import VIEWS
-from streams.contract import MOST_ROWS, Meters, Operator, Released, Result, State
+from streams.contract import MOST_ROWS, Elapsed, Meters, Operator, Released, Result, State
+from streams.gone import GONE_AFTER_MS, closing
 from streams.loads import Load
 from streams.samples import Scale
 
@@ -38,7 +39,7 @@ class Anomaly(Operator):
     """A score a meter and quarter; an alert a meter and episode: raised, updated when it gets much rarer, cleared."""
 
     name = "anomaly"
-    version = 2
+    version = 3
     takes = frozenset({"ReadingBlock"})
     gives = frozenset({"Alert", "AnomalyScoreBlock"})
 
@@ -66,18 +67,26 @@ class Anomaly(Operator):
         results: list[Result] = []
         for nth in range(int(rank.max(initial=-1)) + 1):
             quarters = closed.take(rank == nth)
-            value = loads.mean_load(state["load"], quarters, load, scale, QUARTER_MS)
-            known = ~np.isnan(value)
-            start = quarters.id[known] * QUARTER_MS
-            results += self._judge(state, meters, load, quarters.meter[known], start, value[known])
+            means = loads.mean_load(state["load"], quarters, load, scale, QUARTER_MS)
+            known = ~np.isnan(means.load)
+            meter, start = quarters.meter[known], quarters.id[known] * QUARTER_MS
+            results += self._judge(state, meters, load, meter, start, means.load[known], means.step[known])
         return results
 
+    def on_time(self, state: State, meters: Meters, elapsed: Elapsed) -> list[Result]:
+        """Close what is open of meters that no longer report."""
+        gone = np.flatnonzero((elapsed.since_arrival_ms > GONE_AFTER_MS) & (state["number"] > 0))
+        closed: list[Result] = [_closed(state[meter], meters, meter) for meter in gone.tolist()]
+        for name in ("number", "raised_at", "unusual_since"):
+            state[name][gone] = 0
+        return closed
+
     def _judge(
-        self, state: State, meters: Meters, load: Load, meter: Int64s, start: Int64s, value: Float64s
+        self, state: State, meters: Meters, load: Load, meter: Int64s, start: Int64s, value: Float64s, step: Float64s
     ) -> list[Result]:
         """At most one quarter a meter."""
         learned = state["detector"][meter]
-        judgement = detector.judge(learned, start, value, ALERT_DECADES)
+        judgement = detector.judge(learned, start, value, ALERT_DECADES, step)
         state["detector"][meter] = learned
         alerts = _alerts(state, meters, load, meter, start, value, judgement)
         return [*alerts, *_scores(meters, load, meter, start, value, judgement, self.version)]
@@ -95,6 +104,13 @@ def _alerts(
     state["unusual_since"][meter[over]] = 0
     telling = np.flatnonzero(judgement.told | (over & (state["number"][meter] > 0))).tolist()
     return [_alert(state, meters, load, int(meter[i]), i, start, value, judgement, int(since[i])) for i in telling]
+
+
+def _closed(known: State, meters: Meters, meter: int) -> Alert:
+    id, raised_at, last = meters.ids[meter], int(known["raised_at"]), int(known["detector"]["normal"]["last_at"])
+    place = meters.feeders[meter], meters.substations[meter]
+    name = f"anomaly/{id}/{raised_at}"
+    return closing(name, int(known["number"]) + 1, "anomaly", id, *place, raised_at, last + QUARTER_MS)
 
 
 def _scores(

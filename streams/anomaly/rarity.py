@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from schemas.blocks import Float64s
-from streams.anomaly.normal import SCALES, VIEWS, State
+from streams.anomaly.normal import SCALES, VIEWS, Deviations, State
 
 LARGEST = 24
 LEARNING = 100
@@ -27,18 +27,25 @@ MOST_DECADES = 50.0
 DTYPE = np.dtype([("largest", "f4", (len(VIEWS), 2, LARGEST))])
 
 
-def decades(state: State, count: Any, sigmas: Float64s) -> Float64s:
+def decades(state: State, count: Any, deviations: Deviations) -> Float64s:
     """Rarity of each view, up and down, given `count` values so far: shape (n, 3, 2); then remember the deviations.
 
-    `state` (n,) of DTYPE is changed in place; `sigmas` is that of Deviations, (n, 3, 3).
+    Judged is what is more than rounding; remembered is how far out it was by the series' own spread, however small that
+    was, so that a series that hardly ever moves has a heavy tail. `state` (n,) of DTYPE is changed in place.
     """
-    sides = np.stack([np.maximum(sigmas, 0), np.maximum(-sigmas, 0)], axis=2)
-    far = np.sqrt((sides**2).sum(axis=3) * (3 / len(SCALES)))
+    far = _far(deviations.beyond_steps)
     largest = state["largest"].astype(np.float64)
     own = _own_decades(largest, np.maximum(count, 1)[:, None, None], far)
-    state["largest"] = _with(largest, far)
+    state["largest"] = _with(largest, _far(deviations.sigmas))
     rarity = np.minimum(own + HEAVY_TAIL * np.log10(1 + far), MOST_DECADES)
     return np.where(np.asarray(count)[:, None, None] > LEARNING, rarity, 0.0)
+
+
+def _far(sigmas: Float64s) -> Float64s:
+    """How far out each view is, up and down, its scales taken together, (n, 3, 2)."""
+    sides = np.stack([np.maximum(sigmas, 0), np.maximum(-sigmas, 0)], axis=2)
+    far: Float64s = np.sqrt((sides**2).sum(axis=3) * (3 / len(SCALES)))
+    return far
 
 
 def _own_decades(largest: Float64s, count: Float64s, far: Float64s) -> Float64s:

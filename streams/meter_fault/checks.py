@@ -1,7 +1,8 @@
 """What is wrong with a meter, hour by hour: each check says of n meters which are suspicious, and by which figures.
 
-A check learns what is usual for the meter while nothing is suspicious, and says nothing while it is learning. Hours are
-those with readings; a fault is told only when its check has been suspicious for some hours on end (operator.py).
+A check learns what is usual for the meter while nothing is suspicious, and says nothing while it is learning: a week,
+but a day for the clock, and for a phase until it had voltage. Hours are those with readings; a fault is told only when
+its check has been suspicious for some hours on end (operator.py).
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 from schemas.blocks import Float64s, Int64s
 from schemas.catalogue import Kind, Quantity
 from schemas.durations import HOUR_MS
+from streams.active_power import directed, signed_sum
 from streams.contract import Mask, State
 from streams.meter_fault import days
 from streams.meter_fault.days import Day
@@ -29,7 +31,12 @@ FORGETTING = 0.9997
 ALIKE = 0.35
 """Two factors are the same if their logarithms are so close."""
 SOME_STEPS = 10
-"""A register is expected to move when at least so many of its steps were used in the hour."""
+"""A register is expected to have moved when at least so many of its steps were used; hours count in which at least so
+many of the catalogue's were, for below its starting current a meter counts nothing (IEC 62053-21, 8.3)."""
+UNKNOWN_STEP = 1_000
+"""What a register counts in that has not moved yet, in steps of the catalogue: 1 kWh."""
+EARLY_MS = 120_000
+"""No delay makes rows come before their time; so much is left to the bridge's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,8 @@ class Limits:
     factor: float = 1.7
     """... and by at least this factor."""
     clock_intervals: float = 7.0
-    """The clock is off by so many reporting intervals, and at least two minutes: more than rows may come out of order
-    (profiles.yaml), or a delay would be taken for a wrong clock."""
+    """The clock is behind by so many reporting intervals, and at least two minutes: more than rows may come out of
+    order (profiles.yaml), or a delay were taken for a wrong clock. Where rows come before their time, two minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +66,9 @@ class Layout:
     register: int | None
     steps_per_unit: Float64s
     voltages: tuple[int, ...]
-    phases: tuple[int, ...]
-    """Active powers by phase, or the one there is."""
+    flows: Int64s
+    """The active powers that have a direction of their own, phases or the whole, as signs of the quantities that make
+    each, shape (k, q)."""
     gauges: Mask
     """Those that vary as long as they are alive, shape (q,)."""
     never_zero: Mask
@@ -71,13 +79,11 @@ class Layout:
         """The layout of these quantities; `register` counts the load."""
         names = [quantity.name for quantity in quantities]
         voltages = tuple(i for i, name in enumerate(names) if name in {"voltage_l1_v", "voltage_l2_v", "voltage_l3_v"})
-        by_phase = tuple(i for i, name in enumerate(names) if name.startswith("active_power_l"))
-        whole = tuple(i for i, name in enumerate(names) if name == "active_power_w")
         alive = [
             quantity.kind is Kind.GAUGE and quantity.unit in {"W", "V", "A", "°C", "m3/h"} for quantity in quantities
         ]
         zero_counts = [quantity.unit in {"V", "°C"} for quantity in quantities]
-        return cls(register, steps_per_unit, voltages, by_phase or whole, np.array(alive), np.array(zero_counts))
+        return cls(register, steps_per_unit, voltages, directed(quantities), np.array(alive), np.array(zero_counts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +101,25 @@ class Hour:
     """In steps, shape (n, q)."""
     load: Float64s
     """Mean load, NaN if unknown, shape (n,)."""
+    register_steps: Int64s
+    """The step of the load's register in those of the catalogue, 0 if unknown, shape (n,)."""
 
 
-def dtype(q: int, phases: int) -> np.dtype[Any]:
-    """What the checks know of a meter of q quantities, some of them powers by phase."""
+def dtype(q: int, flows: int) -> np.dtype[Any]:
+    """What the checks know of a meter of q quantities, by which so many flows of power are told."""
     return np.dtype(
         [
             ("hours", "i8"),
             ("register", "i8"),
             ("pause", "i4"),
             ("longest_pause", "f8"),
+            ("uncounted", "f8"),
             ("last", "i8", (q,)),
             ("still", "i4", (q,)),
             ("longest_still", "f8", (q,)),
-            ("fed_in", "f4", (DAY_HOURS, phases)),
+            ("fed_in", "f4", (DAY_HOURS, flows)),
+            ("strange_days", "i4", (flows,)),
+            ("strange_day", "i8", (flows,)),
             ("lit", "?", (q,)),
             ("delay_ms", "f8"),
             ("arrived", "i8"),
@@ -132,8 +143,11 @@ def stuck_register(state: State, hour: Hour, layout: Layout, limits: Limits) -> 
     state["longest_pause"] = np.where(moves, np.maximum(longest * FORGETTING, pause), longest)
     state["pause"] = pause = np.where(moves, 0, pause + rests)
     state["register"] = np.where(known, high, before)
-    steps = np.where(np.isnan(hour.load), 0, hour.load) * layout.steps_per_unit[layout.register]
-    by_power = rests & (steps >= SOME_STEPS) & bool(layout.phases)
+    used = np.where(np.isnan(hour.load), 0, hour.load) * layout.steps_per_unit[layout.register]
+    counts = rests & (used >= SOME_STEPS) & bool(len(layout.flows))
+    state["uncounted"] = np.where(moves, 0, state["uncounted"] + np.where(counts, used, 0))
+    step = np.where(hour.register_steps > 0, hour.register_steps, UNKNOWN_STEP)
+    by_power = counts & (state["uncounted"] >= SOME_STEPS * step) & _learned(state)
     limit = np.maximum(limits.pause_factor * longest, 2 * DAY_HOURS)
     by_pause = (pause > limit) & (state["hours"] > 2 * LEARNING_HOURS)
     return Finding(by_power | by_pause, pause.astype(np.float64), np.where(by_power, 0, limit))
@@ -147,31 +161,41 @@ def phase_loss(state: State, hour: Hour, layout: Layout, limits: Limits) -> Find
     volts = hour.means[:, list(layout.voltages)]
     lit = state["lit"][:, list(layout.voltages)] | (volts > 0.8 * NOMINAL_V)
     state["lit"][:, list(layout.voltages)] = lit
-    lowest, highest = np.fmin.reduce(np.where(lit, volts, np.nan), axis=1), np.fmax.reduce(volts, axis=1)
-    lost: Mask = np.asarray((lowest < 0.5 * NOMINAL_V) & (highest > 0.8 * NOMINAL_V))
-    return Finding(lost, lowest, np.full(len(state), NOMINAL_V))
+    of, (lowest,) = _most(-np.where(lit, volts, np.nan), volts)
+    lost: Mask = np.asarray((lowest < 0.5 * NOMINAL_V) & (np.fmax.reduce(volts, axis=1) > 0.8 * NOMINAL_V))
+    return Finding(lost, lowest, np.full(len(state), NOMINAL_V), np.array(layout.voltages)[of])
 
 
 def reversed_phase(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
     """A phase feeds in that never did at this time of day: its current transformer is reversed, or two are exchanged.
 
-    By the hour, so that a roof's sun does not hide it; the hours beside it count too, for days grow longer.
+    By the hour, so that a roof's sun does not hide it; the hours beside it count too, for days grow longer. What feeds
+    in on more than 28 days is a new roof, and usual from then on.
     """
     nothing = np.zeros(len(state))
-    if not layout.phases:
+    if not len(layout.flows):
         return Finding(nothing > 0, nothing, nothing)
-    phases = list(layout.phases)
-    watts = hour.means[:, phases]
+    watts = np.stack([signed_sum(hour.means, signs) for signs in layout.flows], axis=1)
     feeds_in = np.where(np.isnan(watts), False, watts < -1.0)
     rows, of_day = np.arange(len(state)), hour.id % DAY_HOURS
     by_hour = state["fed_in"]
     about = [by_hour[rows, (of_day + beside) % DAY_HOURS] for beside in (-1, 0, 1)]
-    strange = feeds_in & (np.maximum.reduce(about) <= limits.reversed_share)
+    strange = feeds_in & (np.maximum.reduce(about) <= limits.reversed_share) & _learned(state)[:, None]
+    strange &= ~_usual_by_now(state, strange, hour.id // DAY_HOURS)
     days_known = np.clip(state["hours"] // DAY_HOURS + 1, 1, DAYS_REMEMBERED)[:, None]
-    learned = np.where(strange & _learned(state)[:, None], 0, (feeds_in - about[1]) / days_known)
-    by_hour[rows, of_day] += learned
-    suspicious: Mask = strange.any(axis=1) & _learned(state)
-    return Finding(suspicious, np.fmin.reduce(watts, axis=1), nothing)
+    by_hour[rows, of_day] += np.where(strange, 0, (feeds_in - about[1]) / days_known)
+    of, (lowest,) = _most(np.where(strange, -watts, np.nan), watts)
+    return Finding(np.asarray(strange.any(axis=1)), lowest, nothing, (layout.flows != 0).argmax(axis=1)[of])
+
+
+def _usual_by_now(state: State, strange: Mask, day: Int64s) -> Mask:
+    """Flows that were strange on more days than are remembered, with no pause as long; of `strange`, shape (n, k)."""
+    last = state["strange_day"]
+    days_strange = np.where(day[:, None] - last > DAYS_REMEMBERED, 0, state["strange_days"])
+    state["strange_days"] = days_strange + (strange & (day[:, None] > last))
+    state["strange_day"] = np.where(strange, day[:, None], last)
+    usual: Mask = state["strange_days"] > DAYS_REMEMBERED
+    return usual
 
 
 def dead_sensor(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
@@ -185,7 +209,8 @@ def dead_sensor(state: State, hour: Hour, layout: Layout, limits: Limits) -> Fin
     state["last"] = np.where(measured, hour.high, state["last"])
     limit = np.maximum(limits.still_factor * longest, DAY_HOURS // 2)
     dead = (still > limit) & _learned(state)[:, None]
-    return Finding(np.asarray(dead.any(axis=1)), still.max(axis=1).astype(np.float64), limit.min(axis=1))
+    of, (hours, most) = _most(np.where(layout.gauges, still / limit, np.nan), still.astype(np.float64), limit)
+    return Finding(np.asarray(dead.any(axis=1)), hours, most, of)
 
 
 def clock(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
@@ -202,7 +227,9 @@ def clock(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
     state["delay_ms"] += np.where(live & first, rate * (hour.delay_ms - state["delay_ms"]), 0)
     off = hour.delay_ms - state["delay_ms"]
     limit = np.maximum(limits.clock_intervals * hour.interval_ms, 120_000)
-    return Finding((np.abs(off) > limit) & live & ~first, off / 1000, state["delay_ms"] / 1000)
+    early = (hour.delay_ms < -EARLY_MS) & (off < -EARLY_MS)
+    wrong = ((np.abs(off) > limit) | early) & live & ~first
+    return Finding(wrong, hour.delay_ms / 1000, state["delay_ms"] / 1000)
 
 
 def scale_change(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
@@ -212,7 +239,7 @@ def scale_change(state: State, hour: Hour, layout: Layout, limits: Limits) -> Fi
     alike = (np.abs(off[:, 0] - off[:, 1]) < ALIKE) & (off[:, 0] * off[:, 1] > 0)
     at_once = day.far(limits.sigmas, limits.factor).all(axis=1) & alike & day.has_base
     lasting = ~day.has_base & (state["days"]["sums"][:, days.ABOVE] > 2 * limits.sigmas)
-    return Finding(np.asarray(at_once | lasting), *_means(day))
+    return Finding(np.asarray(at_once | (lasting & day.is_told)), *_means(day))
 
 
 def sudden_drop(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
@@ -223,7 +250,7 @@ def sudden_drop(state: State, hour: Hour, layout: Layout, limits: Limits) -> Fin
     lasting = state["days"]["sums"][:, days.BELOW] > 2 * limits.sigmas
     strange = far.any(axis=1) | (state["days"]["sums"] > 2 * limits.sigmas).any(axis=1)
     days.settle(state["days"], hour.id, day, np.asarray(strange))
-    return Finding(np.asarray(at_once | lasting), *_means(day))
+    return Finding(np.asarray(at_once | (lasting & day.is_told)), *_means(day))
 
 
 Check = Callable[[State, Hour, Layout, Limits], Finding]
@@ -232,6 +259,13 @@ Check = Callable[[State, Hour, Layout, Limits], Finding]
 def _means(day: Day) -> tuple[Float64s, Float64s]:
     """The day's mean load and the usual one."""
     return np.exp(day.logs[:, 0]), np.exp(day.usual[:, 0])
+
+
+def _most(by: Float64s, *figures: Float64s) -> tuple[Int64s, tuple[Float64s, ...]]:
+    """Of each row: where `by` (n, m) is greatest, NaN being none, and the figures there."""
+    of = np.where(np.isnan(by), -np.inf, by).argmax(axis=1)
+    rows = np.arange(len(of))
+    return of, tuple(figure[rows, of] for figure in figures)
 
 
 def _learned(state: State) -> Mask:

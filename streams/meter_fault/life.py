@@ -12,6 +12,7 @@ from schemas.alert import Alert
 from schemas.blocks import Float64s, Int64s
 from schemas.durations import HOUR_MS
 from streams.contract import Mask, State
+from streams.gone import closing
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Fault:
     calm_hours: int
     words: str
     because: tuple[str, ...] = ()
+    ended: str = "is over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Finding:
     suspicious: Mask
     measured: Float64s
     expected: Float64s
+    quantity: Int64s | None = None
+    """Of which quantity, by its place in the profile; None = of no single one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,13 @@ def follow(known: State, faults: Sequence[Fault], place: int, suspicious: Mask, 
 def alert(
     operator: str, fault: Fault, of: Place, raised_at: int, at: int, figures: dict[str, float], evidence: dict[str, Any]
 ) -> Alert:
-    """The next version of a fault's alert: the one that clears it if it was raised (`raised_at` > 0), at `at`."""
-    name = fault.kind.replace("_", " ") + (" is over" if raised_at else "")
+    """The next version of a fault's alert: the one that clears it if it was raised (`raised_at` > 0), at `at`.
+
+    What is not known of the figures, as when no day is whole, is left out.
+    """
+    told = {name: value for name, value in figures.items() if np.isfinite(value)}
+    name = fault.kind.replace("_", " ") + (f" {fault.ended}" if raised_at else "")
+    words = f": {fault.words.format(**told)}" if len(told) == len(figures) else ""
     return Alert(
         id=f"{operator}/{of.id}/{fault.kind}/{raised_at or at}",
         number=2 if raised_at else 1,
@@ -86,6 +95,21 @@ def alert(
         substation=of.substation,
         at=at,
         raised_at=raised_at or at,
-        summary=f"{of.id}: {name}: {fault.words.format(**figures)}",
-        evidence={**{name: round(value, 3) for name, value in figures.items() if np.isfinite(value)}, **evidence},
+        summary=f"{of.id}: {name}{words}",
+        evidence={**{name: round(value, 3) for name, value in told.items()}, **evidence},
     )
+
+
+def close(operator: str, faults: Sequence[Fault], known: State, of: Place, last: int) -> list[Alert]:
+    """Clear what is open of a meter whose last row, of `last` (ms UTC), was too long ago; it is followed anew then.
+
+    `known` is the meter's record of `fields`, and is changed in place.
+    """
+    closed = []
+    for place in np.flatnonzero(known["raised_at"]).tolist():
+        kind, raised_at = faults[place].kind, int(known["raised_at"][place])
+        name = f"{operator}/{of.id}/{kind}/{raised_at}"
+        closed.append(closing(name, 2, kind, of.id, of.feeder, of.substation, raised_at, last))
+    for name in ("raised_at", "suspicious_hours", "calm_hours"):
+        known[name][:] = 0
+    return closed

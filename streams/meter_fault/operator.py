@@ -11,7 +11,8 @@ from schemas.catalogue import Quantity
 from schemas.durations import HOUR_MS
 from schemas.quality import Quality
 from streams import loads, periods
-from streams.contract import MOST_ROWS, Meters, Operator, Released, Result, Rows, State
+from streams.contract import MOST_ROWS, Elapsed, Meters, Operator, Released, Result, Rows, State
+from streams.gone import GONE_AFTER_MS
 from streams.loads import Load
 from streams.meter_fault import checks, life
 from streams.meter_fault.checks import Check, Hour, Layout, Limits
@@ -20,15 +21,16 @@ from streams.periods import Periods
 from streams.samples import Scale
 
 _LESS_LOAD = ("stuck_register", "phase_loss", "reversed_phase")
+_ENDED = "is over, or usual by now"
 _OFF = "a day's mean load of {measured:.4g} instead of {expected:.4g}"
 FAULTS = (
-    Fault("stuck_register", 2, 1, "register has rested for {measured:.0f} h"),
+    Fault("stuck_register", 2, 1, "register has rested for {measured:.0f} h", ("reversed_phase",)),
     Fault("phase_loss", 1, 1, "a phase has {measured:.0f} V instead of {expected:.0f} V"),
-    Fault("reversed_phase", 3, 6, "a phase that never fed in shows {measured:.0f} W"),
+    Fault("reversed_phase", 3, 72, "power that was never fed in shows {measured:.0f} W", ended=_ENDED),
     Fault("dead_sensor", 1, 1, "a gauge has shown the same value for {measured:.0f} h", ("phase_loss",)),
     Fault("clock", 3, 3, "rows come {measured:.0f} s after their time instead of {expected:.0f} s"),
-    Fault("scale_change", 6, 12, _OFF, (*_LESS_LOAD, "sudden_drop")),
-    Fault("sudden_drop", 12, 12, _OFF, (*_LESS_LOAD, "scale_change")),
+    Fault("scale_change", 6, 12, _OFF, (*_LESS_LOAD, "sudden_drop"), _ENDED),
+    Fault("sudden_drop", 12, 12, _OFF, (*_LESS_LOAD, "scale_change"), _ENDED),
 )
 _CLOCK = next(place for place, fault in enumerate(FAULTS) if fault.kind == "clock")
 CHECKS: dict[str, Check] = {
@@ -43,10 +45,10 @@ CHECKS: dict[str, Check] = {
 
 
 class MeterFault(Operator):
-    """One alert a meter, kind of fault and occurrence: raised and cleared. A new meter is learning for a week."""
+    """One alert a meter, kind of fault and occurrence: raised and cleared. Most are learned for a week (checks.py)."""
 
     name = "meter_fault"
-    version = 2
+    version = 3
     takes = frozenset({"ReadingBlock"})
     gives = frozenset({"Alert", "HourlyLoadBlock"})
 
@@ -60,7 +62,7 @@ class MeterFault(Operator):
             ("ahead_since", "i8"),
             ("hour", periods.dtype(q)),
             ("load", loads.DTYPE),
-            ("checks", checks.dtype(q, len(layout.phases))),
+            ("checks", checks.dtype(q, len(layout.flows))),
         ]
         return np.dtype([*known, *life.fields(len(FAULTS))])
 
@@ -94,6 +96,15 @@ class MeterFault(Operator):
             results += _loads(meters, hours.meter, hour, self.version)
         return results
 
+    def on_time(self, state: State, meters: Meters, elapsed: Elapsed) -> list[Result]:
+        """Close what is open of meters that no longer report."""
+        gone = np.flatnonzero(elapsed.since_arrival_ms > GONE_AFTER_MS)
+        closed: list[Result] = []
+        for meter in gone[state["raised_at"][gone].any(axis=1)].tolist():
+            last = int(state["checks"]["arrived"][meter])
+            closed += life.close(self.name, FAULTS, state[meter], _place(meters, meter), last)
+        return closed
+
     def _check(self, state: State, meters: Meters, hour: Hour, meter: Int64s, layout: Layout) -> list[Alert]:
         """One hour of each of these meters."""
         known = state[meter]
@@ -108,18 +119,22 @@ class MeterFault(Operator):
 
 
 def _hour(state: State, meters: Meters, hours: Periods, load: Load | None, scale: Scale) -> Hour:
-    mean = np.full(len(hours.meter), np.nan)
+    mean, steps = np.full(len(hours.meter), np.nan), np.zeros(len(hours.meter), np.int64)
     if load is not None:
-        mean = loads.mean_load(state["load"], hours, load, scale, HOUR_MS)
+        known = loads.mean_load(state["load"], hours, load, scale, HOUR_MS)
+        mean, steps = known.load, known.register_steps
     interval_ms = meters.interval_ms[hours.meter]
-    return Hour(hours.id, hours.delay_ms, interval_ms, hours.means(scale), hours.low, hours.high, mean)
+    return Hour(hours.id, hours.delay_ms, interval_ms, hours.means(scale), hours.low, hours.high, mean, steps)
 
 
 def _alert(known: State, meters: Meters, place: int, finding: Finding, i: int, meter: int, hour: int) -> Alert:
     at, raised_at = (hour + 1) * HOUR_MS, int(known["raised_at"][i, place])
     known["raised_at"][i, place] = 0 if raised_at else at
     figures = {"measured": float(finding.measured[i]), "expected": float(finding.expected[i])}
-    evidence = {"since": int(known["since"][i, place]), "hours_learned": int(known["checks"]["hours"][i])}
+    evidence: dict[str, Any] = {"since": int(known["since"][i, place])}
+    evidence["hours_learned"] = int(known["checks"]["hours"][i])
+    if finding.quantity is not None:
+        evidence["quantity"] = meters.quantities[finding.quantity[i]].name
     return life.alert(MeterFault.name, FAULTS[place], _place(meters, meter), raised_at, at, figures, evidence)
 
 

@@ -12,6 +12,7 @@ from schemas.alert import Alert
 from schemas.blocks import Int64s
 from schemas.durations import HOUR_MS
 from streams.contract import HourlyLoads, Mask, Operator, State
+from streams.gone import GONE_AFTER_MS
 from streams.meter_fault import life
 from streams.meter_fault.life import Fault, Finding, Place
 from streams.neighbours import compare
@@ -28,7 +29,7 @@ class Neighbours(Operator):
     """One alert a meter, kind and occurrence: raised and cleared. A meter's first week is only learned."""
 
     name = "neighbours"
-    version = 1
+    version = 2
     takes = frozenset({"HourlyLoadBlock"})
     gives = frozenset({"Alert"})
 
@@ -42,18 +43,19 @@ class Neighbours(Operator):
 
     def on_hourly_loads(self, state: State, loads: HourlyLoads) -> list[Alert]:
         """Put the loads in their places, hour by hour; compare a group's hour when it is over."""
-        groups = _groups(loads)
+        told = dict.fromkeys(loads.groups.of(row) for row in loads.meter.tolist())
+        groups = {key: loads.groups.members(key) for key in told}
         open_hour = {key: int(state["hour"][rows].max()) for key, rows in groups.items()}
         by_hour: dict[int, list[int]] = {}
         for i, (meter, hour) in enumerate(zip(loads.meter.tolist(), loads.hour.tolist(), strict=True)):
-            key = loads.group(meter)
+            key = loads.groups.of(meter)
             if hour >= open_hour[key]:
                 open_hour[key] = hour
                 by_hour.setdefault(hour, []).append(i)
         alerts: list[Alert] = []
         for hour, which in sorted(by_hour.items()):
             meter = loads.meter[which]
-            for key in dict.fromkeys(loads.group(row) for row in meter.tolist()):
+            for key in dict.fromkeys(loads.groups.of(row) for row in meter.tolist()):
                 before = int(state["hour"][groups[key]].max())
                 if 0 < before < hour:
                     alerts += self._compare(state, loads, groups[key], before)
@@ -69,7 +71,16 @@ class Neighbours(Operator):
         alerts = self._tell(known, loads, meter, _TAMPER, dropped, np.ones(len(meter), np.bool_), hour)
         alerts += self._tell(known, loads, meter, _PV, silent, bright, hour)
         state[meter] = known
-        return alerts
+        return alerts + self._close_gone(state, loads, group, hour)
+
+    def _close_gone(self, state: State, loads: HourlyLoads, group: Int64s, hour: int) -> list[Alert]:
+        """Clear what is open of those meters of the group that told nothing for long."""
+        silent = group[state["hour"][group] < hour - GONE_AFTER_MS // HOUR_MS]
+        closed: list[Alert] = []
+        for row in silent[state["raised_at"][silent].any(axis=1)].tolist():
+            last = (int(state["hour"][row]) + 1) * HOUR_MS
+            closed += life.close(self.name, FAULTS, state[row], _place(loads, row), last)
+        return closed
 
     def _tell(
         self, known: State, loads: HourlyLoads, meter: Int64s, place: int, finding: Finding, judged: Mask, hour: int
@@ -82,15 +93,11 @@ class Neighbours(Operator):
             some["raised_at"][i, place] = 0 if raised_at else at
             figures = {"measured": float(finding.measured[which[i]]), "expected": float(finding.expected[which[i]])}
             evidence = {"since": int(some["since"][i, place]), "neighbours": len(meter) - 1}
-            of = Place(loads.id(row), loads.feeders[row], loads.substations[row])
+            of = _place(loads, row)
             alerts.append(life.alert(self.name, FAULTS[place], of, raised_at, at, figures, evidence))
         known[which] = some
         return alerts
 
 
-def _groups(loads: HourlyLoads) -> dict[str, Int64s]:
-    """Rows of the meters of each group."""
-    found: dict[str, list[int]] = {}
-    for row in range(len(loads.ids)):
-        found.setdefault(loads.group(row), []).append(row)
-    return {key: np.array(rows, np.int64) for key, rows in found.items()}
+def _place(loads: HourlyLoads, row: int) -> Place:
+    return Place(loads.id(row), loads.feeders[row], loads.substations[row])

@@ -24,6 +24,7 @@ from streams.contract import Operator
 from streams.outage.tree import Node
 from streams.registry import OPERATORS
 from streams.snapshot import freeze, thaw
+from tests.fault_log import KINDS, METERS, begun, hours, with_fault
 from tests.streams_log import (
     BEGIN,
     WAY,
@@ -44,9 +45,8 @@ from tests.streams_log import (
 )
 
 INTERVAL_MS = 20_000
-METERS = [f"meter-{i}" for i in range(5)]
 STEPS = 130
-PACE = {"anomaly": 90, "meter_fault": 360}
+PACE = {"anomaly": 90, "meter_fault": 180}
 """How many times slower meters report to operators that look at quarters or hours; else every 10 s."""
 every_operator = pytest.mark.parametrize("operator", OPERATORS.values(), ids=lambda operator: operator.name)
 
@@ -144,23 +144,12 @@ def loads(count: int) -> dict[int, list[PartialLoad]]:
     return by_step
 
 
-def hours(step: int) -> list[tuple[str, int, float]]:
-    """An hour of six homes with roofs under one sun; the roof of one falls silent on the fifth day, another is late."""
-    rng = random.Random(step)
-    sun = max(0.0, 1 - abs(step % 24 - 12) / 5)
-    found = []
-    for i in range(6):
-        given = 0.0 if i == 1 and step >= 96 else 3_000 * sun
-        start = BEGIN + (step - (i == 2 and step % 5 == 0)) * 3_600_000
-        found.append((f"roof-{i}", start, rng.randint(300, 600) - given))
-    return found
-
-
 def paced(operator: Operator, row: Row) -> Row:
     """The row as slow as the operator needs it."""
     pace = PACE.get(operator.name, 1)
     at, received_at = (BEGIN + (time - BEGIN) * pace for time in (row.at, row.received_at))
-    return replace(row, at=at, received_at=received_at, interval_ms=row.interval_ms * pace)
+    row = replace(row, at=at, received_at=received_at, interval_ms=row.interval_ms * pace)
+    return with_fault(row) if operator.name == "meter_fault" else row
 
 
 def log(operator: Operator, rows: Sequence[Sequence[Row]], cut: int = 10_000) -> list[Input]:
@@ -190,13 +179,16 @@ def log(operator: Operator, rows: Sequence[Sequence[Row]], cut: int = 10_000) ->
 
 
 def run(operator: Operator, records: Sequence[Input]) -> dict[tuple[object, ...], tuple[object, ...]]:
-    return facts(feed(shard({operator.name: operator}), records))
+    return facts(feed(begun(operator), records))
 
 
 @every_operator
 def test_says_something(operator: Operator) -> None:
     """Without this the other tests could compare nothing with nothing."""
-    assert {key[0] for key in run(operator, log(operator, steps(1)))} >= operator.gives
+    found = run(operator, log(operator, steps(1)))
+    assert {key[0] for key in found} >= operator.gives
+    alerts = [str(key[1]).split("/")[2] for key in found if key[0] == "Alert" and operator.name in KINDS]
+    assert set(alerts) >= KINDS.get(operator.name, set())
 
 
 @every_operator
@@ -221,7 +213,7 @@ def test_saved_and_loaded_between_any_two_records(operator: Operator) -> None:
     records = log(operator, steps(4))
     uninterrupted = run(operator, records)
     found: dict[tuple[object, ...], tuple[object, ...]] = {}
-    now = shard({operator.name: operator})
+    now = begun(operator)
     rng = random.Random(4)
     while now.cursor < len(records):
         for record in records[now.cursor : now.cursor + rng.randint(1, 40)]:
@@ -299,7 +291,7 @@ def test_input_is_not_mutated(operator: Operator) -> None:
 @every_operator
 def test_state_is_bounded_on_a_tenfold_stream(operator: Operator) -> None:
     def size(count: int) -> int:
-        now = shard({operator.name: operator})
+        now = begun(operator)
         assert list(feed(now, log(operator, steps(8, count)))) is not None
         tables = (*now.tables.values(), now.loads.table, now.parts, now.hourly)
         columns = [table.column(name) for table in tables for name in table.columns]
@@ -343,7 +335,7 @@ def test_absurd_values_stay_with_their_meter(operator: Operator) -> None:
 def test_time_stands_still_without_the_own_source(operator: Operator) -> None:
     """Another source's beats make nobody silent, close no window and clear no alert."""
     before = log(operator, steps(10, 20))
-    now = shard({operator.name: operator})
+    now = begun(operator)
     assert list(feed(now, before)) is not None
     later = [Beat("another", BEGIN + i * 1_000) for i in range(1_000)]
     assert facts(feed(now, later)) == {}

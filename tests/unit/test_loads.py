@@ -58,7 +58,7 @@ def hourly_load(profile: str, values: list[list[float]], hours: list[int]) -> li
     for hour, row in zip(hours, values, strict=True):
         at = BEGIN + hour * HOUR_MS
         closed = periods.fold(stored, released([at], [row], at + HOUR_MS - 1), of, HOUR_MS)
-        found += loads.mean_load(state, closed, load, scale, HOUR_MS).tolist()
+        found += loads.mean_load(state, closed, load, scale, HOUR_MS).load.tolist()
     return found
 
 

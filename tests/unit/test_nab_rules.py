@@ -198,6 +198,17 @@ def test_an_untidy_corpus_is_scored_all_the_same(
     assert "4,500 rows and 4 windows in 7 files" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("goal", "published", "code"), [(0, 0.0, 0), (101, 0.0, 1), (0, 7.0, 1)])
+def test_where_others_are_published_the_goal_and_the_rules_decide_the_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, goal: float, published: float, code: int
+) -> None:
+    monkeypatch.setattr(nab, "report", lambda name, result, packages: None)
+    monkeypatch.setattr(nab, "GOAL", goal)
+    corpus, profiles = untidy(tmp_path / "mine"), ("standard", "reward_low_FP_rate", "reward_low_FN_rate")
+    (corpus / nab.PUBLISHED).write_text(json.dumps({"null": dict.fromkeys(profiles, published)}))
+    assert nab.main(["--corpus", str(corpus)]) == code
+
+
 def test_what_is_no_corpus_is_told_and_scored_not_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert nab.main(["--corpus", str(tmp_path)]) == 2
     (tmp_path / "data").mkdir()
