@@ -17,7 +17,9 @@ from streams.outage.tree import Grid
 LATE_MS = 60_000
 CLOCK_MS = 2_000
 """An alert is about a fact if the two overlap in time, give or take this, and it was raised after the device opened."""
-LOW_VOLTAGE_V = 115.0
+LOW_VOLTAGE, LEAST_V = 0.5, 50.0
+"""A voltage tells a loss of supply if it is less than this share of what is usual for its meter; less than this many V
+is no voltage of a supply."""
 TOLD = ("located", "sustained", "partly_restored")
 
 
@@ -131,11 +133,13 @@ def _left(begin: int, end: int, taken: Iterable[tuple[int, int]]) -> int:
 
 def _note_events(grid: Grid, happened: Sequence[Happened], events: Iterable[Event]) -> None:
     """First last gasp of each fact, whether a restoration came, and whether the calendar had it."""
+    events = list(events)
+    low = low_voltages(events)
     for event in events:
         if event.type == "planned" and event.node_id in grid.branch_of:
             _note_planned(grid, happened, event)
         row = grid.row_of.get(event.meter_id, -1)
-        lost = event.type == "last_gasp" or (event.type == "voltage" and event.value < LOW_VOLTAGE_V)
+        lost = event.type == "last_gasp" or (event.type == "voltage" and event.value < low[event.meter_id])
         if row < 0 or not (lost or event.type == "restored"):
             continue
         branch = int(grid.meter_branch[row])
@@ -144,6 +148,17 @@ def _note_events(grid: Grid, happened: Sequence[Happened], events: Iterable[Even
                 if lost and one.heard_ms is None and one.fact.open_ms - 2_000 <= event.at_ms <= one.close_ms:
                     one.heard_ms = event.received_at_ms
                 one.returned |= not lost and one.fact.open_ms < event.at_ms <= one.close_ms + LATE_MS
+
+
+def low_voltages(events: Iterable[Event]) -> dict[str, float]:
+    """Below which voltage each meter has lost its supply: by the middle of those of a whole recording that are none of
+    a meter without supply."""
+    told: dict[str, list[float]] = {}
+    for event in events:
+        if event.type == "voltage":
+            told.setdefault(event.meter_id, []).append(event.value)
+    supplied = {meter: [one for one in volts if one >= LEAST_V] for meter, volts in told.items()}
+    return {meter: LOW_VOLTAGE * float(np.median(volts)) if volts else LEAST_V for meter, volts in supplied.items()}
 
 
 def _note_planned(grid: Grid, happened: Iterable[Happened], event: Event) -> None:

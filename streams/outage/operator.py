@@ -36,7 +36,7 @@ class Outage(Operator):
     """
 
     name = "outage"
-    version = 1
+    version = 2
     takes = frozenset({"EventBlock", "HeardBlock", "GridBlock", "PlannedWorkBlock"})
     gives = frozenset({"Alert", "ReliabilityBlock"})
 
