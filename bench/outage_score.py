@@ -10,8 +10,6 @@ import numpy as np
 from bench.outage_files import Event, Fact
 from schemas.alert import Alert
 from schemas.durations import MINUTE_MS
-from streams.indices import Indices, Interruptions, indices
-from streams.outage.results import Interruption
 from streams.outage.tree import Grid
 
 LATE_MS = 60_000
@@ -325,58 +323,3 @@ def percentiles(waits_s: Sequence[float]) -> dict[str, float | None]:
         "p95": float(np.percentile(waits_s, 95)),
         "count": len(waits_s),
     }
-
-
-def true_interruptions(grid: Grid, happened: Sequence[Happened]) -> Interruptions:
-    """Of each customer, as the facts have it; planned ones left out."""
-    rows = [
-        (customer, one.fact.open_ms, one.close_ms)
-        for one in happened
-        if not one.planned
-        for customer in np.unique(grid.usage_point_of[grid.meters(one.branch)]).tolist()
-        if customer >= 0
-    ]
-    columns = np.array(rows, np.int64).reshape(len(rows), 3).T
-    return Interruptions(columns[0], columns[1], columns[2])
-
-
-def told_interruptions(grid: Grid, found: Iterable[Interruption]) -> Interruptions:
-    """Of each customer, as the operator has it."""
-    place = {usage_point: i for i, usage_point in enumerate(grid.usage_points)}
-    rows = [
-        (place[point], one.start_ms, end)
-        for one in found
-        for point, end in zip(one.usage_points, one.end_ms.tolist(), strict=True)
-    ]
-    columns = np.array(rows, np.int64).reshape(len(rows), 3).T
-    return Interruptions(columns[0], columns[1], columns[2])
-
-
-def compare_indices(grid: Grid, true: Interruptions, told: Interruptions, sustained_ms: int) -> dict[str, Any]:
-    """The indices of both, in total and by feeder, and the error of customer-minutes."""
-    whole = np.arange(len(grid.usage_points))
-    groups = {"total": whole} | by_feeder(grid)
-    both = {name: (indices(true, who, sustained_ms), indices(told, who, sustained_ms)) for name, who in groups.items()}
-    minutes, said = both["total"][0].customer_minutes, both["total"][1].customer_minutes
-    return {
-        "customer_minutes": {
-            "true": minutes,
-            "told": said,
-            "error": (said - minutes) / minutes if minutes else (0.0 if not said else None),
-        },
-        "indices": {name: _beside(*pair) for name, pair in both.items()},
-    }
-
-
-def by_feeder(grid: Grid) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.int64]]]:
-    """Usage points of each feeder."""
-    feeders = sorted(set(grid.feeder_of))
-    of_meter = np.array([feeders.index(grid.feeder_of[branch]) for branch in grid.meter_branch.tolist()])
-    serves = grid.usage_point_of >= 0
-    groups = {feeder: np.unique(grid.usage_point_of[serves & (of_meter == i)]) for i, feeder in enumerate(feeders)}
-    return {feeder: customers for feeder, customers in groups.items() if len(customers)}
-
-
-def _beside(true: Indices, told: Indices) -> dict[str, Any]:
-    names = ("saidi_minutes", "saifi", "caidi_minutes", "maifi_e")
-    return {name: {"true": getattr(true, name), "told": getattr(told, name)} for name in names}

@@ -11,6 +11,7 @@ from bench.outage_files import Event, Fact
 from bench.outage_run import Published
 from schemas.alert import Alert
 from streams.outage.arrivals import News
+from streams.outage.days import Days, customers_of
 from streams.outage.evidence import Evidence, Kind
 from streams.outage.tree import Grid, Node
 from streams.outage.watch import OutageWatch
@@ -112,7 +113,9 @@ def tree(*levels: tuple[str, int], top: str = "", comm: Callable[[int], str] = l
 def played(grid: Grid, events: Sequence[Event]) -> Published:
     """What is said of the events: turns of a second, and two minutes more, straight through the watch."""
     watch, out, waiting = OutageWatch(grid), Published(), deque(in_order(events))
+    days, customers = Days(), customers_of(grid)
     state, now_ms = watch.empty(), waiting[0].received_at_ms if waiting else 0
+    days.begin(customers, now_ms, changed=True)
     last_ms = waiting[-1].received_at_ms + 2 * MINUTE if waiting else 0
     while now_ms < last_ms:
         arrived = []
@@ -123,9 +126,11 @@ def played(grid: Grid, events: Sequence[Event]) -> Published:
                 if isinstance(result, Alert):
                     out.alerts.append(result)
                 else:
-                    out.interruptions.append(result)
+                    days.add(grid, result)
         now_ms += SECOND
-    out.interruptions += watch.ongoing(state, now_ms)
+    for going in watch.ongoing(state, now_ms):
+        days.add(grid, going)
+    out.reliability += days.told(customers, set(customers), watch.assumed.sustained_ms, 0)
     out.end_ms = now_ms
     return out
 
@@ -229,6 +234,21 @@ def _low_voltages(usual: float | None, low: tuple[float, float] = (0, 0.02)) -> 
 def _volts(usual: float, *truth: Fact) -> Callable[[random.Random], Evening]:
     """Readings are voltages, of which nobody told what is usual."""
     return _simple(*truth, how=Telling(every_s=(30,), volts=lambda r: r.gauss(usual, usual / 60)))
+
+
+def _at_once(every_s: int, *, minutes: int) -> Callable[[random.Random], Evening]:
+    """All meters read at the same moments, as on the quarter of an hour; nothing else is ever told."""
+
+    def drawn(rng: random.Random) -> Evening:
+        fact, events = lasting(FUSE, minutes / 4 + 0.5, minutes / 2), list[Event]()
+        for node in (node for node in USUAL if node.meter_id):
+            for at in range(BEGIN, BEGIN + minutes * MINUTE, every_s * SECOND):
+                is_dark = FUSE in way_up(USUAL, node) and fact.open_ms <= at <= (fact.close_ms or 0)
+                if not is_dark and rng.random() < 0.97:
+                    events.append(Event(at + rng.randrange(100, 2_500), at, "reading", node.meter_id))
+        return Evening(USUAL, in_order(events), [fact])
+
+    return drawn
 
 
 def _spikes(rng: random.Random) -> Evening:
@@ -363,6 +383,8 @@ EVENINGS: Mapping[str, Callable[[random.Random], Evening]] = {
     "gasps spread": _simple(lasting(FUSE), how=Telling(gasping_s=5)),
     "no readings": _simple(lasting(FUSE), how=Telling(reads=0, gasps=0.9)),
     "silence": _silence,
+    "silence, all read at once every minute": _at_once(60, minutes=40),
+    "silence, all read at once every quarter": _at_once(900, minutes=240),
     "one customer, by the restoration": _simple(lasting(f"{TRANSFORMER}.me2"), how=Telling(gasps=0, restores=1)),
     "restorations alone": _simple(lasting(TRANSFORMER, 14, 7), how=Telling(every_s=(300,), gasps=0, for_min=35)),
     "wrong clocks": _simple(lasting(FUSE), how=Telling(clock_s=3)),

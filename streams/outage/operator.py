@@ -68,14 +68,14 @@ class Outage(Operator):
         evidence = [record for record in came if isinstance(record, EventBlock | HeardBlock)]
         known.tell_time(evidence, beats)
         known.ways.move(beats, known.way_of, known.state.meters)
-        days = known.days.begin(known.customers, known.now_ms, is_new) if known.now_ms else set()
+        places = known.days.begin(known.customers, known.now_ms, is_new) if known.now_ms else set()
         if known.now_ms and (evidence or (known.state.due_ms <= known.now_ms).any()):
             for result in self._look(known, known.watch, known.state, evidence):
                 if isinstance(result, Alert):
                     results.append(result)
                 else:
-                    days |= known.days.add(known.watch.grid, result)
-        return [*results, *known.days.told(known.customers, days, self.assumed.sustained_ms, self.version)]
+                    places |= known.days.add(known.watch.grid, result)
+        return [*results, *known.days.told(known.customers, places, self.assumed.sustained_ms, self.version)]
 
     def describe_in(self, whole: Any, meter: str) -> dict[str, Any] | None:
         """When it was last heard, and the outages over it."""
