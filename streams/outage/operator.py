@@ -140,9 +140,7 @@ class Outage(Operator):
 def _plan(grid: Grid, state: State, known: Known) -> None:
     """The calendar as it is published now."""
     comms = {name: comm for comm, name in enumerate(grid.comms.ids) if name}
+    works = [work for _, rows in known.calendars.values() for work in rows]
+    windows = [(grid.branch_of.get(node, -1), comms.get(node, -1), start, end) for node, start, end in works]
     state.planned = state.planned[:0]
-    for _, rows in known.calendars.values():
-        for node, start, end in rows:
-            branch, comm = grid.branch_of.get(node, -1), comms.get(node, -1)
-            if branch >= 0 or comm >= 0:
-                planned.plan(state, branch, comm, start, end)
+    planned.plan(state, [window for window in windows if max(window[:2]) >= 0])

@@ -8,7 +8,7 @@ import pytest
 
 from flexmeter.grid_file import Work, nodes_of, read_calendar, works_at
 from schemas.alert import Alert
-from schemas.blocks import EventBlock, GridBlock, HeardBlock
+from schemas.blocks import EventBlock, GridBlock, HeardBlock, PlannedWorkBlock
 from schemas.catalogue import load_catalogue
 from schemas.faults import Faults
 from schemas.register import load_register
@@ -112,13 +112,32 @@ def test_the_register_as_a_grid(tmp_path: Path) -> None:
 
 def test_a_calendar_is_read_with_its_zones(tmp_path: Path) -> None:
     path = tmp_path / "planned.csv"
-    path.write_text("node_id,from,to\nT1,2026-11-30T08:00:00+01:00,2026-11-30T08:00:00Z\nT9,2026-11-30T08:00:00Z,x\n")
+    path.write_text("node_id,from,to\nT1,2026-11-30T08:00:00+01:00,2026-11-30T08:00:00Z\nT2,2026-11-30T08:00:00Z,x\n")
     with pytest.raises(Faults, match=r"planned\.csv:3"):
-        read_calendar(path)
+        read_calendar(path, NODES)
     path.write_text("\n".join(path.read_text().splitlines()[:2]))
-    (work,) = read_calendar(path)
+    (work,) = read_calendar(path, NODES)
     assert work == Work("T1", 1_796_022_000_000, 1_796_025_600_000)
     assert works_at(NODES, [work, replace(work, node_id="T9")]) == [work]
+
+
+@pytest.mark.parametrize(("name", "told"), [("T11", "'T1'"), ("m3", "'n3'"), ("elsewhere", "name a device")])
+def test_work_at_a_node_that_the_grid_does_not_have_is_told(tmp_path: Path, name: str, told: str) -> None:
+    path = tmp_path / "planned.csv"
+    path.write_text(f"node_id,from,to\n{name},2026-11-30T08:00:00Z,2026-11-30T09:00:00Z\n")
+    with pytest.raises(Faults, match=rf"planned\.csv:2(.|\n)*{name}(.|\n)*({told})"):
+        read_calendar(path, NODES)
+
+
+def test_a_calendar_of_any_length_holds_for_gateways_too() -> None:
+    """A firmware campaign of one gateway, and thousands of works at devices."""
+    one, nodes = shard(), [replace(node, comm_parent_id="g1") if node.meter_id else node for node in NODES]
+    works = [("T2", BEGIN + 3_600_000 + i, BEGIN + 7_200_000 + i) for i in range(3_000)]
+    works.append(("g1", BEGIN, BEGIN + 600_000))
+    node, start, end = zip(*works, strict=True)
+    calendar = PlannedWorkBlock("S1", BEGIN, list(node), np.array(start), np.array(end))
+    log = [*live(1, 60, HOMES, grid_blocks([*nodes, Node("g1", "", "gateway")])), gasp(60, HOMES[:4])]
+    assert told(one, [log[0], calendar, *log[1:], *live(60, 80, HOMES[4:])]) == []
 
 
 # How meters are heard
