@@ -5,7 +5,8 @@ they come within a turn, changes nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from schemas.alert import Alert
 from schemas.blocks import EventBlock, GridBlock, HeardBlock, PlannedWorkBlock, Record
 from streams.contract import Operator, Result
 from streams.outage import planned
-from streams.outage.assumptions import Assumptions
+from streams.outage.assumptions import PROFILES, Assumptions
 from streams.outage.days import customers_of
 from streams.outage.intake import news_of
 from streams.outage.known import Known
@@ -39,9 +40,14 @@ class Outage(Operator):
     version = 2
     takes = frozenset({"EventBlock", "HeardBlock", "GridBlock", "PlannedWorkBlock"})
     gives = frozenset({"Alert", "ReliabilityBlock"})
+    options: ClassVar[Mapping[str, Sequence[str]]] = {"profile": tuple(PROFILES)}
 
     def __init__(self, assumed: Assumptions | None = None) -> None:
         self.assumed = assumed or Assumptions()
+
+    def chosen(self, options: Mapping[str, str]) -> "Outage":
+        """With another threshold of sustained outages."""
+        return Outage(replace(self.assumed, sustained_ms=PROFILES[options["profile"]])) if options else self
 
     def whole(self, saved: Mapping[str, Any] | None = None) -> Known:
         """Nothing known, or what was saved."""

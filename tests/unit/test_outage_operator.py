@@ -12,6 +12,7 @@ from schemas.blocks import EventBlock, GridBlock, HeardBlock, PlannedWorkBlock
 from schemas.catalogue import load_catalogue
 from schemas.faults import Faults
 from schemas.register import load_register
+from schemas.topology import Stream
 from streams.outage.evidence import Kind, new_meters
 from streams.outage.intake import news_of
 from streams.outage.known import Known
@@ -19,6 +20,7 @@ from streams.outage.operator import Outage
 from streams.outage.tree import Grid, Node
 from streams.outage.trees import Trees, blocks_of, by_substation
 from streams.outage.ways import Ways
+from streams.registry import operators_of
 from streams.shard import Shard
 from streams.snapshot import freeze, thaw
 from tests.streams_log import BEGIN, SOURCE, WAY, Row, beats, events, feed, grid_blocks, heard
@@ -244,6 +246,17 @@ def test_an_outage_outlives_a_change_of_the_grid_and_one_without_its_device_is_t
     less = [node for node in NODES if node.parent_id != "T1" and node.node_id != "T1"]
     gone = [*grid_blocks(less, at=BEGIN + 2), *live(100, 110, HOMES[4:])]
     assert told(one, gone) == told(again, gone) == [("T1", "cleared", "withdrawn")]
+
+
+@pytest.mark.parametrize(("options", "lasted"), [({}, True), ({"outage": {"profile": "ieee1366"}}, False)])
+def test_a_stream_chooses_by_which_standard_an_outage_lasts(options: dict[str, dict[str, str]], lasted: bool) -> None:
+    """Four minutes are sustained by EN 50160, and not by IEEE 1366."""
+    stream = Stream("grid", "grid.evidence", ("outage",), ("alerts",), "dead.letters", "state.grid", options)
+    one = Shard("grid", 0, operators_of(stream), load_catalogue(), 250)
+    log = [*live(1, 60, HOMES, grid_blocks(NODES)), gasp(60, HOMES[:4]), *live(60, 300, HOMES[4:])]
+    phases = [phase for _, _, phase in told(one, log)]
+    assert "located" in phases
+    assert ("sustained" in phases) == lasted
 
 
 def test_without_a_grid_nothing_is_said() -> None:
