@@ -14,6 +14,7 @@ from typing import Any
 
 from bench import outage_score as scoring
 from bench.outage_files import Event, Fact, read_events, read_truth
+from bench.outage_indices import compare_indices, major_days, rows_of, true_interruptions
 from bench.outage_rule import UsualRule
 from bench.outage_run import Published, run
 from flexmeter.grid_file import read_grid
@@ -36,8 +37,8 @@ def figures_of(
     happened, unseen = scoring.what_happened(grid, truth, events, out.end_ms)
     hours = (out.end_ms - events[0].received_at_ms) / 3_600_000 if events else 0.0
     mine = scoring.score(grid, happened, unseen, scoring.by_id(out.alerts), hours, sustained_ms)
-    told = scoring.told_interruptions(grid, out.interruptions)
-    mine |= scoring.compare_indices(grid, scoring.true_interruptions(grid, happened), told, sustained_ms)
+    rows = rows_of(out.reliability)
+    mine |= compare_indices(grid, true_interruptions(grid, happened), rows, sustained_ms)
     rule = UsualRule(grid, sustained_ms).run(events)
     usual = scoring.score(grid, happened, unseen, scoring.by_id(rule), hours, sustained_ms)
     return {
@@ -50,7 +51,7 @@ def figures_of(
         "hours": hours,
         "outage": mine,
         "usual_rule": usual,
-        "major_event_days": "not computable",
+        "major_event_days": major_days(rows),
     }
 
 
@@ -73,7 +74,8 @@ def show(found: dict[str, Any]) -> str:
     for feeder, values in found["outage"]["indices"].items():
         pairs = [f"{name} {_text(pair['told'])} of {_text(pair['true'])}" for name, pair in values.items()]
         lines.append(f"{feeder}: " + ", ".join(pairs))
-    lines.append(f"major event days: {found['major_event_days']}")
+    major = found["major_event_days"]
+    lines.append(f"major event days: {major if isinstance(major, str) else ', '.join(major) or 'none'}")
     return "\n".join(lines)
 
 

@@ -57,7 +57,7 @@ def plans(scenarios: int = SCENARIOS, seed: int = SEED) -> dict[str, Plan]:
         "ieee8500-campaign-unplanned": replace(
             NOTHING, campaigns=1, campaigns_planned=False, hours=2.0, seed=seed + 92
         ),
-        "ieee8500-storm": Plan(hours=2.4, outages=60, momentaries=10, delivery=0.6, interval_s=60, seed=seed + 94),
+        "ieee8500-storm": Plan(hours=2.0, outages=60, momentaries=10, delivery=0.6, interval_s=60, seed=seed + 94),
         "ieee8500-works": Plan(planned_works=4, outages=4, momentaries=4, hours=2.0, seed=seed + 96),
     }
 

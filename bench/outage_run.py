@@ -12,14 +12,13 @@ import numpy as np
 
 from bench.outage_files import Event
 from schemas.alert import Alert
-from schemas.blocks import Beat, EventBlock, PlannedWorkBlock, ReadingBlock, Record
+from schemas.blocks import Beat, EventBlock, PlannedWorkBlock, ReadingBlock, Record, ReliabilityBlock
 from schemas.catalogue import load_catalogue
 from streams.contract import Result
 from streams.heard import Heard
 from streams.outage.assumptions import Assumptions
 from streams.outage.known import Known
 from streams.outage.operator import Outage
-from streams.outage.results import Interruption
 from streams.outage.tree import Grid
 from streams.outage.trees import blocks_of, by_substation
 from streams.presence import Presence
@@ -44,10 +43,11 @@ EVENTS = {"last_gasp": "last_gasp", "restored": "power_restored"}
 
 @dataclass
 class Published:
-    """What came out: alerts in order, interruptions, and when all ended."""
+    """What came out: alerts and reliability in order, and when all ended."""
 
     alerts: list[Alert] = field(default_factory=list)
-    interruptions: list[Interruption] = field(default_factory=list)
+    reliability: list[ReliabilityBlock] = field(default_factory=list)
+    """In the end also what would be told of outages that last, if they ended then."""
     end_ms: int = 0
     unknown: int = 0
     """Events of unknown types, or about meters or nodes that the grid does not have."""
@@ -61,7 +61,8 @@ class Line:
         self.root_of = {name: grid.node_ids[root][0] for name, root in _roots(grid)}
         self.known = {*grid.row_of, *grid.branch_of, *grid.comms.ids} - {""}
         self.metering = Shard("metering", 0, {"presence": Presence(), "heard": Heard()}, catalogue, READINGS_TURN_MS)
-        self.grid = Shard("grid", 0, {"outage": Outage(assumed)}, catalogue, TURN_MS)
+        self.operator = Outage(assumed)
+        self.grid = Shard("grid", 0, {"outage": self.operator}, catalogue, TURN_MS)
         self.columns = {name: list(catalogue.profiles[name].quantities) for name in (HOME, STATION)}
         self.works: dict[str, list[tuple[str, int, int]]] = {}
         self.out = Published()
@@ -104,6 +105,16 @@ class Line:
             if now_ms % IDLE_MS == 0 or (self.has_arrived and now_ms % READINGS_TURN_MS == 0) or self._is_due(now_ms):
                 self.beat(now_ms)
 
+    def as_if_over(self, now_ms: int) -> list[ReliabilityBlock]:
+        """What would be told if the outages that last ended now."""
+        known = self.grid.wholes["outage"]
+        if not isinstance(known, Known) or known.watch is None or known.state is None:
+            return []
+        places = set()
+        for going in known.watch.ongoing(known.state, now_ms):
+            places |= known.days.add(known.watch.grid, going)
+        return list(known.days.told(known.customers, places, self.operator.assumed.sustained_ms, Outage.version))
+
     def _is_due(self, now_ms: int) -> bool:
         known = self.grid.wholes["outage"]
         return isinstance(known, Known) and known.state is not None and bool((known.state.due_ms <= now_ms).any())
@@ -115,6 +126,8 @@ class Line:
     def _hand_on(self, result: Result) -> None:
         if isinstance(result, Alert):
             self.out.alerts.append(result)
+        elif isinstance(result, ReliabilityBlock):
+            self.out.reliability.append(result)
         elif isinstance(result, Block | Beat):
             self._evidence(result)
 
@@ -178,7 +191,8 @@ def run(grid: Grid, events: Iterable[Event], assumed: Assumptions | None = None)
     if now_ms:
         line.idle(now_ms, now_ms + AFTER_MS)
         now_ms += AFTER_MS - TURN_MS
-    line.out.interruptions, line.out.end_ms = _interruptions(line.grid, now_ms), now_ms
+    line.out.end_ms = now_ms
+    line.out.reliability += line.as_if_over(now_ms)
     return line.out
 
 
@@ -219,16 +233,3 @@ def _events(told: Sequence[Event], received_at: int) -> EventBlock:
         kind=[EVENTS[event.type] for event in told],
         detail=[""] * len(told),
     )
-
-
-def _interruptions(shard: Shard, end_ms: int) -> list[Interruption]:
-    """Those that the reliability of each day is made of, and those that last."""
-    known = shard.wholes["outage"]
-    if not isinstance(known, Known) or known.watch is None or known.state is None:
-        return []
-    over = [
-        Interruption("", "", feeder, start, [point], np.array([end]))
-        for (_, feeder, _), day in known.days.known.items()
-        for point, start, end in day.interruptions
-    ]
-    return over + known.watch.ongoing(known.state, end_ms)

@@ -10,14 +10,14 @@ import numpy as np
 from bench.outage_files import Event, Fact
 from schemas.alert import Alert
 from schemas.durations import MINUTE_MS
-from streams.indices import Indices, Interruptions, indices
-from streams.outage.results import Interruption
 from streams.outage.tree import Grid
 
 LATE_MS = 60_000
 CLOCK_MS = 2_000
 """An alert is about a fact if the two overlap in time, give or take this, and it was raised after the device opened."""
-LOW_VOLTAGE_V = 115.0
+LOW_VOLTAGE, LEAST_V = 0.5, 50.0
+"""A voltage tells a loss of supply if it is less than this share of what is usual for its meter; less than this many V
+is no voltage of a supply."""
 TOLD = ("located", "sustained", "partly_restored")
 
 
@@ -131,11 +131,13 @@ def _left(begin: int, end: int, taken: Iterable[tuple[int, int]]) -> int:
 
 def _note_events(grid: Grid, happened: Sequence[Happened], events: Iterable[Event]) -> None:
     """First last gasp of each fact, whether a restoration came, and whether the calendar had it."""
+    events = list(events)
+    low = low_voltages(events)
     for event in events:
         if event.type == "planned" and event.node_id in grid.branch_of:
             _note_planned(grid, happened, event)
         row = grid.row_of.get(event.meter_id, -1)
-        lost = event.type == "last_gasp" or (event.type == "voltage" and event.value < LOW_VOLTAGE_V)
+        lost = event.type == "last_gasp" or (event.type == "voltage" and event.value < low[event.meter_id])
         if row < 0 or not (lost or event.type == "restored"):
             continue
         branch = int(grid.meter_branch[row])
@@ -144,6 +146,17 @@ def _note_events(grid: Grid, happened: Sequence[Happened], events: Iterable[Even
                 if lost and one.heard_ms is None and one.fact.open_ms - 2_000 <= event.at_ms <= one.close_ms:
                     one.heard_ms = event.received_at_ms
                 one.returned |= not lost and one.fact.open_ms < event.at_ms <= one.close_ms + LATE_MS
+
+
+def low_voltages(events: Iterable[Event]) -> dict[str, float]:
+    """Below which voltage each meter has lost its supply: by the middle of those of a whole recording that are none of
+    a meter without supply."""
+    told: dict[str, list[float]] = {}
+    for event in events:
+        if event.type == "voltage":
+            told.setdefault(event.meter_id, []).append(event.value)
+    supplied = {meter: [one for one in volts if one >= LEAST_V] for meter, volts in told.items()}
+    return {meter: LOW_VOLTAGE * float(np.median(volts)) if volts else LEAST_V for meter, volts in supplied.items()}
 
 
 def _note_planned(grid: Grid, happened: Iterable[Happened], event: Event) -> None:
@@ -310,58 +323,3 @@ def percentiles(waits_s: Sequence[float]) -> dict[str, float | None]:
         "p95": float(np.percentile(waits_s, 95)),
         "count": len(waits_s),
     }
-
-
-def true_interruptions(grid: Grid, happened: Sequence[Happened]) -> Interruptions:
-    """Of each customer, as the facts have it; planned ones left out."""
-    rows = [
-        (customer, one.fact.open_ms, one.close_ms)
-        for one in happened
-        if not one.planned
-        for customer in np.unique(grid.usage_point_of[grid.meters(one.branch)]).tolist()
-        if customer >= 0
-    ]
-    columns = np.array(rows, np.int64).reshape(len(rows), 3).T
-    return Interruptions(columns[0], columns[1], columns[2])
-
-
-def told_interruptions(grid: Grid, found: Iterable[Interruption]) -> Interruptions:
-    """Of each customer, as the operator has it."""
-    place = {usage_point: i for i, usage_point in enumerate(grid.usage_points)}
-    rows = [
-        (place[point], one.start_ms, end)
-        for one in found
-        for point, end in zip(one.usage_points, one.end_ms.tolist(), strict=True)
-    ]
-    columns = np.array(rows, np.int64).reshape(len(rows), 3).T
-    return Interruptions(columns[0], columns[1], columns[2])
-
-
-def compare_indices(grid: Grid, true: Interruptions, told: Interruptions, sustained_ms: int) -> dict[str, Any]:
-    """The indices of both, in total and by feeder, and the error of customer-minutes."""
-    whole = np.arange(len(grid.usage_points))
-    groups = {"total": whole} | by_feeder(grid)
-    both = {name: (indices(true, who, sustained_ms), indices(told, who, sustained_ms)) for name, who in groups.items()}
-    minutes, said = both["total"][0].customer_minutes, both["total"][1].customer_minutes
-    return {
-        "customer_minutes": {
-            "true": minutes,
-            "told": said,
-            "error": (said - minutes) / minutes if minutes else (0.0 if not said else None),
-        },
-        "indices": {name: _beside(*pair) for name, pair in both.items()},
-    }
-
-
-def by_feeder(grid: Grid) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.int64]]]:
-    """Usage points of each feeder."""
-    feeders = sorted(set(grid.feeder_of))
-    of_meter = np.array([feeders.index(grid.feeder_of[branch]) for branch in grid.meter_branch.tolist()])
-    serves = grid.usage_point_of >= 0
-    groups = {feeder: np.unique(grid.usage_point_of[serves & (of_meter == i)]) for i, feeder in enumerate(feeders)}
-    return {feeder: customers for feeder, customers in groups.items() if len(customers)}
-
-
-def _beside(true: Indices, told: Indices) -> dict[str, Any]:
-    names = ("saidi_minutes", "saifi", "caidi_minutes", "maifi_e")
-    return {name: {"true": getattr(true, name), "told": getattr(told, name)} for name in names}

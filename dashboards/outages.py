@@ -132,21 +132,22 @@ def _now() -> Panel:
 def _timeline() -> Panel:
     return lines(
         "Customers without supply over time",
-        "As it was known at each moment: the customers that all outages together left dark.",
+        "As it was known at each moment: the customers that all outages together left dark, older ones included.",
         "short",
         series(f"""
-            SELECT at AS time, sum(change) OVER (ORDER BY at, id, number) AS customers
+            SELECT time, sum(sum(change)) OVER (ORDER BY time) AS customers
             FROM
             (
                 SELECT
-                    at, id, number,
+                    greatest(at, $__fromTime_ms) AS time,
                     customers_dark - lagInFrame(customers_dark, 1, 0) OVER (
                         PARTITION BY id ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
                     ) AS change
                 FROM flexmeter.outage_history
-                WHERE {_HERE} AND $__timeFilter_ms(raised_at)
+                WHERE {_HERE} AND at <= $__toTime_ms
             )
-            ORDER BY time, id, number
+            GROUP BY time
+            ORDER BY time
             """),
         {"customers": VERMILLION},
         lowest=0,
@@ -271,7 +272,9 @@ def _major_event_days() -> Panel:
                             start,
                             if(sum(sustained_ms) > 0, log(sum(sustained_ms) / 60000 / sum(customers)), NULL) AS logs
                         FROM flexmeter.reliability
-                        WHERE {_HERE} AND start >= now() - toIntervalDay({_FIVE_YEARS_D + 1})
+                        WHERE
+                            {_HERE} AND start <= $__toTime_ms
+                            AND start > $__toTime_ms - toIntervalDay({_FIVE_YEARS_D + 1})
                         GROUP BY start
                     )
                 ) AS days

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from connectors.table_file import read_table
 from schemas.catalogue import Catalogue
-from schemas.faults import Fault, Faults
+from schemas.faults import Fault, Faults, closest
 from schemas.register import Device, Register
 from streams.outage.tree import GATEWAY, KINDS, NOBODY, Node
 
@@ -89,8 +89,8 @@ def _way_to(device: Device) -> Iterator[Node]:
         yield Node(f"{above}/{device.building}", above, "service")
 
 
-def read_calendar(path: Path) -> list[Work]:
-    """The works of a file.
+def read_calendar(path: Path, nodes: Sequence[Node]) -> list[Work]:
+    """The works of a file, at nodes of the grid.
 
     Raises:
         Faults: everything that is wrong with it.
@@ -98,8 +98,11 @@ def read_calendar(path: Path) -> list[Work]:
     """
     works: list[Work] = []
     faults: list[Fault] = []
+    names = {node.node_id for node in nodes}
     for row in read_table(path, CALENDAR):
         node_id, start, end = row.values
+        if node_id not in names:
+            faults.append(Fault(row.line, f"{node_id!r} is no node of the grid", _meant(node_id, nodes)))
         try:
             works.append(Work(node_id, _ms(start), _ms(end)))
         except ValueError as error:
@@ -107,6 +110,12 @@ def read_calendar(path: Path) -> list[Work]:
     if faults:
         raise Faults(str(path), faults)
     return works
+
+
+def _meant(node_id: str, nodes: Sequence[Node]) -> str:
+    own = next((node.node_id for node in nodes if node.meter_id == node_id), None)
+    near = own or closest(node_id, {node.node_id for node in nodes})
+    return f"write {near!r}, if that is meant" if near else "name a device, a meter's node or a gateway of the grid"
 
 
 def works_at(nodes: Sequence[Node], works: Sequence[Work]) -> list[Work]:

@@ -10,7 +10,9 @@ def known() -> Known:
     return Known(
         protocols=SOURCES,
         decoders=DECODERS,
-        operators={name: Signature(operator.takes, operator.gives) for name, operator in OPERATORS.items()},
+        operators={
+            name: Signature(operator.takes, operator.gives, operator.options) for name, operator in OPERATORS.items()
+        },
         sinks=dict.fromkeys(STORES, STORED_RECORDS),
         receivers=RECEIVER_FAULTS,
     )

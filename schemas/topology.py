@@ -116,7 +116,12 @@ def _stream(name: str, section: Section) -> Stream:
         outputs=section.texts("outputs", remedy="list the topics of its results"),
         dead_letters=section.text("dead_letters", remedy="name the topic of what it rejects"),
         state=section.text("state", remedy="name a compacted topic of its own for its state"),
+        options=section.each("options", _operator_options),
     )
+
+
+def _operator_options(name: str, section: Section) -> dict[str, str]:
+    return {option: section.text(option, remedy="put the value in quotes") for option in section.names()}
 
 
 def _sink(name: str, section: Section) -> Sink:

@@ -184,6 +184,22 @@ def operators_fit_input(topology: Topology, known: Known) -> Findings:
                 yield Finding(at, message, "move it to a stream with another input")
 
 
+def options_are_taken(topology: Topology, known: Known) -> Findings:
+    """Options are for operators of the stream, and such as they take."""
+    for stream in topology.streams.values():
+        for operator, options in stream.options.items():
+            at = ("streams", stream.name, "options", operator)
+            signature = (known.operators or {}).get(operator)
+            if operator not in stream.operators:
+                yield Finding(
+                    at, f"{operator!r} is no operator of this stream", choose_one_of(operator, stream.operators)
+                )
+            elif signature:
+                for name, value in options.items():
+                    yield from unknown((*at, name), f"option of {operator}", name, signature.options)
+                    yield from unknown((*at, name), f"value of {name}", value, signature.options.get(name))
+
+
 def results_have_a_topic(topology: Topology, known: Known) -> Findings:
     """Every result of a stream has exactly one topic to go to, and every output something to carry."""
     for stream in topology.streams.values():
@@ -227,6 +243,7 @@ RULES: tuple[Rule, ...] = (
     state_topics,
     partition_counts,
     operators_fit_input,
+    options_are_taken,
     results_have_a_topic,
     sinks_take_inputs,
 )

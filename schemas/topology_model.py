@@ -59,6 +59,8 @@ class Stream:
     outputs: tuple[str, ...]
     dead_letters: str
     state: str
+    options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What is chosen for its operators, by operator and option."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +143,12 @@ class Topology:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Record types that an operator takes and gives, by the names of schemas/records."""
+    """Record types that an operator takes and gives, by the names of schemas/records, and its options."""
 
     takes: frozenset[str]
     gives: frozenset[str]
+    options: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """The values that each option can have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,6 +212,13 @@ class Operator:
     neighbours: then these can be computed again from the stored rows (rerun.py). None: they depend on all that came
     before, or on when it came."""
 
+    options: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """What a stream of topology.yaml can choose of it, and the values that each choice can have."""
+
+    def chosen(self, options: Mapping[str, str]) -> "Operator":
+        """The operator with these of its `options`, the others as usual; called where there are any."""
+        return self
+
     def dtype(self, quantities: Sequence[Quantity]) -> np.dtype[Any]:
         """The state of one meter with these quantities; none for an operator of parts. A new meter starts as zeros."""
         return np.dtype([])

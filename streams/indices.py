@@ -5,14 +5,16 @@ EN 50160, 5 min by IEEE 1366). All momentary interruptions of a customer that be
 one event; if one within it becomes sustained, the event is that sustained interruption (clause 3.18).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from schemas.blocks import Float64s, Int64s
-from schemas.durations import MINUTE_MS
+from schemas.durations import DAY_MS, MINUTE_MS
 
+Mask = npt.NDArray[np.bool_]
 DAYS_OF_FIVE_YEARS = 5 * 365
 NOT_COMPUTABLE = "not computable"
 
@@ -39,6 +41,17 @@ class Indices:
     """All of it, momentary interruptions included."""
 
 
+class Counts(NamedTuple):
+    """What the indices are made of."""
+
+    sustained_interruptions: int = 0
+    sustained_ms: int = 0
+    """How long these lasted together."""
+    momentary_events: int = 0
+    interrupted_ms: int = 0
+    """How long all lasted together, momentary ones included."""
+
+
 def merged(found: Interruptions) -> Interruptions:
     """Overlapping rows of a customer as one, sorted by customer and time."""
     order = np.lexsort((found.start_ms, found.customer))
@@ -63,8 +76,13 @@ def indices(found: Interruptions, customers: Int64s, sustained_ms: int) -> Indic
     """
     mine = np.isin(found.customer, customers)
     rows = Interruptions(found.customer[mine], found.start_ms[mine], found.end_ms[mine])
-    number, lasted_ms, momentary_events, interrupted_ms = count(rows, sustained_ms)
-    minutes, n = lasted_ms / MINUTE_MS, len(customers)
+    return indices_of(count(rows, sustained_ms), len(customers))
+
+
+def indices_of(counts: Counts, n: int) -> Indices:
+    """The indices of a group of n customers."""
+    number, lasted_ms, momentary_events, interrupted_ms = counts
+    minutes = lasted_ms / MINUTE_MS
     return Indices(
         customers=n,
         saidi_minutes=minutes / n if n else 0.0,
@@ -75,32 +93,40 @@ def indices(found: Interruptions, customers: Int64s, sustained_ms: int) -> Indic
     )
 
 
-def count(found: Interruptions, sustained_ms: int) -> tuple[int, int, int, int]:
-    """What the indices are made of: sustained interruptions, how long they lasted together in ms, momentary events, and
-    how long all lasted together in ms.
+def count(found: Interruptions, sustained_ms: int) -> Counts:
+    """The sums over all interruptions.
 
-    >>> count(Interruptions(np.array([0, 1]), np.array([0, 0]), np.array([600_000, 30_000])), 180_000)
+    >>> tuple(count(Interruptions(np.array([0, 1]), np.array([0, 0]), np.array([600_000, 30_000])), 180_000))
     (1, 600000, 1, 630000)
     """
+    by_day = count_by_day(found, sustained_ms).values()
+    return Counts(*(sum(column) for column in zip(*by_day, strict=True))) if by_day else Counts()
+
+
+def count_by_day(found: Interruptions, sustained_ms: int) -> dict[int, Counts]:
+    """The sums by day (since 1970, UTC); all that is one interruption, or one event, counts to the day it began on."""
     rows = merged(found)
     lasted = rows.end_ms - rows.start_ms
     sustained = lasted > sustained_ms
     momentary = _momentary_events(rows, sustained, sustained_ms)
-    return int(sustained.sum()), int(lasted[sustained].sum()), momentary, int(lasted.sum())
+    days, place = np.unique(rows.start_ms // DAY_MS, return_inverse=True)
+    sums = np.zeros((len(days), len(Counts._fields)), np.int64)
+    np.add.at(sums, place, np.column_stack((sustained, lasted * sustained, momentary, lasted)))
+    return {day: Counts(*row) for day, row in zip(days.tolist(), sums.tolist(), strict=True)}
 
 
-def _momentary_events(rows: Interruptions, sustained: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], ms: int) -> int:
-    """Momentary interruption events of all customers; `rows` sorted by customer and time."""
-    events, who, began, counted = 0, -1, 0, False
-    for customer, start, lasting in zip(
-        rows.customer.tolist(), rows.start_ms.tolist(), sustained.tolist(), strict=True
+def _momentary_events(rows: Interruptions, sustained: Mask, ms: int) -> Mask:
+    """Which rows begin a momentary interruption event; `rows` sorted by customer and time."""
+    begins, who, began, first = np.zeros(len(sustained), np.bool_), -1, 0, 0
+    for row, (customer, start, lasting) in enumerate(
+        zip(rows.customer.tolist(), rows.start_ms.tolist(), sustained.tolist(), strict=True)
     ):
         if customer != who or start - began > ms:
-            who, began, counted = customer, start, not lasting
-            events += counted
-        elif lasting and counted:
-            events, counted = events - 1, False
-    return events
+            who, began, first = customer, start, row
+            begins[row] = not lasting
+        elif lasting:
+            begins[first] = False
+    return begins
 
 
 def major_event_threshold(saidi_by_day: Float64s) -> float | str:
@@ -123,17 +149,3 @@ def major_event_days(saidi_by_day: Float64s) -> Int64s | str:
     """Positions of the days above the threshold."""
     threshold = major_event_threshold(saidi_by_day)
     return threshold if isinstance(threshold, str) else np.flatnonzero(saidi_by_day > threshold)
-
-
-def saidi_by_day(found: Interruptions, customers: int, days: Sequence[int], sustained_ms: int) -> Float64s:
-    """SAIDI in minutes of each day (days since 1970, UTC); an interruption counts to the day it began on."""
-    rows = merged(found)
-    lasted = rows.end_ms - rows.start_ms
-    sustained = lasted > sustained_ms
-    began = rows.start_ms[sustained] // 86_400_000
-    place = {day: i for i, day in enumerate(days)}
-    total = np.zeros(len(days))
-    for day, ms in zip(began.tolist(), lasted[sustained].tolist(), strict=True):
-        if day in place:
-            total[place[day]] += ms / MINUTE_MS / customers
-    return total

@@ -1,5 +1,6 @@
 """The operators there are, by the name that topology.yaml, metrics, tables and test cases use."""
 
+from schemas.topology_model import Stream
 from streams.anomaly import Anomaly
 from streams.area_presence import AreaPresence
 from streams.contract import Operator
@@ -29,3 +30,11 @@ _ALL: tuple[Operator, ...] = (
     AreaPresence(),
 )
 OPERATORS = {operator.name: operator for operator in _ALL}
+
+
+def operators_of(stream: Stream) -> dict[str, Operator]:
+    """The operators of a stream, with what it chooses of them."""
+    return {
+        name: OPERATORS[name].chosen(stream.options[name]) if name in stream.options else OPERATORS[name]
+        for name in stream.operators
+    }

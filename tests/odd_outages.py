@@ -11,6 +11,7 @@ from bench.outage_files import Event, Fact
 from bench.outage_run import Published
 from schemas.alert import Alert
 from streams.outage.arrivals import News
+from streams.outage.days import Days, customers_of
 from streams.outage.evidence import Evidence, Kind
 from streams.outage.tree import Grid, Node
 from streams.outage.watch import OutageWatch
@@ -112,7 +113,9 @@ def tree(*levels: tuple[str, int], top: str = "", comm: Callable[[int], str] = l
 def played(grid: Grid, events: Sequence[Event]) -> Published:
     """What is said of the events: turns of a second, and two minutes more, straight through the watch."""
     watch, out, waiting = OutageWatch(grid), Published(), deque(in_order(events))
+    days, customers = Days(), customers_of(grid)
     state, now_ms = watch.empty(), waiting[0].received_at_ms if waiting else 0
+    days.begin(customers, now_ms, changed=True)
     last_ms = waiting[-1].received_at_ms + 2 * MINUTE if waiting else 0
     while now_ms < last_ms:
         arrived = []
@@ -123,9 +126,11 @@ def played(grid: Grid, events: Sequence[Event]) -> Published:
                 if isinstance(result, Alert):
                     out.alerts.append(result)
                 else:
-                    out.interruptions.append(result)
+                    days.add(grid, result)
         now_ms += SECOND
-    out.interruptions += watch.ongoing(state, now_ms)
+    for going in watch.ongoing(state, now_ms):
+        days.add(grid, going)
+    out.reliability += days.told(customers, set(customers), watch.assumed.sustained_ms, 0)
     out.end_ms = now_ms
     return out
 
@@ -203,21 +208,56 @@ def _substations(rng: random.Random) -> Evening:
     return told(nodes, [lasting("su0.fe1"), lasting("su2.fe0.tr1")], rng)
 
 
-def _low_voltage(rng: random.Random) -> Evening:
-    """No last gasps: meters on batteries tell that there are 3 V."""
-    evening = told(USUAL, [lasting(FUSE)], rng, Telling(gasps=0, volts=lambda r: r.gauss(228, 3)))
-    fact = evening.truth[0]
-    lows = []
-    for node in USUAL:
-        if node.meter_id and FUSE in way_up(USUAL, node):
-            for at in range(fact.open_ms + rng.randrange(20_000), fact.close_ms or 0, MINUTE):
-                lows.append(Event(at + 300, at, "voltage", node.meter_id, value=rng.uniform(0, 5)))
-    return replace(evening, events=in_order([*evening.events, *lows]))
+def _simple(*truth: Fact, nodes: Sequence[Node] = USUAL, how: Telling | None = None) -> Callable[..., Evening]:
+    return lambda rng: told(nodes, truth, rng, how)
 
 
-def _other_voltage(rng: random.Random) -> Evening:
-    """Meters at 120 V, which nobody told."""
-    return told(USUAL, [lasting(TRANSFORMER)], rng, Telling(every_s=(30,), volts=lambda r: r.gauss(121, 2)))
+def _low_voltages(usual: float | None, low: tuple[float, float] = (0, 0.02)) -> Callable[[random.Random], Evening]:
+    """No last gasps: meters on batteries tell what share of `usual` there is, while a fuse is open. Other voltages are
+    told as usual, or not at all (None, and `low` is in V)."""
+
+    def drawn(rng: random.Random) -> Evening:
+        volts = None if usual is None else lambda r: r.gauss(usual, usual / 80)
+        evening = told(USUAL, [lasting(FUSE)], rng, Telling(gasps=0, volts=volts))
+        fact = evening.truth[0]
+        lows = [
+            Event(at + 300, at, "voltage", node.meter_id, value=(usual or 1) * rng.uniform(*low))
+            for node in USUAL
+            if node.meter_id and FUSE in way_up(USUAL, node)
+            for at in range(fact.open_ms + rng.randrange(20_000), fact.close_ms or 0, MINUTE)
+        ]
+        return replace(evening, events=in_order([*evening.events, *lows]))
+
+    return drawn
+
+
+def _volts(usual: float, *truth: Fact) -> Callable[[random.Random], Evening]:
+    """Readings are voltages, of which nobody told what is usual."""
+    return _simple(*truth, how=Telling(every_s=(30,), volts=lambda r: r.gauss(usual, usual / 60)))
+
+
+def _at_once(every_s: int, *, minutes: int) -> Callable[[random.Random], Evening]:
+    """All meters read at the same moments, as on the quarter of an hour; nothing else is ever told."""
+
+    def drawn(rng: random.Random) -> Evening:
+        fact, events = lasting(FUSE, minutes / 4 + 0.5, minutes / 2), list[Event]()
+        for node in (node for node in USUAL if node.meter_id):
+            for at in range(BEGIN, BEGIN + minutes * MINUTE, every_s * SECOND):
+                is_dark = FUSE in way_up(USUAL, node) and fact.open_ms <= at <= (fact.close_ms or 0)
+                if not is_dark and rng.random() < 0.97:
+                    events.append(Event(at + rng.randrange(100, 2_500), at, "reading", node.meter_id))
+        return Evening(USUAL, in_order(events), [fact])
+
+    return drawn
+
+
+def _spikes(rng: random.Random) -> Evening:
+    """Each meter's first voltage is a spike, and now and then another one is."""
+    evening, first = _volts(231.0)(rng), dict[str, Event]()
+    for event in evening.events:
+        first.setdefault(event.meter_id, event)
+    spikes = {*map(id, first.values()), *map(id, rng.sample(list(evening.events), 20))}
+    return replace(evening, events=[replace(e, value=6553.5) if id(e) in spikes else e for e in evening.events])
 
 
 def shuffled(rng: random.Random) -> Evening:
@@ -317,10 +357,6 @@ def _momentary_while_gateways_fail(rng: random.Random) -> Evening:
     return told(nodes, facts, rng, Telling(gateways=failed))
 
 
-def _simple(*truth: Fact, nodes: Sequence[Node] = USUAL, how: Telling | None = None) -> Callable[..., Evening]:
-    return lambda rng: told(nodes, truth, rng, how)
-
-
 EVENINGS: Mapping[str, Callable[[random.Random], Evening]] = {
     "usual": _simple(lasting(FUSE)),
     "no transformers": _simple(
@@ -334,8 +370,11 @@ EVENINGS: Mapping[str, Callable[[random.Random], Evening]] = {
     "a chain of switches": _chain,
     "three phases": _three_phases,
     "three substations": _substations,
-    "low voltage": _low_voltage,
-    "another voltage": _other_voltage,
+    **{f"low voltage, {usual} V": _low_voltages(usual) for usual in (63.5, 100, 230, 6_600)},
+    "low voltage, a third is left": _low_voltages(120, (0.3, 0.4)),
+    "voltages only where they are low": _low_voltages(None, (0, 12)),
+    "voltages of 0 only where there is none": _low_voltages(None, (0, 0)),
+    **{f"readings of {usual} V": _volts(usual, lasting(TRANSFORMER)) for usual in (100, 121, 20_000)},
     "every 10 s": _simple(lasting(TRANSFORMER, 4, 6), how=Telling(every_s=(10,), gasps=0.3, for_min=14)),
     "every hour": _simple(lasting(FUSE), how=Telling(every_s=(3_600,), gasps=0.8, for_min=40)),
     "each at its own interval": _simple(lasting(FUSE), how=Telling(every_s=(10, 60, 300, 900))),
@@ -344,6 +383,8 @@ EVENINGS: Mapping[str, Callable[[random.Random], Evening]] = {
     "gasps spread": _simple(lasting(FUSE), how=Telling(gasping_s=5)),
     "no readings": _simple(lasting(FUSE), how=Telling(reads=0, gasps=0.9)),
     "silence": _silence,
+    "silence, all read at once every minute": _at_once(60, minutes=40),
+    "silence, all read at once every quarter": _at_once(900, minutes=240),
     "one customer, by the restoration": _simple(lasting(f"{TRANSFORMER}.me2"), how=Telling(gasps=0, restores=1)),
     "restorations alone": _simple(lasting(TRANSFORMER, 14, 7), how=Telling(every_s=(300,), gasps=0, for_min=35)),
     "wrong clocks": _simple(lasting(FUSE), how=Telling(clock_s=3)),
@@ -361,6 +402,8 @@ QUIET: Mapping[str, Callable[[random.Random], Evening]] = {
     "only gateways fail": _only_gateways_fail,
     "nothing happens": _simple(),
     "readings get lost": _simple(how=Telling(reads=0.4)),
+    **{f"nothing happens at {usual} V": _volts(usual) for usual in (57.7, 63.5, 112, 6_600)},
+    "meters that always tell 0 V": _volts(0.0),
     "nothing is heard": lambda _: Evening(USUAL, []),
     "a grid without meters": lambda _: Evening([Node("s", "", "substation")], []),
 }
@@ -369,5 +412,6 @@ MOMENTARY: Mapping[str, Callable[[random.Random], Evening]] = {
     "seconds": _simple(lasting(FUSE, for_min=0.1), lasting(TRANSFORMER, 20, 0.5)),
     "while gateways fail": _momentary_while_gateways_fail,
     "restarts": _lies,
+    "spikes": _spikes,
 }
 """Evenings in which nothing lasts."""

@@ -41,7 +41,7 @@ def command(topology_path: Path, grid_path: Path | None, planned_path: Path | No
     try:
         nodes = read_grid(grid_path) if grid_path else nodes_of(load_register(topology.register), load_catalogue())
         Grid.of(nodes)
-        works = read_calendar(planned_path) if planned_path else None
+        works = read_calendar(planned_path, nodes) if planned_path else None
     except Faults as faults:
         raise click.ClickException(str(faults)) from None
     try:

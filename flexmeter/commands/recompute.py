@@ -16,7 +16,7 @@ from flexmeter.recomputation.loop import Pace, Recomputation
 from flexmeter.role import metrics_options, named, start_role, stopping_on_signals, topology_option, topology_or_exit
 from schemas.catalogue import load_catalogue
 from schemas.topology import Topology
-from streams.registry import OPERATORS
+from streams.registry import operators_of
 from streams.warm_up import warm_up
 
 DATABASES: Mapping[str, Callable[[str], Database]] = {
@@ -78,7 +78,7 @@ def make_recomputation(
     """The loop for a stream of the topology."""
     stream = topology.streams[stream_name]
     group = f"flexmeter-recompute-{stream_name}"
-    operators = {name: OPERATORS[name] for name in stream.operators}
+    operators = operators_of(stream)
     answers = Answers(database, operators, load_catalogue())
     read, outlet = consumer(topology.kafka, group), Outlet(topology.kafka, group)
     return Recomputation(topology, stream, sink, read, outlet, answers, pace)

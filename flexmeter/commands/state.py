@@ -16,7 +16,7 @@ from schemas.catalogue import load_catalogue
 from schemas.partition import partition_of
 from schemas.topology import Stream, Topology
 from streams import state_topic
-from streams.registry import OPERATORS
+from streams.registry import operators_of
 from streams.shard import Shard
 from streams.snapshot import Incompatible, thaw
 
@@ -60,7 +60,7 @@ def _partitions(topology: Topology, stream: Stream, meter: str) -> Iterator[int]
 
 
 def _told(stream: Stream, partition: int, payload: bytes, meter: str) -> list[dict[str, Any]]:
-    operators = {name: OPERATORS[name] for name in stream.operators}
+    operators = operators_of(stream)
     shard = Shard(stream.name, partition, operators, load_catalogue(), turn_ms=0)
     try:
         thaw(payload, shard)

@@ -18,7 +18,7 @@ from schemas.catalogue import load_catalogue
 from schemas.faults import Faults
 from schemas.topology import Stream, Topology
 from streams.engine import Engine, Settings, run
-from streams.registry import OPERATORS
+from streams.registry import operators_of
 
 
 @click.command()
@@ -68,5 +68,5 @@ def run_stream(topology: Topology, stream: Stream, settings: Settings) -> NoRetu
         raise click.UsageError(str(faults)) from faults
     if stopping.is_set():
         raise SystemExit(0)
-    operators = {name: OPERATORS[name] for name in stream.operators}
+    operators = operators_of(stream)
     run(Engine(topology, stream, operators, load_catalogue(), settings))

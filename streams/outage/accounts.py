@@ -6,7 +6,7 @@ from schemas.blocks import Int64s
 from streams.outage import learning
 from streams.outage.assumptions import Assumptions
 from streams.outage.evidence import SETTLED
-from streams.outage.life import Ending, Outage
+from streams.outage.life import Ending, Outage, Phase
 from streams.outage.likelihood import NEVER, restoration_ms
 from streams.outage.results import Interruption, outage_id
 from streams.outage.state import State
@@ -14,10 +14,19 @@ from streams.outage.tree import Grid
 
 
 def was_dark(grid: Grid, state: State, outage: Outage, assumed: Assumptions) -> bool:
-    """Whether a meter told that its supply came back after longer than a restart takes."""
+    """Whether a meter told that its supply came back after longer than a restart takes; or, where meters tell nothing,
+    the outage was called sustained and most of those heard since were not heard before that."""
     some = state.meters[grid.meters(outage.branch)]
     gasped = np.abs(some["gasp_ms"] - outage.burst_ms) <= assumed.longest_burst_ms
-    return bool((gasped & (some["restored_ms"] - some["gasp_ms"] > assumed.sustained_ms)).any())
+    if (gasped & (some["restored_ms"] - some["gasp_ms"] > assumed.sustained_ms)).any():
+        return True
+    first = some["back_ms"][:, _slot(outage)]
+    lasted = first[first > 0] - outage.start_ms > assumed.sustained_ms
+    return outage.phase in (Phase.SUSTAINED, Phase.PARTLY_RESTORED) and bool(2 * lasted.sum() > len(lasted))
+
+
+def _slot(outage: Outage) -> int:
+    return outage.slot if outage.slot >= 0 else SETTLED
 
 
 def ends_of(grid: Grid, state: State, outage: Outage, now_ms: int) -> Int64s:
@@ -28,10 +37,9 @@ def ends_of(grid: Grid, state: State, outage: Outage, now_ms: int) -> Int64s:
     """
     rows, span = grid.meters(outage.branch), grid.span(outage.branch)
     meters = state.meters[rows]
-    slot = outage.slot if outage.slot >= 0 else SETTLED
     told = np.where(meters["restored_ms"] > outage.start_ms, meters["restored_ms"], 0)
     by_told = restoration_ms(grid, span, told)
-    own = meters["back_ms"][:, slot]
+    own = meters["back_ms"][:, _slot(outage)]
     by_proof = restoration_ms(grid, span, own)
     known = by_proof < NEVER
     late = (meters["interval_ms"][known] / (1 + (own > 0).sum())).astype(np.int64)
@@ -42,23 +50,25 @@ def ends_of(grid: Grid, state: State, outage: Outage, now_ms: int) -> Int64s:
 
 
 def interruption_of(grid: Grid, state: State, outage: Outage, now_ms: int) -> Interruption:
-    """Each customer's loss of supply; of an outage that lasts, as if it ended now."""
+    """Each customer's loss of supply, until the last of its meters is back; of an outage that lasts, as if it ended
+    now."""
     rows = grid.meters(outage.branch)
-    points, first = np.unique(grid.usage_point_of[rows], return_index=True)
-    points, first = points[points >= 0], first[points >= 0]
-    ends = ends_of(grid, state, outage, now_ms)[first]
+    ends = ends_of(grid, state, outage, now_ms)
     if not outage.closed:
         dark = np.zeros(len(state.meters), np.bool_)
         for branch in outage.dark or [outage.branch]:
             dark[grid.meters(branch)] = True
-        ends = np.where(dark[rows][first], now_ms, ends)
+        ends = np.where(dark[rows], now_ms, ends)
+    points, point_of = np.unique(grid.usage_point_of[rows], return_inverse=True)
+    last = np.zeros(len(points), np.int64)
+    np.maximum.at(last, point_of, ends)
+    serves = points >= 0
     return Interruption(
         outage=outage_id(grid, outage),
         device=grid.device(outage.branch),
-        feeder=grid.feeder_of[outage.branch],
         start_ms=outage.start_ms,
-        usage_points=[grid.usage_points[point] for point in points.tolist()],
-        end_ms=ends,
+        usage_points=[grid.usage_points[point] for point in points[serves].tolist()],
+        end_ms=last[serves],
     )
 
 

@@ -57,8 +57,8 @@ def arrive(grid: Grid, state: State, news: News) -> Int64s:
     _note_alive(grid, state, evidence)
     for load in news.loads:
         note_load(state, load.branch, load.at, load.watts)
-    for window in news.planned:
-        planned.plan(state, window.branch, window.comm, window.from_ms, window.to_ms)
+    if news.planned:
+        planned.plan(state, [(one.branch, one.comm, one.from_ms, one.to_ms) for one in news.planned])
     return changed
 
 

@@ -1,32 +1,48 @@
-"""Interruptions by feeder and day: what reliability indices are made of, told again with each that is over."""
+"""Interruptions by feeder and day: what reliability indices are made of, told again where they have changed.
 
-from collections.abc import Iterator
+A customer counts where it hangs, whatever device opened over it. What it lost is put together over all outages and days
+before it is counted, so that nested outages count once, and what goes on over midnight counts to the day it began on.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from schemas.blocks import ReliabilityBlock
 from schemas.durations import DAY_MS
-from streams.indices import Interruptions, count
+from streams.indices import Counts, Interruptions, count_by_day
 from streams.outage.results import Interruption
 from streams.outage.tree import Grid
 
 KEPT_DAYS = 35
 """An interruption that began longer ago is not counted any more."""
 
-Key = tuple[str, str, int]
-"""Substation, feeder, day since 1970."""
-Customers = dict[tuple[str, str], int]
-"""Usage points by substation and feeder."""
+NOTHING = Counts()
+Place = tuple[str, str]
+"""Substation and feeder; twice the substation for customers that hang under no feeder."""
+Customers = Mapping[Place, int]
+"""Usage points at each place."""
 
 
 @dataclass
-class Day:
-    """One feeder on one day: customers by usage point, and from when to when each had no supply."""
+class Told:
+    """What was told last of a feeder and day; revision 0 = nothing yet."""
 
     revision: int = 0
+    customers: int = 0
+    counts: Counts = NOTHING
+
+
+@dataclass
+class Feeder:
+    """The customers of one place: which had no supply from when to when, and what was told by day since 1970."""
+
     interruptions: list[tuple[str, int, int]] = field(default_factory=list)
+    told: dict[int, Told] = field(default_factory=dict)
 
 
 @dataclass
@@ -34,84 +50,116 @@ class Days:
     """All that are kept, and the newest day that was begun."""
 
     newest: int = 0
-    known: dict[Key, Day] = field(default_factory=dict)
+    known: dict[Place, Feeder] = field(default_factory=dict)
 
-    def begin(self, customers: Customers, now_ms: int, changed: bool) -> set[Key]:
+    def begin(self, customers: Customers, now_ms: int, changed: bool) -> set[Place]:
         """Begin the day, if it is new or the grid is: a row for each feeder, so that all customers are counted."""
         today = now_ms // DAY_MS
         if today <= self.newest and not changed:
             return set()
         self.newest = max(today, self.newest)
-        self.known = {key: day for key, day in self.known.items() if key[2] > self.newest - KEPT_DAYS}
-        keys = {(*place, self.newest) for place in customers}
-        for key in keys:
-            self.known.setdefault(key, Day())
-        return keys
+        self._forget()
+        for place in customers:
+            self.known.setdefault(place, Feeder()).told.setdefault(self.newest, Told())
+        return set(customers)
 
-    def add(self, grid: Grid, found: Interruption) -> set[Key]:
-        """Count an interruption to the day on which it began, unless that is too long ago."""
-        root = int(grid.roots[grid.root_of[grid.branch_of[found.device]]])
-        key = (grid.node_ids[root][0], found.feeder, found.start_ms // DAY_MS)
-        if key[2] <= self.newest - KEPT_DAYS:
-            return set()
-        day = self.known.setdefault(key, Day())
-        day.interruptions += [
-            (point, found.start_ms, end) for point, end in zip(found.usage_points, found.end_ms.tolist(), strict=True)
-        ]
-        return {key}
+    def add(self, grid: Grid, found: Interruption) -> set[Place]:
+        """Keep an interruption at the places of its customers, unless it began too long ago."""
+        places: set[Place] = set()
+        if not self._keeps(found.start_ms // DAY_MS):
+            return places
+        for point, end_ms in zip(found.usage_points, found.end_ms.tolist(), strict=True):
+            place = grid.place_of[point]
+            places.add(place)
+            self.known.setdefault(place, Feeder()).interruptions.append((point, found.start_ms, end_ms))
+        return places
 
-    def told(self, customers: Customers, keys: set[Key], sustained_ms: int, version: int) -> Iterator[ReliabilityBlock]:
-        """The rows of these keys in their next revision, a block a substation."""
-        for substation in sorted({key[0] for key in keys}):
-            of_it = sorted(key for key in keys if key[0] == substation)
-            rows = []
-            for key in of_it:
-                day = self.known[key]
-                day.revision += 1
-                counted = count(_columns(day), sustained_ms)
-                rows.append((key[2] * DAY_MS, day.revision, customers.get(key[:2], 0), *counted))
-            columns = np.array(rows, np.int64).T
-            yield ReliabilityBlock(
-                operator_version=version,
-                substation=substation,
-                feeder=[None if feeder == substation else feeder for _, feeder, _ in of_it],
-                start=columns[0],
-                revision=columns[1].astype(np.int32),
-                customers=columns[2],
-                sustained_interruptions=columns[3],
-                sustained_ms=columns[4],
-                momentary_events=columns[5],
-                interrupted_ms=columns[6],
-            )
+    def told(
+        self, customers: Customers, places: set[Place], sustained_ms: int, version: int
+    ) -> Iterator[ReliabilityBlock]:
+        """The days of these places whose rows have changed, in their next revision; a block a substation."""
+        for substation, of_it in groupby(sorted(places), key=lambda place: place[0]):
+            rows = [
+                (None if feeder == substation else feeder, day, told)
+                for _, feeder in of_it
+                for day, told in self._changed((substation, feeder), customers, sustained_ms)
+            ]
+            if rows:
+                yield _block(substation, rows, version)
+
+    def _changed(self, place: Place, customers: Customers, sustained_ms: int) -> Iterator[tuple[int, Told]]:
+        feeder = self.known[place]
+        counted = count_by_day(_columns(feeder.interruptions), sustained_ms)
+        for day in sorted(filter(self._keeps, {*counted, *feeder.told})):
+            told = feeder.told.setdefault(day, Told())
+            is_open = not told.revision or day == self.newest
+            number = customers.get(place, 0) if is_open else told.customers
+            counts = counted.get(day, NOTHING)
+            if not told.revision or (number, counts) != (told.customers, told.counts):
+                feeder.told[day] = Told(told.revision + 1, number, counts)
+                yield day, feeder.told[day]
+
+    def _keeps(self, day: int) -> bool:
+        return day > self.newest - KEPT_DAYS
+
+    def _forget(self) -> None:
+        """Drop what is over. What ended on the day before the first that is kept may be of one event with what came."""
+        since_ms = (self.newest - KEPT_DAYS) * DAY_MS
+        for place, feeder in list(self.known.items()):
+            feeder.interruptions = [one for one in feeder.interruptions if one[2] >= since_ms]
+            feeder.told = {day: told for day, told in feeder.told.items() if self._keeps(day)}
+            if not feeder.told and not feeder.interruptions:
+                del self.known[place]
 
     def saved(self) -> dict[str, Any]:
         """As JSON values."""
         return {
             "newest": self.newest,
-            "known": [[*key, day.revision, day.interruptions] for key, day in self.known.items()],
+            "known": [
+                [
+                    *place,
+                    feeder.interruptions,
+                    [[day, t.revision, t.customers, *t.counts] for day, t in feeder.told.items()],
+                ]
+                for place, feeder in self.known.items()
+            ],
         }
 
     @classmethod
     def loaded(cls, saved: dict[str, Any]) -> "Days":
         """What `saved` gave."""
         found = cls(saved["newest"])
-        for substation, feeder, day, revision, interruptions in saved["known"]:
-            found.known[substation, feeder, day] = Day(revision, [(point, a, b) for point, a, b in interruptions])
+        for substation, feeder, interruptions, told in saved["known"]:
+            found.known[substation, feeder] = Feeder(
+                [(point, start, end) for point, start, end in interruptions],
+                {day: Told(revision, customers, Counts(*counts)) for day, revision, customers, *counts in told},
+            )
         return found
 
 
 def customers_of(grid: Grid) -> Customers:
-    """Usage points of each feeder, by substation and feeder."""
-    points: dict[tuple[str, str], set[int]] = {}
-    for branch, point in zip(grid.meter_branch.tolist(), grid.usage_point_of.tolist(), strict=True):
-        root = int(grid.roots[grid.root_of[branch]])
-        if point >= 0:
-            points.setdefault((grid.node_ids[root][0], grid.feeder_of[branch]), set()).add(point)
-    return {place: len(found) for place, found in points.items()}
+    """How many usage points hang at each place."""
+    return Counter(grid.place_of.values())
 
 
-def _columns(day: Day) -> Interruptions:
-    place = {point: i for i, point in enumerate(sorted({point for point, _, _ in day.interruptions}))}
-    rows = [(place[point], start, end) for point, start, end in day.interruptions]
+def _columns(interruptions: Sequence[tuple[str, int, int]]) -> Interruptions:
+    number = {point: i for i, point in enumerate(sorted({point for point, _, _ in interruptions}))}
+    rows = [(number[point], start, end) for point, start, end in interruptions]
     columns = np.array(rows, np.int64).reshape(len(rows), 3).T
     return Interruptions(columns[0], columns[1], columns[2])
+
+
+def _block(substation: str, rows: Sequence[tuple[str | None, int, Told]], version: int) -> ReliabilityBlock:
+    columns = np.array([(day * DAY_MS, told.revision, told.customers, *told.counts) for _, day, told in rows]).T
+    return ReliabilityBlock(
+        operator_version=version,
+        substation=substation,
+        feeder=[feeder for feeder, _, _ in rows],
+        start=columns[0],
+        revision=columns[1].astype(np.int32),
+        customers=columns[2],
+        sustained_interruptions=columns[3],
+        sustained_ms=columns[4],
+        momentary_events=columns[5],
+        interrupted_ms=columns[6],
+    )

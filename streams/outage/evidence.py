@@ -20,7 +20,11 @@ FUTURE_MS = 5_000
 """An event time further ahead of its arrival is taken to be the arrival."""
 LOW_VOLTAGE = 0.5
 """Share of a meter's usual voltage below which it counts as dark: less than that reaches it only through neighbours."""
-USUAL_V = 230.0
+LEAST_V = 50.0
+"""What no supply is below, in V: the usual voltage of a meter that has told none but lower ones stays unknown."""
+CONTRADICTED = 3
+"""So many voltages in a row that cannot be of the same supply make another one the usual one: the first ones may have
+been spikes, or what is left of a voltage while the supply fails."""
 LEARNING = 0.05
 MOST_MISSED = 20
 REPEATED_MS = 300_000
@@ -64,6 +68,8 @@ METER = np.dtype(
         ("interval_ms", "f8"),
         ("reading_delivery", "f8"),
         ("usual_v", "f8"),
+        ("usual_told", "i4"),
+        ("usual_contradicted", "i4"),
         ("gasps_expected", "f8"),
         ("gasps", "f8"),
         ("lies", "f8"),
@@ -74,9 +80,9 @@ METER = np.dtype(
 )
 """A meter's newest reading, from when its silence counts, newest proof of supply and newest restoration; its first last
 gasp after that proof, and its last one; until when the calendar excuses it; its reporting interval and the share of
-readings that come; usual voltage; last gasps that were to be expected, that came, and that were none; the readings
-before and after the newest gap in which one was missed or supply came back; and its first proof of supply after each
-burst."""
+readings that come; usual voltage (0 = unknown), how many told it, how many in a row told another; last gasps that were
+to be expected, that came, and that were none; the readings before and after the newest gap in which one was missed or
+supply came back; and its first proof of supply after each burst."""
 
 Meters = npt.NDArray[np.void]
 
@@ -85,7 +91,6 @@ def new_meters(count: int) -> Meters:
     """Meters of which nothing is known; a reporting interval of 0 is unknown, and learned."""
     meters = np.zeros(count, METER)
     meters["reading_delivery"] = 0.9
-    meters["usual_v"] = USUAL_V
     return meters
 
 
@@ -97,13 +102,14 @@ def settled_times(evidence: Evidence) -> Int64s:
 def take(meters: Meters, evidence: Evidence) -> Int64s:
     """Keep what the rows say. Positions of meters of whose supply they say something new; sorted.
 
-    A voltage is a reading; a low one is a last gasp too.
+    A voltage is a reading; a low one is a last gasp too, if the meter showed before that it has supply.
     """
     at = settled_times(evidence)
-    low = (evidence.kind == Kind.VOLTAGE) & ~_usual(meters, evidence)
+    low = _is_low(meters, evidence)
+    supplied = (meters["usual_v"] > 0) | (meters["proof_ms"] > 0)
     heard = (evidence.kind == Kind.READING) | (evidence.kind == Kind.VOLTAGE)
     restored = evidence.kind == Kind.RESTORED
-    gasped = (evidence.kind == Kind.LAST_GASP) | low
+    gasped = (evidence.kind == Kind.LAST_GASP) | (low & supplied[evidence.meter])
     _learn_intervals(meters, evidence.meter[heard], at[heard])
     proof = (heard & ~low) | restored
     told = np.unique(evidence.meter)
@@ -159,17 +165,34 @@ def note_proofs(meters: Meters, rows: slice, slot: int, burst_ms: int, margin_ms
     some["back_ms"][:, slot] = np.where(proved, np.where(back > 0, np.minimum(back, first), first), back)
 
 
-def _usual(meters: Meters, evidence: Evidence) -> npt.NDArray[np.bool_]:
-    """Whether each row's voltage is that of a supply, by what is usual for its meter; NaN is."""
-    if not (evidence.kind == Kind.VOLTAGE).any():
-        return np.ones(len(evidence.meter), np.bool_)
-    usual: npt.NDArray[np.bool_] = ~(evidence.volts < LOW_VOLTAGE * meters["usual_v"][evidence.meter])
-    known = usual & (evidence.kind == Kind.VOLTAGE) & np.isfinite(evidence.volts)
-    highest = np.zeros(len(meters))
-    np.maximum.at(highest, evidence.meter[known], evidence.volts[known])
-    moved = highest > 0
-    meters["usual_v"][moved] += LEARNING * (highest[moved] - meters["usual_v"][moved])
-    return usual
+def _is_low(meters: Meters, evidence: Evidence) -> npt.NDArray[np.bool_]:
+    """Whether each row's voltage is that of no supply, by what is usual for its meter; NaN is not."""
+    measured: npt.NDArray[np.bool_] = (evidence.kind == Kind.VOLTAGE) & np.isfinite(evidence.volts)
+    if not measured.any():
+        return measured
+    which, place = np.unique(evidence.meter[measured], return_inverse=True)
+    highest = np.zeros(len(which))
+    np.maximum.at(highest, place, evidence.volts[measured])
+    _learn_voltages(meters, which, highest)
+    usual = meters["usual_v"][evidence.meter]
+    found: npt.NDArray[np.bool_] = measured & (evidence.volts < np.where(usual > 0, LOW_VOLTAGE * usual, LEAST_V))
+    return found
+
+
+def _learn_voltages(meters: Meters, which: Int64s, highest: Float64s) -> None:
+    """The usual voltages of some meters, from the highest that each of them told in a turn.
+
+    The first one is the usual one, be it 100 V or 20 kV. Low ones teach nothing once the usual one was told often.
+    """
+    usual, told = meters["usual_v"][which], meters["usual_told"][which]
+    above, below = LOW_VOLTAGE * highest > usual, highest < LOW_VOLTAGE * usual
+    agrees = (highest >= LEAST_V) & ~above & ~below
+    other = (highest >= LEAST_V) & (above | (below & (told < CONTRADICTED)))
+    against = np.where(agrees, 0, meters["usual_contradicted"][which] + other)
+    anew = other & ((usual == 0) | (against >= CONTRADICTED))
+    meters["usual_v"][which] = np.where(anew, highest, usual + LEARNING * np.where(agrees, highest - usual, 0))
+    meters["usual_told"][which] = np.where(anew, 1, np.minimum(told + agrees, CONTRADICTED))
+    meters["usual_contradicted"][which] = np.where(anew, 0, against)
 
 
 def _keep_gasps(meters: Meters, meter: Int64s, at: Int64s) -> None:

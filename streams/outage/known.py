@@ -9,7 +9,7 @@ import orjson
 
 from schemas.blocks import EventBlock, GridBlock, HeardBlock, Int64s, PlannedWorkBlock
 from schemas.codec import decode, encode
-from streams.outage.days import Days
+from streams.outage.days import Customers, Days
 from streams.outage.state import State
 from streams.outage.trees import Trees
 from streams.outage.watch import OutageWatch
@@ -36,8 +36,8 @@ class Known:
     waiting: list[Taken] = field(default_factory=list)
     """What has come since the last beat that ended a turn."""
     days: Days = field(default_factory=Days)
-    customers: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Usage points by substation and feeder, as the grid has them."""
+    customers: Customers = field(default_factory=dict)
+    """As the grid has them."""
     _trees: np.ndarray[Any, np.dtype[np.uint8]] | None = None
     """`trees` as saved: they are large and change seldom."""
 

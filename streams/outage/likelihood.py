@@ -272,7 +272,7 @@ def messages_due(grid: Grid, state: State, until_ms: int) -> Float64s:
     """How surely something would have come through each relay and gateway since it was last heard, in nats.
 
     By when each meter's next readings are due, as meters may all report at once; those that were silent before say
-    nothing.
+    nothing, and neither does what was due when it was last heard, give or take JITTER.
     """
     meters, comms = state.meters, grid.comms
     read = np.maximum(meters["counted_ms"], meters["excused_ms"])
@@ -282,7 +282,8 @@ def messages_due(grid: Grid, state: State, until_ms: int) -> Float64s:
     found = np.zeros(len(comms.ids))
     over, some = comms.of_meter.copy(), np.arange(len(read))
     while len(some):
-        before = due(read[some], state.alive_ms[over], meters["interval_ms"][some])
+        early_ms = (2 * JITTER * meters["interval_ms"][some]).astype(np.int64)
+        before = due(read[some], state.alive_ms[over] + early_ms, meters["interval_ms"][some])
         counts = np.where(before < 2, np.maximum(due_all[some] - before, 0), 0)
         found += np.bincount(over, counts * lost_each[some], len(found))
         over = comms.parent[over]

@@ -5,7 +5,8 @@ they come within a turn, changes nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from schemas.alert import Alert
 from schemas.blocks import EventBlock, GridBlock, HeardBlock, PlannedWorkBlock, Record
 from streams.contract import Operator, Result
 from streams.outage import planned
-from streams.outage.assumptions import Assumptions
+from streams.outage.assumptions import PROFILES, Assumptions
 from streams.outage.days import customers_of
 from streams.outage.intake import news_of
 from streams.outage.known import Known
@@ -36,12 +37,17 @@ class Outage(Operator):
     """
 
     name = "outage"
-    version = 1
+    version = 2
     takes = frozenset({"EventBlock", "HeardBlock", "GridBlock", "PlannedWorkBlock"})
     gives = frozenset({"Alert", "ReliabilityBlock"})
+    options: ClassVar[Mapping[str, Sequence[str]]] = {"profile": tuple(PROFILES)}
 
     def __init__(self, assumed: Assumptions | None = None) -> None:
         self.assumed = assumed or Assumptions()
+
+    def chosen(self, options: Mapping[str, str]) -> "Outage":
+        """With another threshold of sustained outages."""
+        return Outage(replace(self.assumed, sustained_ms=PROFILES[options["profile"]])) if options else self
 
     def whole(self, saved: Mapping[str, Any] | None = None) -> Known:
         """Nothing known, or what was saved."""
@@ -68,14 +74,14 @@ class Outage(Operator):
         evidence = [record for record in came if isinstance(record, EventBlock | HeardBlock)]
         known.tell_time(evidence, beats)
         known.ways.move(beats, known.way_of, known.state.meters)
-        days = known.days.begin(known.customers, known.now_ms, is_new) if known.now_ms else set()
+        places = known.days.begin(known.customers, known.now_ms, is_new) if known.now_ms else set()
         if known.now_ms and (evidence or (known.state.due_ms <= known.now_ms).any()):
             for result in self._look(known, known.watch, known.state, evidence):
                 if isinstance(result, Alert):
                     results.append(result)
                 else:
-                    days |= known.days.add(known.watch.grid, result)
-        return [*results, *known.days.told(known.customers, days, self.assumed.sustained_ms, self.version)]
+                    places |= known.days.add(known.watch.grid, result)
+        return [*results, *known.days.told(known.customers, places, self.assumed.sustained_ms, self.version)]
 
     def describe_in(self, whole: Any, meter: str) -> dict[str, Any] | None:
         """When it was last heard, and the outages over it."""
@@ -140,9 +146,7 @@ class Outage(Operator):
 def _plan(grid: Grid, state: State, known: Known) -> None:
     """The calendar as it is published now."""
     comms = {name: comm for comm, name in enumerate(grid.comms.ids) if name}
+    works = [work for _, rows in known.calendars.values() for work in rows]
+    windows = [(grid.branch_of.get(node, -1), comms.get(node, -1), start, end) for node, start, end in works]
     state.planned = state.planned[:0]
-    for _, rows in known.calendars.values():
-        for node, start, end in rows:
-            branch, comm = grid.branch_of.get(node, -1), comms.get(node, -1)
-            if branch >= 0 or comm >= 0:
-                planned.plan(state, branch, comm, start, end)
+    planned.plan(state, [window for window in windows if max(window[:2]) >= 0])

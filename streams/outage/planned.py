@@ -1,5 +1,7 @@
 """Planned work and firmware campaigns: what meters say under a planned node, while it is planned, says nothing."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from streams.outage.life import Phase
@@ -8,13 +10,11 @@ from streams.outage.tree import Grid
 
 EARLY_MS, LATE_MS = 60_000, 120_000
 """Work begins and ends not to the second."""
-MOST_WINDOWS = 1_000
 
 
-def plan(state: State, branch: int, comm: int, from_ms: int, to_ms: int) -> None:
-    """A window of the calendar for a branch, or for what is heard through a gateway; -1 = not that."""
-    known = np.vstack((state.planned, [[branch, comm, from_ms, to_ms]]))
-    state.planned = np.unique(known, axis=0)[-MOST_WINDOWS:]
+def plan(state: State, windows: Sequence[tuple[int, int, int, int]]) -> None:
+    """Add windows of the calendar: a branch, or what is heard through a gateway (-1 = not that), from, to (ms UTC)."""
+    state.planned = np.unique(np.vstack((state.planned, np.array(windows, np.int64).reshape(-1, 4))), axis=0)
 
 
 def excuse(grid: Grid, state: State, now_ms: int) -> None:

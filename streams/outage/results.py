@@ -20,7 +20,6 @@ class Interruption:
 
     outage: str
     device: str
-    feeder: str
     start_ms: int
     usage_points: Sequence[str]
     end_ms: Int64s

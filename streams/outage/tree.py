@@ -130,6 +130,16 @@ class Grid:
         """How many meters stand before each branch's; one entry more than there are branches."""
         return np.searchsorted(self.meter_branch, np.arange(len(self.parent) + 1))
 
+    @cached_property
+    def place_of(self) -> Mapping[str, tuple[str, str]]:
+        """The substation and feeder of each usage point: of its first meter."""
+        found: dict[str, tuple[str, str]] = {}
+        for branch, point in zip(self.meter_branch.tolist(), self.usage_point_of.tolist(), strict=True):
+            root = int(self.roots[self.root_of[branch]])
+            if point >= 0:
+                found.setdefault(self.usage_points[point], (self.node_ids[root][0], self.feeder_of[branch]))
+        return found
+
     def meters(self, branch: int) -> slice:
         """The meters under a branch."""
         return slice(int(self.first_meter[branch]), int(self.first_meter[self.end[branch]]))

@@ -69,7 +69,11 @@ class OutageWatch:
 
     def ongoing(self, state: State, now_ms: int) -> list[Interruption]:
         """Interruptions that are not over, as if they ended now."""
-        lasting = [outage for outage in state.outages if outage.happened >= LIKELY]
+        lasting = [
+            outage
+            for outage in state.outages
+            if outage.happened >= LIKELY and outage.ending not in (Ending.MERGED, Ending.WITHDRAWN)
+        ]
         return [interruption_of(self.grid, state, outage, now_ms) for outage in lasting]
 
     def _look(self, state: State, root: int, changed: Int64s, now_ms: int) -> list[Result]:

@@ -7,11 +7,11 @@ from streams.indices import (
     DAYS_OF_FIVE_YEARS,
     NOT_COMPUTABLE,
     Interruptions,
+    count_by_day,
     indices,
     major_event_days,
     major_event_threshold,
     merged,
-    saidi_by_day,
 )
 
 MINUTE = 60_000
@@ -70,7 +70,12 @@ def test_only_the_customers_of_the_group_count() -> None:
 
 def test_an_interruption_counts_to_the_day_it_began_on() -> None:
     over_midnight = Interruptions(np.array([0]), np.array([2 * DAY - 10 * MINUTE]), np.array([2 * DAY + 50 * MINUTE]))
-    assert saidi_by_day(over_midnight, 2, range(4), THREE).tolist() == [0, 30, 0, 0]
+    assert count_by_day(over_midnight, THREE) == {1: (1, 60 * MINUTE, 0, 60 * MINUTE)}
+
+
+def test_reclosing_over_midnight_is_one_event_of_the_day_before() -> None:
+    found = rows((0, 24 * 60 - 0.5, 24 * 60 - 0.4), (0, 24 * 60 + 0.5, 24 * 60 + 0.6), (1, 24 * 60 + 1, 24 * 60 + 2))
+    assert {day: counts.momentary_events for day, counts in count_by_day(found, THREE).items()} == {0: 1, 1: 1}
 
 
 def test_major_event_days_only_from_five_years_of_days() -> None:

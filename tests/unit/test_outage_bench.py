@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bench import outage
+from bench.outage_accuracy import plans
 from bench.outage_files import Event, Fact, read_events, read_truth, write_scenario
 from bench.outage_rule import UsualRule
 from bench.outage_run import run
@@ -183,6 +184,15 @@ def test_scenarios_are_drawn_from_their_seed_alone(grid: str) -> None:
     arrivals = [event.received_at_ms for event in one.events]
     assert arrivals == sorted(arrivals)
     assert len(Grid.of(one.nodes).meter_ids) >= 1_000
+
+
+def test_a_storm_is_of_50_outages_an_hour() -> None:
+    plan = plans()["ieee8500-storm"]
+    drawn = scenario(replace(plan, interval_s=3_600, loads=False))
+    opened = [
+        fact.open_ms for fact in drawn.truth if (fact.close_ms or fact.open_ms + 9 * MINUTE) - fact.open_ms > 3 * MINUTE
+    ]
+    assert len(opened) * 3_600_000 / (max(opened) - min(opened)) >= 50
 
 
 def test_the_command_on_a_perfect_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,6 +44,13 @@ def test_what_opened_is_found_and_nothing_else(name: str) -> None:
     assert found["false_provisional"]["count"] == 0
 
 
+@pytest.mark.parametrize("name", [name for name in EVENINGS if name.startswith("silence")])
+def test_what_only_silence_told_ends_as_restored_and_counts(name: str) -> None:
+    endings = {alert.evidence["ending"] for alert in evening_of(EVENINGS[name])[2].alerts if alert.state == "cleared"}
+    assert endings == {"restored"}
+    assert abs(found_in(EVENINGS[name])["customer_minutes"]["error"]) < 0.1
+
+
 @pytest.mark.parametrize("name", QUIET)
 def test_nothing_is_said_of_nothing(name: str) -> None:
     assert found_in(QUIET[name])["alerts"] == 0

@@ -8,10 +8,11 @@ import pytest
 
 from flexmeter.grid_file import Work, nodes_of, read_calendar, works_at
 from schemas.alert import Alert
-from schemas.blocks import EventBlock, GridBlock, HeardBlock
+from schemas.blocks import EventBlock, GridBlock, HeardBlock, PlannedWorkBlock
 from schemas.catalogue import load_catalogue
 from schemas.faults import Faults
 from schemas.register import load_register
+from schemas.topology import Stream
 from streams.outage.evidence import Kind, new_meters
 from streams.outage.intake import news_of
 from streams.outage.known import Known
@@ -19,6 +20,7 @@ from streams.outage.operator import Outage
 from streams.outage.tree import Grid, Node
 from streams.outage.trees import Trees, blocks_of, by_substation
 from streams.outage.ways import Ways
+from streams.registry import operators_of
 from streams.shard import Shard
 from streams.snapshot import freeze, thaw
 from tests.streams_log import BEGIN, SOURCE, WAY, Row, beats, events, feed, grid_blocks, heard
@@ -112,13 +114,32 @@ def test_the_register_as_a_grid(tmp_path: Path) -> None:
 
 def test_a_calendar_is_read_with_its_zones(tmp_path: Path) -> None:
     path = tmp_path / "planned.csv"
-    path.write_text("node_id,from,to\nT1,2026-11-30T08:00:00+01:00,2026-11-30T08:00:00Z\nT9,2026-11-30T08:00:00Z,x\n")
+    path.write_text("node_id,from,to\nT1,2026-11-30T08:00:00+01:00,2026-11-30T08:00:00Z\nT2,2026-11-30T08:00:00Z,x\n")
     with pytest.raises(Faults, match=r"planned\.csv:3"):
-        read_calendar(path)
+        read_calendar(path, NODES)
     path.write_text("\n".join(path.read_text().splitlines()[:2]))
-    (work,) = read_calendar(path)
+    (work,) = read_calendar(path, NODES)
     assert work == Work("T1", 1_796_022_000_000, 1_796_025_600_000)
     assert works_at(NODES, [work, replace(work, node_id="T9")]) == [work]
+
+
+@pytest.mark.parametrize(("name", "told"), [("T11", "'T1'"), ("m3", "'n3'"), ("elsewhere", "name a device")])
+def test_work_at_a_node_that_the_grid_does_not_have_is_told(tmp_path: Path, name: str, told: str) -> None:
+    path = tmp_path / "planned.csv"
+    path.write_text(f"node_id,from,to\n{name},2026-11-30T08:00:00Z,2026-11-30T09:00:00Z\n")
+    with pytest.raises(Faults, match=rf"planned\.csv:2(.|\n)*{name}(.|\n)*({told})"):
+        read_calendar(path, NODES)
+
+
+def test_a_calendar_of_any_length_holds_for_gateways_too() -> None:
+    """A firmware campaign of one gateway, and thousands of works at devices."""
+    one, nodes = shard(), [replace(node, comm_parent_id="g1") if node.meter_id else node for node in NODES]
+    works = [("T2", BEGIN + 3_600_000 + i, BEGIN + 7_200_000 + i) for i in range(3_000)]
+    works.append(("g1", BEGIN, BEGIN + 600_000))
+    node, start, end = zip(*works, strict=True)
+    calendar = PlannedWorkBlock("S1", BEGIN, list(node), np.array(start), np.array(end))
+    log = [*live(1, 60, HOMES, grid_blocks([*nodes, Node("g1", "", "gateway")])), gasp(60, HOMES[:4])]
+    assert told(one, [log[0], calendar, *log[1:], *live(60, 80, HOMES[4:])]) == []
 
 
 # How meters are heard
@@ -225,6 +246,17 @@ def test_an_outage_outlives_a_change_of_the_grid_and_one_without_its_device_is_t
     less = [node for node in NODES if node.parent_id != "T1" and node.node_id != "T1"]
     gone = [*grid_blocks(less, at=BEGIN + 2), *live(100, 110, HOMES[4:])]
     assert told(one, gone) == told(again, gone) == [("T1", "cleared", "withdrawn")]
+
+
+@pytest.mark.parametrize(("options", "lasted"), [({}, True), ({"outage": {"profile": "ieee1366"}}, False)])
+def test_a_stream_chooses_by_which_standard_an_outage_lasts(options: dict[str, dict[str, str]], lasted: bool) -> None:
+    """Four minutes are sustained by EN 50160, and not by IEEE 1366."""
+    stream = Stream("grid", "grid.evidence", ("outage",), ("alerts",), "dead.letters", "state.grid", options)
+    one = Shard("grid", 0, operators_of(stream), load_catalogue(), 250)
+    log = [*live(1, 60, HOMES, grid_blocks(NODES)), gasp(60, HOMES[:4]), *live(60, 300, HOMES[4:])]
+    phases = [phase for _, _, phase in told(one, log)]
+    assert "located" in phases
+    assert ("sustained" in phases) == lasted
 
 
 def test_without_a_grid_nothing_is_said() -> None:

@@ -18,7 +18,7 @@ KNOWN = Known(
     operators={
         "rolling_load": Signature(frozenset({"ReadingBlock"}), frozenset({"AggregateBlock"})),
         "presence": Signature(frozenset({"ReadingBlock"}), frozenset({"PresenceBlock"})),
-        "last_gasp": Signature(frozenset({"EventBlock"}), frozenset({"Alert"})),
+        "last_gasp": Signature(frozenset({"EventBlock"}), frozenset({"Alert"}), {"mood": ("calm", "worried")}),
     },
     sinks={"chdb": TABLES, "clickhouse": TABLES},
     receivers=RECEIVER_FAULTS,
