@@ -23,7 +23,7 @@ import orjson
 
 from connectors.tables import DATABASE
 from flexmeter.page.boards import FOLDER, Unknown, boards, listed, question
-from flexmeter.page.statement import Refused, check_name, check_tree, format_of, one_statement
+from flexmeter.page.statement import PARSED, Refused, as_parameter, check_name, check_statement, check_tree, format_of
 
 log = logging.getLogger(__name__)
 
@@ -186,10 +186,12 @@ class _Exchange(BaseHTTPRequestHandler):
         database = asked.get("database") or self.headers.get("X-ClickHouse-Database") or DATABASE
         try:
             with self._at_once:
-                sql = one_statement(sql)
                 check_name(database)
-                tree = self._reader.read(f"EXPLAIN AST {sql}", "TSVRaw", parameters, database).decode()
-                check_tree(tree)
+                parsed = (
+                    self._reader.read(PARSED, "TSVRaw", {"statement": as_parameter(sql)}, database).decode().strip()
+                )
+                check_statement(parsed)
+                check_tree(self._reader.read(f"EXPLAIN AST {sql}", "TSVRaw", parameters, database).decode())
                 answer = self._reader.read(sql, form, parameters, database)
         except Refused as refused:
             self._fail(_READONLY, f"{refused}. (READONLY)")
@@ -200,7 +202,7 @@ class _Exchange(BaseHTTPRequestHandler):
                 code = 0
             self._fail(code, str(error))
         else:
-            form = format_of(tree) or form
+            form = format_of(parsed) or form
             content_type = _CONTENT_TYPES.get(form, "text/plain; charset=UTF-8")
             self._send(HTTPStatus.OK, answer, content_type, {"X-ClickHouse-Format": form})
 
