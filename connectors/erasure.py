@@ -38,7 +38,7 @@ def erasing(meter: str, made_by: Iterable[str]) -> list[str]:
     >>> erasing("m'1", ["CREATE TABLE IF NOT EXISTS flexmeter.x_raw\\n(\\n    `meter` String,\\n    `at` Int64\\n)"])
     ["ALTER TABLE flexmeter.x_raw DELETE WHERE `meter` = 'm\\\\'1' SETTINGS mutations_sync = 2"]
     """
-    tables = _text_columns(made_by)
+    tables = text_columns(made_by)
     wanted = [_erasing_alerts(meter)] if _ALERTS in tables else []
     for table, columns in tables.items():
         kept = _FREE_TEXT_BLANKED.get(table, ())
@@ -67,12 +67,12 @@ def proving(meter: str, made_by: Iterable[str]) -> list[str]:
     return [
         f"SELECT throwIf(count() > 0, '{table} still names the meter') FROM {DATABASE}.{table} WHERE "
         + " OR ".join(_mentions(name, meter) for name in columns)
-        for table, columns in _text_columns(made_by).items()
+        for table, columns in text_columns(made_by).items()
         if columns
     ]
 
 
-def _text_columns(made_by: Iterable[str]) -> dict[str, list[str]]:
+def text_columns(made_by: Iterable[str]) -> dict[str, list[str]]:
     """Table -> its columns of text, as the statements declare them."""
     found: dict[str, list[str]] = {}
     for statement in made_by:
