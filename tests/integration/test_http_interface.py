@@ -4,6 +4,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 
 import clickhouse_connect
@@ -90,6 +91,18 @@ def test_arrow(client: Client) -> None:
     table = client.query_arrow("SELECT meter, count() AS n FROM flexmeter.readings GROUP BY meter ORDER BY meter")
     assert table.column("meter").to_pylist() == meters(METERS)
     assert min(table.column("n").to_pylist()) >= 1
+
+
+def test_every_kind_of_column(client: Client) -> None:
+    """clickhouse-connect names a version of the protocol as soon as it is answered in one."""
+    assert client.protocol_version
+    sql = (
+        "SELECT 'a', toNullable(1.5), CAST(NULL AS Nullable(String)), [toLowCardinality('x'), 'y', 'x'], "
+        "emptyArrayString(), map('k', toLowCardinality('v')), tuple(1, [['z'], []]), toDecimal64(1.25, 2), "
+        "toLowCardinality(toNullable('q')), toFixedString('abc', 3), repeat('x', 300), number FROM numbers(2)"
+    )
+    expected = ("a", 1.5, None, ["x", "y", "x"], [], {"k": "v"}, (1, [["z"], []]), Decimal("1.25"), "q", b"abc")
+    assert client.query(sql).result_rows == [(*expected, "x" * 300, number) for number in range(2)]
 
 
 def test_parameters(client: Client) -> None:
