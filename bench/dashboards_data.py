@@ -82,10 +82,11 @@ def _readings(
     return (
         "INSERT INTO flexmeter.readings_raw "
         f"(meter, profile, at, quality, sequence, source, received_at, inserted_at, version, {names}) "
-        f"SELECT {_METER}, {_text(profile)}, {_at('t')} + toIntervalMillisecond(m * 137 % 1000) AS at, "
+        f"SELECT {_METER}, {_text(profile)}, "
+        f"{_at('t')} + toIntervalMillisecond(m * 7919 % {1_000 * interval_s}) AS at, "
         f"cityHash64(m, t, 5) % 20 = 0, "  # some by a gateway's clock
         f"intDiv(t, {interval_s}), 'mqtt_{number}', at + toIntervalMillisecond(200 + cityHash64(m, t) % 300), "
-        f"{_at('t + 2')}, "
+        "toStartOfSecond(at) + INTERVAL 2 SECOND, "
         f"18446744073709551615 - (intDiv(t, {interval_s}) * 65536 + m % 65536), {values} "
         f"FROM {_grid(count, begin_s, interval_s)} WHERE {which}"
     )
@@ -119,6 +120,7 @@ def _rest(count: int, begin_s: int) -> Iterator[str]:
     """Loads, events, alerts, letters ...: few beside the others."""
     loads, homes = _grid(11 * -(-count // 500), begin_s, 900), f"{_grid(count, begin_s, 900)} WHERE {HOMES}"
     runs, some = f"{_grid(count, begin_s, 21_600)} WHERE {HOMES}", _grid(-(-count // 20), begin_s, 43_200)
+    on_now = "t % 86400 = 64800 AND t > toUnixTimestamp(now()) - 108000"
     at, a_little_later, an_hour_later = _at("t"), _at("t + 120"), _at("t + 3600")
     yield f"""INSERT INTO flexmeter.loads_raw
         (substation, feeder, start, meters, energy_wh, covered_ms, infeed_wh, version)
@@ -130,7 +132,8 @@ def _rest(count: int, begin_s: int) -> Iterator[str]:
         40 * {_NOISE.format(salt=2)}, 900000, 4294967296 FROM {homes}"""
     yield f"""INSERT INTO flexmeter.appliance_events_raw
         (meter, number, state, appliance, decided_at, start, end, power_w, energy_wh, confidence, version)
-        SELECT {_METER}, t, 'off', 'kettle', {at}, {at}, {a_little_later}, 2000, 60, 0.9, 4294967296 FROM {runs}"""
+        SELECT {_METER}, t, if({on_now}, 'on', 'off'), 'kettle', {at}, {at}, {a_little_later}, 2000, 60, 0.9,
+        4294967296 FROM {runs}"""
     yield f"""INSERT INTO flexmeter.events_raw
         (meter, at, kind, detail, feeder, substation, quality, source, received_at, version)
         SELECT {_METER}, {at}, 'tamper', '', 'F1', 'S0', 0, 'mqtt_0', {at}, 1 FROM {some}"""
@@ -139,8 +142,8 @@ def _rest(count: int, begin_s: int) -> Iterator[str]:
     yield f"""INSERT INTO flexmeter.alerts_raw
         (id, number, kind, severity, state, subject, feeder, substation, at, raised_at, summary, evidence)
         SELECT concat('last_gasp/', toString(m), '/', toString(t)), n, 'last_gasp',
-        ['critical', 'warning', 'info'][1 + m % 3], ['raised', 'cleared'][n], {_METER}, 'F1', 'S0', {_at("t + n")},
-        {at}, 'Power lost', '{{}}' FROM {some} ARRAY JOIN range(1, 2 + m % 2) AS n"""
+        ['critical', 'warning', 'info'][1 + (m + intDiv(t, 43200)) % 3], ['raised', 'cleared'][n], {_METER}, 'F1', 'S0',
+        {_at("t + n")}, {at}, 'Power lost', '{{}}' FROM {some} ARRAY JOIN range(1, 2 + m % 2) AS n"""
     yield f"""INSERT INTO flexmeter.dead_letters_raw
         (topic, partition, offset, source, address, received_at, reason, detail, payload, payload_length,
         payload_sha256)
@@ -170,7 +173,7 @@ def _judged(count: int, begin_s: int) -> Iterator[str]:
         ['raised', 'cleared'][n], {_METER}, concat('F', toString(m % 10)), concat('S', toString(intDiv(m, 500))),
         {_at("t + 3600 * n")}, {_at("t + 3600")}, 'Not as it was', {evidence}
         FROM (SELECT *, arrayJoin({kinds}) AS kind FROM {_grid(-(-count // 20), begin_s, DAY_S)})
-        ARRAY JOIN range(1, if((m + intDiv(t, {DAY_S})) % 8 = 0, 2, 3)) AS n"""
+        ARRAY JOIN range(1, if((m + intDiv(t, {DAY_S})) % 2 = 0, 2, 3)) AS n"""
 
 
 def _outages(count: int, begin_s: int) -> Iterator[str]:
