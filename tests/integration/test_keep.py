@@ -92,15 +92,16 @@ def test_a_sink_s_options_say_it_too(tmp_path: Path) -> None:
 
 
 def test_a_recording_of_long_ago_stays_as_long_as_what_comes_live(tmp_path: Path) -> None:
-    store = opened(tmp_path / "chdb")
     shipped = load_topology("topology.yaml", env={}).sinks["clickhouse"].options
     assert shipped == {"readings_days": "90", "minutes_days": "365"}
+    store = opened(tmp_path / "chdb")
     store.migrate(of_options("clickhouse", shipped))
-    for rows in ROWS[ReadingBlock](reading_block(1, range(3), NOW - 3_000 * DAY), Origin("t", 0, 0)):
+    for rows in ROWS[ReadingBlock](reading_block(1, range(-3, 0), NOW - 3_000 * DAY), Origin("t", 0, 0)):
         store.insert(rows.table, rows.columns)
     store.migrate(["OPTIMIZE TABLE flexmeter.readings_raw FINAL"])
-    assert days(store) == {"readings": {3_000}}
+    after = days(store)
     store.close()
+    assert after == {"readings": {3_000}}
 
 
 @pytest.mark.parametrize("arguments", [["keep"], ["erase", "E350-00001"]])
