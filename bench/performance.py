@@ -197,17 +197,22 @@ def fuzz(result: Mapping[str, Any]) -> Iterator[str]:
 
 def sink(result: Mapping[str, Any]) -> Iterator[str]:
     """The sink beside a bare insert."""
-    yield "Avro bytes to embedded ClickHouse, beside the insert of the same columns alone."
+    yield "Avro bytes to ClickHouse, beside the insert of the same columns alone."
     yield ""
     yield from _table(
-        ("", "readings/s", "readings per CPU-second"),
+        ("into", "", "readings/s", "readings per CPU-second"),
         (
-            (name, f"{result[name]['readings_per_s']:,}", f"{result[name]['readings_per_cpu_s']:,}")
+            (into, name, f"{found[name]['readings_per_s']:,}", f"{found[name]['readings_per_cpu_s']:,}")
+            for into, found in result["into"].items()
             for name in ("bare insert", "sink")
         ),
     )
     yield ""
-    yield f"Ratio by CPU {result['ratio']}, goal {result['goal']}."
+    yield from (
+        f"- {into}: {found['ratio_by_clock']:.0%} of bare by the clock, {found['ratio_by_cpu']:.0%} by the processors; "
+        f"goal {result['goal']:.0%}: {'met' if found['met'] else '**missed**'}"
+        for into, found in result["into"].items()
+    )
 
 
 def router(result: Mapping[str, Any]) -> Iterator[str]:
@@ -216,6 +221,22 @@ def router(result: Mapping[str, Any]) -> Iterator[str]:
         f"Webhooks one after the other, each recorded on Kafka before the next: {result['delivered_per_s']:,} a "
         f"second, {result['ms_each']} ms each. Past what no rule wants: {result['passed_over_per_s']:,} alerts a "
         "second, the router's start included."
+    )
+
+
+def router_away(result: Mapping[str, Any]) -> Iterator[str]:
+    """Receivers away."""
+    yield (
+        f"The mail server and the web server away for {result['away_s']:g} s while alerts came, {result['alerts']:,} "
+        "in all; both routers of examples/topology-all.yaml."
+    )
+    yield ""
+    yield from _table(
+        ("router", "came", "lost", "twice", "waited at the end", "all there after, s"),
+        (
+            (name, *(result[name][column] for column in ("came", "lost", "twice", "waited", "caught_up_s")))
+            for name in ("control_room", "tickets")
+        ),
     )
 
 
@@ -236,8 +257,8 @@ def dashboards_speed(result: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"{result['days']} days of {max(result['meters']):,} meters that report every {result['interval_s']} s "
         f"({rows['readings_raw']:,} readings, {rows['aggregates_raw']:,} aggregates, {rows['mb_on_disk']:,} MB). "
-        f"{result['panels']} panels, each over the range its dashboard opens with and over all days; goal "
-        f"{result['goal_ms']:g} ms at the 95th percentile."
+        f"{result['panels']} panels and variables, each over the range its dashboard opens with and over all days; "
+        f"goal {result['goal_ms']:g} ms at the 95th percentile."
     )
     yield ""
     yield from _table(
@@ -339,6 +360,7 @@ SECTIONS: Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], Iterator[st
     "fuzz": ("Fuzzing", "make fuzz MINUTES=10", fuzz),
     "sink": ("Sink", "python -m bench.sink", sink),
     "router": ("Router", "python -m bench.router", router),
+    "router-away": ("Receivers away", "python -m bench.router_away", router_away),
     "sink-away": ("ClickHouse away", "python -m bench.sink_away --minutes 10", sink_away),
     "dashboards-speed": ("Dashboards", "python -m bench.dashboards_speed", dashboards_speed),
     "codec": ("Codec", "python -m bench.codec", codec),

@@ -36,14 +36,16 @@ _LONGEST_S = 600
 
 
 class Server:
-    """Answers 204, and keeps when each request came."""
+    """Answers 204, and keeps when each request came, and its id."""
 
     def __init__(self) -> None:
         self.came_s: list[float] = []
+        self.ids: list[str] = []
 
     async def _take(self, request: web.Request) -> web.Response:
         await request.read()
         self.came_s.append(time.perf_counter())
+        self.ids.append(request.headers["webhook-id"])
         return web.Response(status=204)
 
     @contextmanager

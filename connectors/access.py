@@ -21,8 +21,11 @@ CUSTOMER_VIEWS: Mapping[str, tuple[str, ...]] = {
     "presence_raw": ("presence", "presence_now"),
     "appliance_energy_raw": ("appliance_energy",),
     "appliance_events_raw": ("appliance_events",),
+    "anomaly_scores_raw": ("anomaly_scores",),
+    "home_requests_raw": ("home_requests",),
+    "recompute_requests_raw": ("recompute_requests",),
 }
-"""Tables whose rows each belong to a meter, and the views that show no more than these."""
+"""All tables whose rows each belong to a meter, and the views that show no more than these."""
 
 _RECOMPUTED_FROM = ("readings", "meters", "aggregates", "loads")
 
@@ -43,7 +46,11 @@ def _reading(views: Sequence[str]) -> tuple[str, ...]:
 
 SINK = Role(
     "sink",
-    (f"SELECT, INSERT, CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP VIEW, ALTER ADD COLUMN ON {DATABASE}.*",),
+    (
+        f"SELECT, INSERT, CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP VIEW, ALTER ADD COLUMN ON {DATABASE}.*",
+        f"ALTER MODIFY TTL ON {DATABASE}.readings_raw",
+        f"ALTER MODIFY TTL ON {DATABASE}.aggregates_raw",
+    ),
     False,
     {},
 )
@@ -53,7 +60,7 @@ RECOMPUTATION = Role(
 )
 ADMINISTRATION = Role(
     "administration",
-    (*SINK.rights, f"ALTER UPDATE, ALTER DELETE, ALTER MODIFY TTL ON {DATABASE}.*"),
+    (*SINK.rights, f"ALTER UPDATE, ALTER DELETE ON {DATABASE}.*"),
     False,
     {},
 )

@@ -2,8 +2,11 @@
 
 What is erased: the rows of the meter in every table that has a column `meter`, alerts about it, what people said of
 them and who was told, dead letters that name it. Alerts about something else (a feeder that lost its power) stay,
-without its name. What is not here: Kafka's topics, which forget by their retention, and the states of the streams. A
-meter that goes on reporting comes back.
+without its name; so do those of which only some versions were about it (an outage found at a transformer, then at the
+meter), for an alert that lost its last version would stand as it did before.
+
+What is not here: Kafka's topics, which forget by their retention, and the states of the streams. A meter that goes on
+reporting comes back.
 """
 
 import re
@@ -20,7 +23,11 @@ _FREE_TEXT_DELETED: Mapping[str, tuple[str, ...]] = {
     "alert_marks_raw": ("id", "alert", "reason"),
     "alert_deliveries_raw": ("alert",),
 }
-_FREE_TEXT_BLANKED: Mapping[str, tuple[str, ...]] = {"alerts_raw": ("summary", "evidence")}
+_ALERTS = "alerts_raw"
+_FREE_TEXT_BLANKED: Mapping[str, tuple[str, ...]] = {_ALERTS: ("subject", "summary", "evidence")}
+_SYNCED = "SETTINGS mutations_sync = 2"
+# Each replica would answer the question by itself; they agree, since versions of alerts are never taken back.
+_ASKING = f"{_SYNCED}, allow_nondeterministic_mutations = 1"
 
 
 def erasing(meter: str, made_by: Iterable[str]) -> list[str]:
@@ -31,15 +38,28 @@ def erasing(meter: str, made_by: Iterable[str]) -> list[str]:
     >>> erasing("m'1", ["CREATE TABLE IF NOT EXISTS flexmeter.x_raw\\n(\\n    `meter` String,\\n    `at` Int64\\n)"])
     ["ALTER TABLE flexmeter.x_raw DELETE WHERE `meter` = 'm\\\\'1' SETTINGS mutations_sync = 2"]
     """
-    wanted = []
-    for table, columns in _text_columns(made_by).items():
-        deleted = [f"`{name}` = {_literal(meter)}" for name in columns if name in _NAMES]
+    tables = text_columns(made_by)
+    wanted = [_erasing_alerts(meter)] if _ALERTS in tables else []
+    for table, columns in tables.items():
+        kept = _FREE_TEXT_BLANKED.get(table, ())
+        deleted = [f"`{name}` = {_literal(meter)}" for name in columns if name in _NAMES and name not in kept]
         deleted += [_mentions(name, meter) for name in _FREE_TEXT_DELETED.get(table, ())]
-        blanked = [f"`{name}` = {_without(name, meter)}" for name in _FREE_TEXT_BLANKED.get(table, ())]
-        mentioned = " OR ".join(_mentions(name, meter) for name in _FREE_TEXT_BLANKED.get(table, ()))
-        wanted += [f"ALTER TABLE {DATABASE}.{table} DELETE WHERE {' OR '.join(deleted)}"] if deleted else []
-        wanted += [f"ALTER TABLE {DATABASE}.{table} UPDATE {', '.join(blanked)} WHERE {mentioned}"] if blanked else []
-    return [f"{statement} SETTINGS mutations_sync = 2" for statement in wanted]
+        blanked = [f"`{name}` = {_without(name, meter)}" for name in kept]
+        mentioned = " OR ".join(_mentions(name, meter) for name in kept)
+        wanted += [f"{_altering(table)} DELETE WHERE {' OR '.join(deleted)} {_SYNCED}"] if deleted else []
+        wanted += [f"{_altering(table)} UPDATE {', '.join(blanked)} WHERE {mentioned} {_SYNCED}"] if blanked else []
+    return wanted
+
+
+def _erasing_alerts(meter: str) -> str:
+    """Alerts that were about the meter in every version, and those whose id names it."""
+    about = f"min(`subject` = {_literal(meter)}) OR {_mentions('id', meter)}"
+    of_it = f"SELECT `id` FROM {DATABASE}.{_ALERTS} GROUP BY `id` HAVING {about}"
+    return f"{_altering(_ALERTS)} DELETE WHERE `id` IN ({of_it}) {_ASKING}"
+
+
+def _altering(table: str) -> str:
+    return f"ALTER TABLE {DATABASE}.{table}"
 
 
 def proving(meter: str, made_by: Iterable[str]) -> list[str]:
@@ -47,12 +67,12 @@ def proving(meter: str, made_by: Iterable[str]) -> list[str]:
     return [
         f"SELECT throwIf(count() > 0, '{table} still names the meter') FROM {DATABASE}.{table} WHERE "
         + " OR ".join(_mentions(name, meter) for name in columns)
-        for table, columns in _text_columns(made_by).items()
+        for table, columns in text_columns(made_by).items()
         if columns
     ]
 
 
-def _text_columns(made_by: Iterable[str]) -> dict[str, list[str]]:
+def text_columns(made_by: Iterable[str]) -> dict[str, list[str]]:
     """Table -> its columns of text, as the statements declare them."""
     found: dict[str, list[str]] = {}
     for statement in made_by:

@@ -9,7 +9,6 @@ from dashboards.queries import table as rows
 
 COMPLETENESS = [(None, CRITICAL), (0.95, WARNING), (0.99, FINE)]
 WHOLE_HOURS = "$__timeFilter_ms(hour) AND hour < toStartOfHour($__toTime_ms)"
-HOURS = "greatest(dateDiff('hour', $__fromTime_ms - INTERVAL 1 MILLISECOND, $__toTime_ms) - 1, 1)"
 _PROFILE = "profile IN (${profile:sqlstring})"
 
 
@@ -32,24 +31,34 @@ def dashboard() -> Dashboard:
 
 
 def _of_each_meter(columns: str, rest: str = "") -> Sql:
-    """Of every meter that has ever reported: what came, and what should have, in the whole hours of the time range."""
+    """Of every meter that has ever reported: what came, and what should have.
+
+    Counted from the beginning of the first whole hour of the time range, or from when the first of all meters was heard
+    in it: what is new is not incomplete. The newest reading may be on its way, so one less is expected.
+    """
     return rows(f"""
         SELECT {columns}
         FROM
         (
             SELECT
                 meter, profile, feeder, substation, received,
-                3600000 / greatest(interval_ms, 1) * {HOURS} AS expected
+                greatest(
+                    toStartOfHour($__fromTime_ms + INTERVAL 3599999 MILLISECOND), minIf(first_at, received > 0) OVER ()
+                ) AS begins,
+                greatest(intDiv(dateDiff('millisecond', begins, $__toTime_ms), greatest(interval_ms, 1)) - 1, 0)
+                    AS expected,
+                least(received, expected) AS counted
             FROM flexmeter.meters AS meters
             LEFT JOIN
             (
-                SELECT meter, profile, sum(received) AS received
+                SELECT meter, profile, sum(received) AS received, min(first_at) AS first_at
                 FROM flexmeter.completeness
-                WHERE {WHOLE_HOURS} AND {_PROFILE}
+                WHERE $__timeFilter_ms(hour) AND {_PROFILE}
                 GROUP BY meter, profile
             ) AS hours USING (meter, profile)
             WHERE {_PROFILE}
         )
+        WHERE expected > 0
         {rest}
         """)
 
@@ -66,9 +75,9 @@ def _meters() -> Panel:
 def _completeness() -> Panel:
     return number(
         "Completeness",
-        "Readings received of those that the meters' intervals promise, over the whole hours of the time range.",
+        "Readings received of those that the meters' intervals promise, in the time range and since the first of them.",
         "percentunit",
-        _of_each_meter("sum(received) / sum(expected) AS completeness"),
+        _of_each_meter("sum(counted) / sum(expected) AS completeness", "HAVING count() > 0"),
         COMPLETENESS,
     )
 
@@ -159,9 +168,9 @@ def _readings_by_hour() -> Panel:
 def _profiles() -> Panel:
     return table(
         "Profiles",
-        "Each kind of meter: how many there are, and how completely they report in the whole hours of the time range.",
+        "Each kind of meter: how many there are, and how completely they report in the time range.",
         _of_each_meter(
-            "profile, count() AS meters, sum(received) AS readings, sum(received) / sum(expected) AS completeness",
+            "profile, count() AS meters, sum(received) AS readings, sum(counted) / sum(expected) AS completeness",
             "GROUP BY profile ORDER BY profile",
         ),
         {
@@ -199,9 +208,9 @@ def _sources() -> Panel:
 def _least_complete() -> Panel:
     return table(
         "Least complete meters",
-        "The 100 meters that lack most of what they should have sent in the whole hours of the time range.",
+        "The 100 meters that lack most of what they should have sent in the time range.",
         _of_each_meter(
-            "meter, profile, substation, feeder, received, expected, received / expected AS completeness",
+            "meter, profile, substation, feeder, received, expected, counted / expected AS completeness",
             "ORDER BY completeness, meter LIMIT 100",
         ),
         {

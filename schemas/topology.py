@@ -6,12 +6,13 @@ come in one report.
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from schemas.faults import Fault, Faults
 from schemas.router_check import check_routers
-from schemas.topology_check import check
+from schemas.topology_check import check, scheme
 from schemas.topology_model import Bridge, Kafka, Known, Router, Rule, Signature, Sink, Stream, Topic, Topology
 from schemas.topology_reader import Document, Section
 
@@ -29,6 +30,9 @@ __all__ = [
     "load_topology",
     "parse_topology",
 ]
+
+# A person need not be woken by what may be over before they have read of it.
+_MAIL_HOLD_OFF_S = 60
 
 
 def load_topology(path: str | Path, env: Mapping[str, str] = os.environ, known: Known | None = None) -> Topology:
@@ -135,14 +139,18 @@ def _sink(name: str, section: Section) -> Sink:
 
 
 def _router(name: str, section: Section) -> Router:
+    url = section.text("url", remedy="write where the receiver is: smtp://, smtps://, http:// or https://")
+    hold_off_s = _MAIL_HOLD_OFF_S if scheme(url) in ("smtp", "smtps") else 0
     return Router(
         name=name,
-        url=section.text("url", remedy="write where the receiver is: smtp://, smtps://, http:// or https://"),
+        url=url,
         input=section.text("input", remedy="name the topic of alerts"),
         marks=section.text("marks", remedy="name the topic of what people acknowledge and silence"),
         deliveries=section.text("deliveries", remedy="name the topic of what routers have delivered"),
         dead_letters=section.text("dead_letters", remedy="name the topic of what could not be delivered"),
-        rules=section.list_of("rules", _rule, remedy="list at least one rule; {} wants every alert"),
+        rules=section.list_of(
+            "rules", partial(_rule, hold_off_s), remedy="list at least one rule; {} wants every alert"
+        ),
         options=section.options("options"),
         timeout_s=section.number("timeout_s", default=10),
         give_up_after_s=section.number("give_up_after_s", default=86_400),
@@ -151,11 +159,11 @@ def _router(name: str, section: Section) -> Router:
     )
 
 
-def _rule(section: Section) -> Rule:
+def _rule(hold_off_s: int, section: Section) -> Rule:
     return Rule(
         kinds=section.texts("kinds", needed=False),
         severity=section.text("severity", default=""),
         areas=section.texts("areas", needed=False),
         states=section.texts("states", needed=False),
-        hold_off_s=section.number("hold_off_s", default=0),
+        hold_off_s=section.number("hold_off_s", default=hold_off_s, least=0),
     )

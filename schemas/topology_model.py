@@ -79,7 +79,7 @@ class Rule:
     """Which alerts a router delivers; an empty tuple or text = any.
 
     `severity` is the least. `areas` are substations, substation/feeder, or feeders. An outage that is provisional waits
-    `hold_off_s` for something surer.
+    `hold_off_s` for something surer; where a topology does not say, 60 if it goes by e-mail, else 0.
     """
 
     kinds: tuple[str, ...] = ()

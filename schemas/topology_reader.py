@@ -110,16 +110,17 @@ class Section:
         node = self._take(key, default is None, remedy)
         return (default or "") if node is None else self._text(node, (key,), remedy)
 
-    def number(self, key: str, default: int | None = None) -> int:
-        """A whole number of at least 1."""
-        remedy = "write a whole number of at least 1; variables go into texts only"
+    def number(self, key: str, default: int | None = None, least: int = 1) -> int:
+        """A whole number of at least `least`."""
+        wanted = f"a whole number of at least {least}"
+        remedy = f"write {wanted}; variables go into texts only"
         node = self._take(key, default is None, remedy)
         if node is None:
             return default or 0
         value = _value(node)
-        if type(value) is int and value >= 1:
+        if type(value) is int and value >= least:
             return value
-        self._find((key,), f"expected a whole number of at least 1, found {_describe(node)}", remedy)
+        self._find((key,), f"expected {wanted}, found {_describe(node)}", remedy)
         return 0
 
     def flag(self, key: str, default: bool) -> bool:

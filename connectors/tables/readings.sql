@@ -31,11 +31,11 @@ SELECT * FROM flexmeter.readings_raw FINAL;
 -- nothing has no row: count such hours from `meters`.
 CREATE OR REPLACE VIEW flexmeter.completeness AS
 SELECT
-    `meter`, `profile`, `feeder`, `substation`, `hour`, `received`,
+    `meter`, `profile`, `feeder`, `substation`, `hour`, `first_at`, `received`,
     3600000 / greatest(`interval_ms`, 1) AS `expected`
 FROM
 (
-    SELECT `meter`, `profile`, toStartOfHour(`at`) AS `hour`, count() AS `received`
+    SELECT `meter`, `profile`, toStartOfHour(`at`) AS `hour`, min(`at`) AS `first_at`, count() AS `received`
     FROM flexmeter.readings_raw FINAL
     WHERE bitAnd(`quality`, 4) = 0
     GROUP BY `meter`, `profile`, `hour`

@@ -23,14 +23,15 @@ import orjson
 
 from connectors.tables import DATABASE
 from flexmeter.page.boards import FOLDER, Unknown, boards, listed, question
-from flexmeter.page.statement import Refused, check_name, check_tree, format_of, one_statement
+from flexmeter.page.native import Unframed, framed
+from flexmeter.page.statement import PARSED, Refused, as_parameter, check_name, check_statement, check_tree, format_of
 
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 _LONGEST_QUERY = 1_000_000
 _AT_ONCE = 4
-_READONLY = 164
+_READONLY, _NOT_IMPLEMENTED = 164, 48
 _PAGE = Path(__file__).parent
 _FILES: Mapping[str, Path] = {
     "/": _PAGE / "index.html",
@@ -146,6 +147,8 @@ class _Exchange(BaseHTTPRequestHandler):
             self._send(HTTPStatus.OK, b"Ok.\n")
         elif body and self.headers.get("Content-Encoding"):
             self._fail(_READONLY, "what is compressed is not for reading, nor taken here. (READONLY)")
+        elif asked.get("compress", "0") != "0":
+            self._fail(_NOT_IMPLEMENTED, "results come uncompressed: ask without compress=1. (NOT_IMPLEMENTED)")
         elif target.path == "/" and ("query" in asked or body):
             self._query("\n".join(filter(None, [asked.get("query", ""), body.decode(errors="replace")])), asked)
         elif target.path == "/ask":
@@ -186,13 +189,20 @@ class _Exchange(BaseHTTPRequestHandler):
         database = asked.get("database") or self.headers.get("X-ClickHouse-Database") or DATABASE
         try:
             with self._at_once:
-                sql = one_statement(sql)
                 check_name(database)
-                tree = self._reader.read(f"EXPLAIN AST {sql}", "TSVRaw", parameters, database).decode()
-                check_tree(tree)
+                parsed = (
+                    self._reader.read(PARSED, "TSVRaw", {"statement": as_parameter(sql)}, database).decode().strip()
+                )
+                check_statement(parsed)
+                check_tree(self._reader.read(f"EXPLAIN AST {sql}", "TSVRaw", parameters, database).decode())
                 answer = self._reader.read(sql, form, parameters, database)
+            form = format_of(parsed) or form
+            if form == "Native":
+                answer = framed(answer, int(asked.get("client_protocol_version", "0")))
         except Refused as refused:
             self._fail(_READONLY, f"{refused}. (READONLY)")
+        except (Unframed, ValueError) as error:
+            self._fail(_NOT_IMPLEMENTED, f"{error}. (NOT_IMPLEMENTED)")
         except Exception as error:
             code = getattr(error, "code", None)
             if not isinstance(code, int):
@@ -200,7 +210,6 @@ class _Exchange(BaseHTTPRequestHandler):
                 code = 0
             self._fail(code, str(error))
         else:
-            form = format_of(tree) or form
             content_type = _CONTENT_TYPES.get(form, "text/plain; charset=UTF-8")
             self._send(HTTPStatus.OK, answer, content_type, {"X-ClickHouse-Format": form})
 

@@ -1,5 +1,7 @@
 """What the users of ClickHouse may do and see: in the embedded one, as each of them, and on a real server."""
 
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,13 +16,16 @@ from connectors import tables
 from connectors.access import CUSTOMER_VIEWS, GRAFANA, RECOMPUTATION, ROLES, SINK, Role, as_xml, customer
 from connectors.chdb_store import ChdbStore
 from connectors.clickhouse_server import ClickHouseServer
+from connectors.erasure import text_columns
 from connectors.rows import ROWS, Origin
+from connectors.tables.retention import of_options
 from flexmeter.commands.users import command
 from flexmeter.local import clickhouse as local_clickhouse
 from flexmeter.local.old_clickhouse import for_1816
 from flexmeter.local.part import running
 from flexmeter.local.ports import HOST, free_port
 from schemas.catalogue import load_catalogue
+from tests.grafana import BOARDS
 from tests.plausible import everything
 
 pytestmark = pytest.mark.integration
@@ -29,7 +34,7 @@ METERS = ["E350-00001", "E350-00002"]
 CUSTOMER = customer("customer_4711", METERS)
 SEEN = [name for table, views in CUSTOMER_VIEWS.items() for name in (table, *views)]
 MADE = tables.statements(load_catalogue())
-OTHERS = ("dead_letters", "alerts", "loads", "accounts", "recompute_requests")
+OTHERS = ("dead_letters", "alerts", "loads", "accounts", "reliability")
 
 AS_USER = """
 import sys
@@ -87,6 +92,17 @@ def test_a_customer_sees_their_own_meters_in_every_view_and_nothing_else(folder:
     assert [line.split()[0] for line in as_user(folder, CUSTOMER, refused)] == ["REFUSED"] * len(refused)
 
 
+def test_a_customer_s_tables_are_all_that_are_about_meters() -> None:
+    tables_of_meters = {table for table, columns in text_columns(MADE).items() if "meter" in columns}
+    assert set(CUSTOMER_VIEWS) == tables_of_meters
+
+
+@pytest.mark.parametrize("board", ["flexmeter-home", "flexmeter-meter"])
+def test_a_customer_s_pages_ask_nothing_that_is_refused(board: str) -> None:
+    asked = re.findall(r"FROM flexmeter\.(\w+)", json.dumps(BOARDS[board]))
+    assert asked and set(asked) <= set(SEEN)
+
+
 def test_a_customer_without_meters_sees_no_row(folder: Path) -> None:
     said = as_user(folder, customer("new", []), [f"SELECT count() FROM flexmeter.{name}" for name in SEEN])
     assert said == ["OK 0"] * len(SEEN)
@@ -114,9 +130,11 @@ def test_recomputation_reads_what_it_computes_from_and_no_more(folder: Path) -> 
 
 def test_the_sink_makes_its_tables_and_writes_but_drops_none(folder: Path) -> None:
     flat = [" ".join(line for line in made.splitlines() if not line.startswith("--")) for made in MADE]
-    said = as_user(folder, SINK, [*flat, "INSERT INTO flexmeter.meters_raw (meter) VALUES ('x')"])
+    kept = of_options("clickhouse", {"readings_days": "90", "minutes_days": "365"})
+    said = as_user(folder, SINK, [*flat, *kept, "INSERT INTO flexmeter.meters_raw (meter) VALUES ('x')"])
     assert [line for line in said if not line.startswith("OK")] == []
-    assert as_user(folder, SINK, ["DROP TABLE flexmeter.meters_raw"]) == ["REFUSED ACCESS_DENIED"]
+    more = ["DROP TABLE flexmeter.meters_raw", "ALTER TABLE flexmeter.alerts_raw MODIFY TTL toDateTime(at)"]
+    assert as_user(folder, SINK, more) == ["REFUSED ACCESS_DENIED"] * 2
 
 
 @pytest.mark.parametrize("arguments", [["sink"], ["grafana"], ["customer", "c'1", "m'1", "m;2"]], ids=lambda a: a[0])

@@ -1,8 +1,10 @@
 """Others' clients read the embedded ClickHouse over HTTP while it is written: clickhouse-connect and curl."""
 
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 
 import clickhouse_connect
@@ -91,6 +93,18 @@ def test_arrow(client: Client) -> None:
     assert min(table.column("n").to_pylist()) >= 1
 
 
+def test_every_kind_of_column(client: Client) -> None:
+    """clickhouse-connect names a version of the protocol as soon as it is answered in one."""
+    assert client.protocol_version
+    sql = (
+        "SELECT 'a', toNullable(1.5), CAST(NULL AS Nullable(String)), [toLowCardinality('x'), 'y', 'x'], "
+        "emptyArrayString(), map('k', toLowCardinality('v')), tuple(1, [['z'], []]), toDecimal64(1.25, 2), "
+        "toLowCardinality(toNullable('q')), toFixedString('abc', 3), repeat('x', 300), number FROM numbers(2)"
+    )
+    expected = ("a", 1.5, None, ["x", "y", "x"], [], {"k": "v"}, (1, [["z"], []]), Decimal("1.25"), "q", b"abc")
+    assert client.query(sql).result_rows == [(*expected, "x" * 300, number) for number in range(2)]
+
+
 def test_parameters(client: Client) -> None:
     sql = "SELECT uniqExact(meter) FROM readings WHERE meter IN {wanted:Array(String)} OR meter = {one:String}"
     parameters = {"wanted": ["E350-00001", "E350-00002"], "one": "'; DROP TABLE readings_raw"}
@@ -125,6 +139,106 @@ def test_a_client_changes_nothing_and_reaches_nowhere(client: Client, statement:
     assert client.query("SELECT count() FROM meters").result_rows == before
 
 
+@pytest.fixture
+def elsewhere() -> Iterator[socket.socket]:
+    """Something that listens on this machine, to which nobody connects."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
+        listening.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+
+
+REACHING = [
+    "url('http://{at}/x', 'CSVWithNames')",
+    "urlCluster('c', 'http://{at}/x', 'CSVWithNames')",
+    "s3('http://{at}/bucket/a.csv', 'CSV')",
+    "remote('{at}', 'system', 'one')",
+    "remoteSecure('{at}', 'system', 'one')",
+    "mysql('{at}', 'db', 't', 'u', 'p')",
+    "postgresql('{at}', 'db', 't', 'u', 'p')",
+    "mongodb('{at}', 'db', 't', 'u', 'p', 'a String')",
+    "redis('{at}', 'k', 'k String, v String')",
+    "azureBlobStorage('http://{at}/devstoreaccount1', 'c', 'b', 'a', 'a2V5', 'CSV')",
+    "hdfs('hdfs://{at}/a.csv', 'CSV')",
+    "iceberg('http://{at}/bucket/a')",
+    "deltaLake('http://{at}/bucket/a')",
+    "sqlite('{folder}/made.db', 't')",
+    "file('{folder}/there.csv', 'CSVWithNames')",
+    "executable('there.sh', 'CSV', 'a String')",
+    "python('x')",
+    "dictionary('x')",
+    "merge('default', '.*')",
+    "cluster('default', 'system', 'one')",
+    "input('a String')",
+    "format(CSV, 'a')",
+]
+ASKED = [
+    "DESCRIBE TABLE {}",
+    "DESCRIBE (SELECT * FROM {})",
+    "EXPLAIN SELECT * FROM {}",
+    "SELECT 1 FROM (SELECT * FROM {} AS x)",
+]
+
+
+@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("function", REACHING, ids=lambda function: function.partition("(")[0])
+def test_no_table_function_reaches_outside(
+    written: Written, elsewhere: socket.socket, tmp_path: Path, asked: str, function: str
+) -> None:
+    (tmp_path / "there.csv").write_text("a\n1\n")
+    at = f"127.0.0.1:{elsewhere.getsockname()[1]}"
+    status, body = curl(written, "-G", query=asked.format(function.format(at=at, folder=tmp_path)))
+    assert (status, body[:10]) == ("403", "Code: 164.")
+    assert [path.name for path in tmp_path.iterdir()] == ["there.csv"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT 1 INTO OUTFILE '{folder}/made'",
+        "DESCRIBE meters INTO/**/OUTFILE '{folder}/made'",
+        "SHOW TABLES INTO OUTFILE '{folder}/made'",
+        "SELECT file('{folder}/there.csv')",
+        "SELECT `FILE`('{folder}/there.csv')",
+        "EXISTS default.`{folder}/there.csv`",
+        "DESCRIBE default.`{folder}/there.csv`",
+        "SELECT * FROM default.`{folder}/there.csv`",
+        "EXPLAIN TABLE OVERRIDE mysql('127.0.0.1:1', 'db', 't', 'u', 'p') PARTITION BY a",
+        "EXPLAIN PIPELINE INSERT INTO meters_raw (meter) SELECT 'a'",
+        "SELECT aiGenerate('x', map('credentials', 'x'))",
+        "/* SELECT */ TRUNCATE TABLE readings_raw",
+        "KILL QUERY WHERE 1",
+    ],
+)
+def test_no_statement_reaches_outside(written: Written, tmp_path: Path, statement: str) -> None:
+    (tmp_path / "there.csv").write_text("a\n1\n")
+    status, body = curl(written, "-G", query=statement.format(folder=tmp_path))
+    assert (status, body[:10]) == ("403", "Code: 164.")
+    assert [path.name for path in tmp_path.iterdir()] == ["there.csv"]
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        "SELECT count() FROM generateRandom('a String')",
+        "SELECT (SELECT sum(sipHash64(number)) FROM numbers(1000000000000))",
+        "EXPLAIN SELECT (SELECT sum(sipHash64(number)) FROM numbers(1000000000000))",
+        "DESCRIBE (SELECT (SELECT sum(sipHash64(number)) FROM numbers(1000000000000)))",
+    ],
+)
+def test_what_has_no_end_is_ended(written: Written, endless: str) -> None:
+    status, body = curl(written, "-G", query=endless)
+    assert (status, body[:10]) == ("500", "Code: 159.")
+
+
+def test_one_statement_at_a_time(written: Written) -> None:
+    for statements in ("SELECT 1; SELECT 2", "SELECT 1 -- ;\n; DROP TABLE readings_raw", "SELECT ';'; SELECT ';'"):
+        status, body = curl(written, "-G", query=statements)
+        assert (status, body[:9]) == ("400", "Code: 62.")
+        assert "Multi-statements are not allowed" in body
+
+
 def test_a_client_s_insert_is_refused(client: Client) -> None:
     with pytest.raises(DatabaseError, match="164"):
         client.insert("meters_raw", [["x"]], column_names=["meter"])
@@ -156,6 +270,13 @@ def curl(written: Written, *arguments: str, **query: str) -> tuple[str, str]:
         (["--data-binary", "SELECT 2 FORMAT JSONEachRow"], {}, '{"2":2}\n'),
         (["-G"], {"query": "SELECT {n:UInt8} + 1", "param_n": "2"}, "3\n"),
         (["-G"], {"query": "SELECT count() > 0 FROM readings"}, "1\n"),
+        (["-G"], {"query": "SELECT 'into outfile; \\\\' -- it''s; a note\n, 'b' # c;\n;\n"}, "into outfile; \\\\\tb\n"),
+        (["-G"], {"query": "SELECT {s:String} = 'a;b'", "param_s": "a;b"}, "1\n"),
+        (["-G"], {"query": "SELECT sum(number) FROM numbers(4) WHERE number IN (SELECT * FROM values(2, 3))"}, "5\n"),
+        (["-G"], {"query": "SELECT * FROM (VALUES (1, 2))"}, "1\t2\n"),
+        (["-G"], {"query": "DESCRIBE (SELECT meter AS x FROM meters) FORMAT CSV"}, '"x","String","","","","",""\n'),
+        (["-G"], {"query": "SHOW TABLES LIKE 'meter%' FORMAT CSV"}, '"meters"\n"meters_raw"\n'),
+        (["-G"], {"query": "EXPLAIN SYNTAX SELECT number FROM numbers(1)"}, "SELECT number\\nFROM numbers(1)\n"),
         (["-G"], {"query": "SELECT name FROM databases WHERE name = 'flexmeter'", "database": "system"}, "flexmeter\n"),
     ],
 )

@@ -49,6 +49,25 @@ def test_the_example_with_every_bridge_can_be_run() -> None:
     assert topology.topics.items() >= shipped.topics.items()
 
 
+@pytest.mark.parametrize(
+    ("url", "said", "held_s"),
+    [
+        ("smtps://mail.example.org", "", 60),
+        ("smtp://mail.example.org", "", 60),
+        ("smtp://mail.example.org", ", hold_off_s: 0", 0),
+        ("https://tickets.example.org/", "", 0),
+        ("https://tickets.example.org/", ", hold_off_s: 5", 5),
+    ],
+)
+def test_mails_hold_off_unless_a_rule_says_otherwise(url: str, said: str, held_s: int) -> None:
+    text = (ROOT / "examples" / "topology-all.yaml").read_text()
+    text = text.replace("${SMTP_URL:-smtp://127.0.0.1:2525}", url).replace(
+        "{severity: critical}", f"{{kinds: [outage]{said}}}"
+    )
+    (_, rule) = parse_topology("topology.yaml", text, {}).routers["control_room"].rules
+    assert rule.hold_off_s == held_s
+
+
 def test_variables_come_from_the_environment() -> None:
     env = {"KAFKA_BOOTSTRAP": "kafka:9093", "KAFKA_SECURITY": "SSL", "MQTT_URL": ""}
     topology = load_topology(ROOT / "topology.yaml", env)
