@@ -27,7 +27,7 @@ from connectors.decode.readings import Carries
 from connectors.options import bridge_fault, check_options
 from connectors.rate_limit import rate_limit
 from connectors.source import Delivery
-from connectors.topic_template import TopicTemplate, address_of
+from connectors.topic_template import address_of, templates_of
 from schemas.errors import Unavailable
 from schemas.topology import Bridge
 
@@ -56,7 +56,7 @@ class AmqpSource:
     def __init__(self, bridge: Bridge, instance: str = "") -> None:
         check_options(bridge, _OPTIONS)
         try:
-            self._templates = [TopicTemplate.parse(text, ".") for text in bridge.subscribe]
+            self._templates = templates_of(bridge)
             self._parameters = _parameters(bridge)
         except (ValueError, OSError) as error:  # OSError: a file of TLS
             remedy = "write keys as meters.{profile}.{meter}.reading, the url as amqp://user:password@host:5672/vhost"

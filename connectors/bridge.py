@@ -216,7 +216,8 @@ class BridgeLoop:
 
     def _reject(self, delivery: Delivery, now_ms: int, rejected: Rejected) -> None:
         name = self._bridge.name
-        letter = dead_letter(name, delivery.address.text, now_ms, rejected, delivery.payload)
+        address, sender = delivery.address.text, delivery.identity
+        letter = dead_letter(name, address, now_ms, rejected, delivery.payload, sender, delivery.decoder)
         REJECTED.labels(name, rejected.reason.value).inc()
         delivery.payload = b""
         delivery.rejected = rejected

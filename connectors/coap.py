@@ -40,7 +40,7 @@ from connectors.decode.trust import LARGEST_PAYLOAD_BYTES
 from connectors.options import RATE_OPTIONS
 from connectors.rate_limit import rate_limit
 from connectors.source import Delivery
-from connectors.topic_template import TopicTemplate, address_of
+from connectors.topic_template import TopicTemplate, address_of, templates_of
 from schemas.errors import Rejected, Unavailable
 from schemas.faults import Fault, Faults, choose_one_of
 from schemas.topology import Bridge
@@ -311,7 +311,7 @@ def _parsed(bridge: Bridge) -> tuple[CoapAddress, Sequence[TopicTemplate], float
     address = CoapAddress("", 0, secured)
     try:
         address = CoapAddress.parse(bridge.url)
-        templates = [TopicTemplate.parse(text) for text in bridge.subscribe]
+        templates = templates_of(bridge)
         patience_s = float(bridge.options.get("answer_within_s") or 10)
     except ValueError as error:
         found.append((str(error), "write paths as meters/{profile}/{meter}/reading, the url as coaps://host:port"))

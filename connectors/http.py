@@ -33,7 +33,7 @@ from connectors.request_queue import Full, Request, RequestDelivery, RequestQueu
 from connectors.server_tls import OPTIONS, ServerTls, common_name
 from connectors.source import Delivery
 from connectors.tokens import identity_of, load_tokens
-from connectors.topic_template import TopicTemplate, address_of
+from connectors.topic_template import TopicTemplate, address_of, templates_of
 from connectors.watched import Watched
 from schemas.errors import Rejected, Unavailable
 from schemas.topology import Bridge
@@ -68,7 +68,7 @@ class HttpSource:
         try:
             parts = urlsplit(bridge.url)
             self._place = (parts.hostname or "127.0.0.1", _PORTS[parts.scheme] if parts.port is None else parts.port)
-            templates = [TopicTemplate.parse(text.strip("/")) for text in bridge.subscribe]
+            templates = templates_of(bridge)
             self._patience_s = float(bridge.options.get("answer_within_s") or 10)
         except ValueError as error:
             raise bridge_fault(bridge, error, "write https://host:port and paths as v1/{profile}/reading") from error

@@ -18,7 +18,7 @@ from connectors.mqtt_session import MqttAddress, MqttDelivery, MqttSession, wait
 from connectors.options import bridge_fault, check_options
 from connectors.rate_limit import rate_limit
 from connectors.source import Delivery
-from connectors.topic_template import TopicTemplate, address_of
+from connectors.topic_template import address_of, templates_of
 from schemas.errors import Unavailable
 from schemas.topology import Bridge
 
@@ -39,7 +39,7 @@ class MqttSource:
     def __init__(self, bridge: Bridge, instance: str = "") -> None:
         try:
             self._address = MqttAddress.parse(bridge.url)
-            self._templates = [TopicTemplate.parse(text) for text in bridge.subscribe]
+            self._templates = templates_of(bridge)
         except ValueError as error:
             remedy = "write it as malmo/{profile}/{meter}/reading, the url as mqtt://host:port"
             raise bridge_fault(bridge, error, remedy) from error

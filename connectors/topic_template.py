@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from connectors.decode.readings import Address, Carries
+from schemas.topology import Bridge
 
 _NAMED = ("{profile}", "{meter}", "{identity}")
 _LITERAL = re.compile(r"[^{}+#]*")
@@ -80,6 +81,16 @@ class TopicTemplate:
         named = dict(zip(self.levels, levels, strict=True))
         profile, meter, identity = (named.get(level, "") for level in _NAMED)
         return Address(topic, profile, meter, self.carries, identity)
+
+
+def templates_of(bridge: Bridge) -> list[TopicTemplate]:
+    """The templates of a bridge, as its protocol writes addresses; ValueError says what is wrong with one.
+
+    The levels of an AMQP routing key are joined by dots; the slash that a path of HTTP begins with is no level.
+    """
+    separator = "." if bridge.protocol == "amqp" else "/"
+    texts = (text.strip("/") if bridge.protocol == "http" else text for text in bridge.subscribe)
+    return [TopicTemplate.parse(text, separator) for text in texts]
 
 
 def address_of(topic: str, templates: Sequence[TopicTemplate]) -> Address:

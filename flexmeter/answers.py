@@ -59,6 +59,21 @@ def payload_of(written: bytes, may_be_text: bool) -> bytes:
     raise Rejected(Reason.MALFORMED, "not hexadecimal: expected an even number of digits 0-9 A-F")
 
 
+def written(payload: bytes) -> bytes:
+    """What a file must hold so that `payloads` and `payload_of` read this payload: its text, or hexadecimal digits.
+
+    >>> written(b'{"a": 1}'), written(bytes.fromhex("6804")), written(b"68 04")
+    (b'{"a": 1}', b'6804\\n', b'3638203034\\n')
+    """
+    try:
+        is_text = all(char.isprintable() or char in "\r\n\t" for char in payload.decode())
+    except UnicodeDecodeError:
+        is_text = False
+    if is_text and not _HEX.fullmatch(payload) and list(payloads(payload, True, False)) == [(1, payload)]:
+        return payload
+    return payload.hex().encode() + b"\n"
+
+
 def of_telegrams(telegrams: Iterable[Telegram], received_at: int) -> Iterator[Answer]:
     """One answer for each telegram of a payload."""
     for telegram in telegrams:

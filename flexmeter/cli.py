@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "users": ("flexmeter.commands.users", "Print the SQL that makes ClickHouse's users."),
     "erase": ("flexmeter.commands.erase", "Erase a meter from ClickHouse, and prove it."),
     "alerts": ("flexmeter.commands.alerts", "Show alerts, acknowledge and silence them."),
+    "dead-letters": ("flexmeter.commands.dead_letters", "Show what was rejected; re-drive what is mended."),
     "doctor": ("flexmeter.commands.doctor", "Say what is missing and what installs it."),
 }
 

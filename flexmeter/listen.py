@@ -1,6 +1,7 @@
 """Listens to topics without taking part: joins no group, commits nothing, disturbs no role."""
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,9 +24,11 @@ _ANSWER_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A record and the topic it came on."""
+    """A record and the place where it stands on Kafka."""
 
     topic: str
+    partition: int
+    offset: int
     record: Record | Alert
 
 
@@ -93,7 +96,26 @@ class Listener:
                     raise KafkaException(error)
                 yield None
             elif value is not None:
+                offset = message.offset() or 0
                 try:
-                    yield Heard(topic, decode_alert(value) if topic in self._alerts else decode(value))
+                    record = decode_alert(value) if topic in self._alerts else decode(value)
+                    yield Heard(topic, partition, offset, record)
                 except Rejected as rejected:
-                    log.warning("%s/%d/%s cannot be read: %s", topic, partition, message.offset(), rejected)
+                    log.warning("%s/%d/%d cannot be read: %s", topic, partition, offset, rejected)
+
+    def to_the_end(self) -> Iterator[Heard]:
+        """What is there, to an end that every partition has had since this was made.
+
+        Raises:
+            Unavailable: nothing came for a while before that end.
+
+        """
+        quiet_since = time.monotonic()
+        for heard in self.records(math.inf):
+            if heard is not None:
+                quiet_since = time.monotonic()
+                yield heard
+            if self.caught_up():
+                return
+            if time.monotonic() - quiet_since > _ANSWER_S:
+                raise Unavailable("kafka", f"nothing for {_ANSWER_S:.0f} s, before the topics' end")

@@ -319,6 +319,8 @@ class DeadLetter:
     payload: bytes
     payload_length: int
     payload_sha256: str
+    identity: str = ""
+    decoder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

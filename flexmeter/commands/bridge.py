@@ -61,7 +61,7 @@ def run(topology: Topology, bridge: Bridge, instance: str, stopping: threading.E
     from schemas.register import load_register
 
     register = load_register(topology.register)
-    authority, decoders, watched = _trusted(topology, bridge, register)
+    authority, decoders, watched = trusted(topology, bridge, register)
     source = SOURCES[bridge.protocol](bridge, instance)
     await_topics(topology, "bridges", bridge.name, stopping)
     shared = CounterTopic(topology.kafka, topology.topics[bridge.counters]) if bridge.counters else None
@@ -77,7 +77,7 @@ def run(topology: Topology, bridge: Bridge, instance: str, stopping: threading.E
         shared.close()
 
 
-def _trusted(
+def trusted(
     topology: Topology, bridge: Bridge, register: "Register"
 ) -> tuple["Authority", "Mapping[str, Mapping[str, Decode]]", "list[Watched[Any]]"]:
     """Who may report, what decrypts and decodes, and the files to watch for that."""

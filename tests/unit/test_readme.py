@@ -16,7 +16,7 @@ def test_its_meter_is_one_of_the_fleets() -> None:
     assert meters == {grid.household_id(0)}
 
 
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"^flexmeter (\w+)", README, re.MULTILINE))))
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"^flexmeter ([\w-]+)", README, re.MULTILINE))))
 def test_its_commands_exist(command: str) -> None:
     assert command in COMMANDS
 

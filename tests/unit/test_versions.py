@@ -46,6 +46,7 @@ PUBLISHED = {
     24: ("HourlyLoadBlock", "2fd6a0b8ac84e992"),
     25: ("AlertMark", "f40cb8468c3ab778"),
     26: ("AlertDelivery", "849da2614aa2a0f7"),
+    28: ("DeadLetter", "be203cf83126ad97"),
     29: ("TelegramCounter", "7cbcad7d05f322df"),
 }
 
