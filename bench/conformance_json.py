@@ -20,7 +20,6 @@ from bench.conformance_result import Result
 from connectors.decode.json_decoder import decode_json
 from connectors.decode.mapping import JsonMapping, load_mappings, parse_mapping
 from connectors.decode.readings import Address, Carries
-from schemas.catalogue import load_catalogue
 from schemas.errors import Rejected
 
 LAYOUTS = Path(__file__).parent / "layouts"
@@ -193,7 +192,7 @@ def _compare(result: Result, name: str, message: Any, kind: Kind) -> None:
         result.equal += 1
     else:
         result.wrong.append(f"{name}: time is {reading.at}, expected {when}")
-    names = load_catalogue().profiles[mapping.profile].quantities
+    names = mapping.profile.quantities
     values = dict(zip(names, reading.values, strict=True))
     expected = kind.says(message)
     for quantity in {*expected, *(name for name, value in values.items() if value == value)}:
@@ -210,7 +209,7 @@ def _must_be_rejected(result: Result, name: str, message: Any) -> None:
     for mapping in load_mappings().values():
         try:
             decoded = decode_json(orjson.dumps(message), _address(mapping), RECEIVED_AT, mapping)
-            result.wrong.append(f"{name}: {mapping.profile} reads {decoded}")
+            result.wrong.append(f"{name}: {mapping.profile.name} reads {decoded}")
         except Rejected as rejected:
             reason = rejected.reason
         except Exception as error:
@@ -220,4 +219,4 @@ def _must_be_rejected(result: Result, name: str, message: Any) -> None:
 
 
 def _address(mapping: JsonMapping) -> Address:
-    return Address("published", mapping.profile, "example", Carries.READING)
+    return Address("published", mapping.profile.name, "example", Carries.READING)

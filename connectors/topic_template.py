@@ -3,6 +3,9 @@
 A level in braces names what stands there; every other level is literal. `{profile}` must be among them; without
 `{meter}` the payload says whose it is; `{identity}` is the sender, where the broker lets nobody else write such topics.
 The last level says what payloads under it carry: `reading` or `event`.
+
+Devices that choose their own topics do not say their profile: `tele/{meter}/SENSOR -> tasmota_plug/reading` says it for
+them, and what they carry.
 """
 
 import re
@@ -14,6 +17,7 @@ from connectors.decode.readings import Address, Carries
 from schemas.topology import Bridge
 
 _NAMED = ("{profile}", "{meter}", "{identity}")
+_SAYS = " -> "
 _LITERAL = re.compile(r"[^{}+#]*")
 
 
@@ -33,26 +37,32 @@ class TopicTemplate:
     'malmo/district_heat/H7/reading'
     >>> TopicTemplate.parse("hubs/{identity}/{profile}/reading").address("hubs/hub-7/home_hub/reading").identity
     'hub-7'
+    >>> TopicTemplate.parse("tele/{meter}/SENSOR -> tasmota_plug/reading").address("tele/plug-7/SENSOR").profile
+    'tasmota_plug'
     """
 
     levels: tuple[str, ...]
     carries: Carries
     separator: str = "/"
+    profile: str = ""
+    """The profile of all payloads under it; empty = a level says it."""
 
     @classmethod
     def parse(cls, text: str, separator: str = "/") -> Self:
         """Take a template apart; ValueError says what is wrong with it."""
-        levels = tuple(text.split(separator))
-        if levels.count("{profile}") != 1:
-            raise ValueError(f"{text!r} needs the level {{profile}} exactly once")
+        address, arrow, said = text.partition(_SAYS)
+        levels = tuple(address.split(separator))
+        profile, _, carries = said.partition("/") if arrow else ("", "", levels[-1])
+        if (arrow and not profile) or levels.count("{profile}") != (0 if arrow else 1):
+            raise ValueError(f"{text!r} needs the level {{profile}} exactly once, or ` -> PROFILE/reading` behind it")
         for level in levels:
             if level in _NAMED and levels.count(level) > 1:
                 raise ValueError(f"{text!r} has the level {level} more than once")
             if level not in _NAMED and not _LITERAL.fullmatch(level):
                 raise ValueError(f"{text!r} has the level {level!r}; in braces are {', '.join(_NAMED)}")
-        if levels[-1] not in set(Carries):
+        if carries not in set(Carries):
             raise ValueError(f"the last level of {text!r} must be one of: {', '.join(Carries)}")
-        return cls(levels, Carries(levels[-1]), separator)
+        return cls(levels, Carries(carries), separator, profile)
 
     def filter(self) -> str:
         """The MQTT topic filter (MQTT 5, clause 4.7.1) that lets through what the template describes."""
@@ -80,7 +90,7 @@ class TopicTemplate:
                 return None
         named = dict(zip(self.levels, levels, strict=True))
         profile, meter, identity = (named.get(level, "") for level in _NAMED)
-        return Address(topic, profile, meter, self.carries, identity)
+        return Address(topic, profile or self.profile, meter, self.carries, identity)
 
 
 def templates_of(bridge: Bridge) -> list[TopicTemplate]:

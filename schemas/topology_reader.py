@@ -171,6 +171,14 @@ class Section:
         """The keys in the order of the file."""
         return self._entries.keys()
 
+    def names_in(self, key: str) -> Collection[str]:
+        """The keys of a section below this one, whatever stands there; absent = none."""
+        return self._mapping(key, "").names()
+
+    def leave_the_rest(self) -> None:
+        """What is not asked for is not unknown: somebody else reads it."""
+        self._asked |= self._entries.keys()
+
     def _enter(self, key: yaml.Node, value: yaml.Node) -> None:
         name = key.value if isinstance(key, yaml.ScalarNode) else ""
         line = key.start_mark.line + 1

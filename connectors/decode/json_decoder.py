@@ -96,7 +96,7 @@ def _several(document: Any, address: Address, path: Path, received_at: int, mapp
 
 
 def _nothing(mapping: JsonMapping) -> Rejected:
-    return Rejected(Reason.FIELD, f"none of the quantities of {mapping.profile} is there")
+    return Rejected(Reason.FIELD, f"none of the quantities of {mapping.profile.name} is there")
 
 
 def _entries(document: Any, address: Address, path: Path) -> Iterable[tuple[str, Any]]:
@@ -234,7 +234,7 @@ def _event(document: Any, address: Address, received_at: int, mapping: JsonMappi
     at, quality = _time(document, document, received_at, mapping)
     fields = mapping.events
     if fields is None or fields.path is None:
-        raise Rejected(Reason.UNKNOWN_EVENT, f"the mapping of {mapping.profile} knows no events")
+        raise Rejected(Reason.UNKNOWN_EVENT, f"the mapping of {mapping.profile.name} knows no events")
     code = _find(document, fields.path)
     if code is _ABSENT or code is None:
         raise Rejected(Reason.FIELD, f"{_pointer(fields.path)} is absent")

@@ -1,5 +1,7 @@
-"""How one profile's JSON is laid out: `mappings/<profile>.yaml`, read and checked once.
+"""How one profile's JSON is laid out: `mappings/<profile>.yaml`, or a file of the user's own, read and checked once.
 
+profile: {medium: ...}           of the user's own files: a profile that they bring (schemas.catalogue); left out where
+                                 the file is named after a profile that there is, whose mapping it replaces
 readings: {path: /devices}       a list of readings, or an object of readings by the ids of their meters; without path:
                                  the payload itself; left out where a payload is one reading
 meter: {path: /id}               whose reading it is; left out where the address, or the key of a reading, says that
@@ -25,16 +27,17 @@ events:                          may be left out
 Paths lead from the reading; those to meter, time and sequence, where nothing is there, from the whole payload.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import StrEnum
 from functools import lru_cache, partial
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from types import MappingProxyType
 
 from connectors.decode.trust import Ranges, plausible
-from schemas.catalogue import Quantity, load_catalogue
+from schemas.catalogue import SOURCES, Profile, Quantity, load_catalogue, own_profile, source_files
 from schemas.errors import Rejected
 from schemas.events import load_events
 from schemas.faults import Fault, Faults, choose_one_of
@@ -96,7 +99,7 @@ class EventFields:
 class JsonMapping:
     """One profile's layout. `quantities` has an entry for each of the profile's, None where the payload lacks it."""
 
-    profile: str
+    profile: Profile
     ranges: Ranges
     readings: Path | None
     """Where the list of readings stands; () = it is the payload itself, None = a payload is one reading."""
@@ -110,31 +113,42 @@ class JsonMapping:
 
 @lru_cache(maxsize=1)
 def load_mappings() -> Mapping[str, JsonMapping]:
-    """Every mapping that is part of this package, by profile; raises Faults with all faults of all files.
+    """Every mapping by profile: those that are part of this package, and the user's own, which go first.
+
+    Raises:
+        Faults: everything that is wrong with the files.
 
     >>> load_mappings()["district_heat"].quantities[0].path
     ('temperature', 'forward')
     """
+    package = sorted((files("connectors.decode") / "mappings").iterdir(), key=lambda entry: entry.name)
+    return MappingProxyType({**_parsed("connectors/decode/mappings", package), **own_mappings()})
+
+
+@lru_cache(maxsize=1)
+def own_mappings() -> Mapping[str, JsonMapping]:
+    """The user's own mappings, by profile; raises Faults with all faults of all files."""
+    return MappingProxyType(_parsed(SOURCES, source_files()))
+
+
+def _parsed(source: str, entries: Iterable[Traversable]) -> dict[str, JsonMapping]:
     faults: list[Fault] = []
     mappings: dict[str, JsonMapping] = {}
-    for file in sorted((files("connectors.decode") / "mappings").iterdir(), key=lambda entry: entry.name):
+    for file in entries:
         profile = file.name.removesuffix(".yaml")
         try:
             mappings[profile] = parse_mapping(profile, file.read_text("utf-8"))
         except Faults as found:
             faults += [Fault(fault.line, f"{file.name}: {fault.message}", fault.remedy) for fault in found.faults]
     if faults:
-        raise Faults("connectors/decode/mappings", faults)
-    return MappingProxyType(mappings)
+        raise Faults(source, faults)
+    return mappings
 
 
-def parse_mapping(profile: str, text: str) -> JsonMapping:
-    """Check the text of the file for `profile` against the catalogue; raises Faults with all its faults."""
-    if profile not in load_catalogue().profiles:
-        remedy = f"name the file after a profile: {choose_one_of(profile, load_catalogue().profiles)}"
-        raise Faults(f"{profile}.yaml", [Fault(0, f"there is no profile {profile!r}", remedy)])
-    document = Document(f"{profile}.yaml", {})
-    mapping = document.read(text, partial(_mapping, document, profile))
+def parse_mapping(name: str, text: str) -> JsonMapping:
+    """Check the text of the file for the profile of that name; raises Faults with all its faults."""
+    document = Document(f"{name}.yaml", {})
+    mapping = document.read(text, partial(_mapping, document, name))
     document.raise_faults()
     return mapping
 
@@ -150,10 +164,15 @@ def parse_pointer(text: str) -> Path:
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in text[1:].split("/"))
 
 
-def _mapping(document: Document, profile: str, root: Section) -> JsonMapping:
+def _mapping(document: Document, name: str, root: Section) -> JsonMapping:
+    profile = own_profile(document, name, root) or load_catalogue().profiles.get(name)
+    if profile is None:
+        remedy = f"name the file after a profile ({choose_one_of(name, load_catalogue().profiles)}), or add a section"
+        raise Faults(document.source, [Fault(0, f"there is no profile {name!r}", f"{remedy} `profile`")])
+    document.raise_faults()
     return JsonMapping(
         profile=profile,
-        ranges=plausible(load_catalogue().profiles[profile].quantities),
+        ranges=plausible(profile.quantities),
         readings=root.one("readings", partial(_readings, document)) if "readings" in root.names() else None,
         meter=root.one("meter", partial(_pointed, document, "meter")) if "meter" in root.names() else None,
         time=root.one("time", partial(_time, document)) if "time" in root.names() else None,
@@ -190,8 +209,8 @@ def _zone(document: Document, offset: str) -> timezone | None:
     return zone
 
 
-def _quantities(document: Document, profile: str, section: Section) -> tuple[QuantityField | None, ...]:
-    names = load_catalogue().profiles[profile].quantities
+def _quantities(document: Document, profile: Profile, section: Section) -> tuple[QuantityField | None, ...]:
+    names = profile.quantities
     if not section.names():
         document.findings.append(Finding(("quantities",), "no quantity is mapped", f"map some of: {', '.join(names)}"))
     return tuple(_optional_quantity(document, section, name) for name in names)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import BinaryIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -10,14 +11,14 @@ import click
 import orjson
 
 from connectors.decode.json_decoder import decode_json
-from connectors.decode.mapping import JsonMapping, load_mappings
+from connectors.decode.mapping import JsonMapping, load_mappings, parse_mapping
 from connectors.decode.readings import Address, Carries
 from connectors.decode.telegram import DecodeTelegrams
 from connectors.registry import TELEGRAMS, TEXT_PROTOCOLS
 from flexmeter.answers import Answer, of_rejection, of_rows, of_telegrams, payload_of, payloads
 from flexmeter.role import named
-from schemas.catalogue import load_catalogue
 from schemas.errors import Rejected
+from schemas.faults import Faults
 
 Answers = Callable[[bytes], Iterable[Answer]]
 
@@ -51,6 +52,12 @@ class Zone(click.ParamType):
 @click.command()
 @click.option("--protocol", type=click.Choice(["json", *TELEGRAMS]), default="json", show_default=True)
 @click.option("--profile", "profile_name", help="Which mapping reads JSON: the meter's profile.")
+@click.option(
+    "--mapping",
+    "mapping_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A file that reads JSON, not yet among the sources: `flexmeter mapping` proposes one.",
+)
 @click.option("--key", "keys", type=Key(), multiple=True, help="A key of the meter's; more than once = all are tried.")
 @click.option("--zone", type=Zone(), help="Where the meter's clock runs, if telegrams do not say: Europe/Stockholm.")
 @click.option("--meter", default="example", show_default=True, help="The meter, where JSON does not name it.")
@@ -60,6 +67,7 @@ class Zone(click.ParamType):
 def command(
     protocol: str,
     profile_name: str | None,
+    mapping_file: Path | None,
     keys: tuple[bytes, ...],
     zone: ZoneInfo | None,
     meter: str,
@@ -73,15 +81,24 @@ def command(
     rejected. docs/decoding.md describes the output.
     """
     if protocol == "json":
-        if profile_name is None:
-            raise click.UsageError(f"--profile says which mapping reads JSON: {', '.join(load_mappings())}")
-        mapping = named(load_mappings(), profile_name, "mapping for the profile")
+        mapping = _mapping(profile_name, mapping_file)
         carries = Carries.EVENT if event else Carries.READING
-        answers: Answers = partial(_mapped, mapping, Address("", mapping.profile, meter, carries))
+        answers: Answers = partial(_mapped, mapping, Address("", mapping.profile.name, meter, carries))
     else:
         answers = partial(_described, TELEGRAMS[protocol], keys, zone)
     if not _print(file.read(), answers, protocol in TEXT_PROTOCOLS, lines):
         raise SystemExit(1)
+
+
+def _mapping(profile_name: str | None, file: Path | None) -> JsonMapping:
+    try:
+        if file is not None:
+            return parse_mapping(file.stem, file.read_text("utf-8"))
+        if profile_name is not None:
+            return named(load_mappings(), profile_name, "mapping for the profile")
+        raise click.UsageError(f"--profile says which mapping reads JSON: {', '.join(load_mappings())}; or --mapping")
+    except Faults as faults:
+        raise click.UsageError(str(faults)) from faults
 
 
 def _print(content: bytes, answers: Answers, may_be_text: bool, by_line: bool) -> bool:
@@ -98,7 +115,7 @@ def _print(content: bytes, answers: Answers, may_be_text: bool, by_line: bool) -
 
 
 def _mapped(mapping: JsonMapping, address: Address, payload: bytes) -> Iterable[Answer]:
-    return of_rows(decode_json(payload, address, _now_ms(), mapping), load_catalogue().profiles[mapping.profile])
+    return of_rows(decode_json(payload, address, _now_ms(), mapping), mapping.profile)
 
 
 def _described(

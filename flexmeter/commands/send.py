@@ -87,7 +87,7 @@ def _registered_profile(topology: Topology, meter: str) -> str:
 
 def _address(bridge: Bridge, profile: str, meter: str, carries: Carries) -> Address:
     for template in map(TopicTemplate.parse, bridge.subscribe):
-        if template.carries is carries and "{meter}" in template.levels:
+        if template.carries is carries and "{meter}" in template.levels and template.profile in ("", profile):
             return Address(template.topic(profile, meter), profile, meter, carries)
     raise click.UsageError(f"the bridge {bridge.name} subscribes to no topic that carries a {carries}")
 
@@ -104,7 +104,9 @@ def _payload(
     if event_kind is not None:
         kinds = mapping.events.codes.values() if mapping.events else ()
         if event_kind not in kinds:
-            raise click.UsageError(f"{mapping.profile} has no event {event_kind!r}; {choose_one_of(event_kind, kinds)}")
+            raise click.UsageError(
+                f"{mapping.profile.name} has no event {event_kind!r}; {choose_one_of(event_kind, kinds)}"
+            )
         return compose_event(mapping, event_kind, detail, now, address.meter)
     return compose_reading(mapping, dict(_value(mapping, value) for value in values), now, address.meter)
 
@@ -113,7 +115,7 @@ def _value(mapping: JsonMapping, text: str) -> tuple[str, float]:
     name, _, number = text.partition("=")
     names = [field.quantity.name for field in mapping.quantities if field is not None]
     if name not in names:
-        raise click.UsageError(f"{mapping.profile} has no quantity {name!r}; {choose_one_of(name, names)}")
+        raise click.UsageError(f"{mapping.profile.name} has no quantity {name!r}; {choose_one_of(name, names)}")
     try:
         value = float(number)
     except ValueError:

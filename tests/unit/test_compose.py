@@ -15,7 +15,7 @@ AT = 1_795_507_200_123
 
 
 def address(mapping: JsonMapping, carries: Carries) -> Address:
-    return Address("x", mapping.profile, "m1", carries)
+    return Address("x", mapping.profile.name, "m1", carries)
 
 
 @given(st.sampled_from(sorted(load_mappings())), st.data())

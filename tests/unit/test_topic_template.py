@@ -8,6 +8,7 @@ from schemas.topology import Bridge
 
 TEMPLATES = [TopicTemplate.parse(f"malmo/{{profile}}/{{meter}}/{carries}") for carries in Carries]
 TEMPLATES.append(TopicTemplate.parse("hubs/{identity}/{profile}/reading"))
+TEMPLATES.append(TopicTemplate.parse("tele/{meter}/SENSOR -> tasmota_plug/reading"))
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,7 @@ TEMPLATES.append(TopicTemplate.parse("hubs/{identity}/{profile}/reading"))
         ("malmo/p/m/event", Address("malmo/p/m/event", "p", "m", Carries.EVENT)),
         ("malmo///reading", Address("malmo///reading", "", "", Carries.READING)),
         ("hubs/h/p/reading", Address("hubs/h/p/reading", "p", "", Carries.READING, "h")),
+        ("tele/m/SENSOR", Address("tele/m/SENSOR", "tasmota_plug", "m", Carries.READING)),
         ("malmo/p/m/reading/x", Address("malmo/p/m/reading/x", "", "", Carries.READING)),
         ("turin/p/m/reading", Address("turin/p/m/reading", "", "", Carries.READING)),
         ("", Address("", "", "", Carries.READING)),
@@ -33,6 +35,9 @@ def test_addresses(topic: str, expected: Address) -> None:
         "malmo/{meter}/{meter}/{profile}/reading",
         "malmo/{profile}/{meter}/data",
         "{x}/reading",
+        "tele/{meter}/SENSOR -> reading",
+        "tele/{meter}/SENSOR -> /reading",
+        "tele/{meter}/{profile} -> p/reading",
         "malmo/+/{profile}/reading",
         "",
     ],
