@@ -1,7 +1,8 @@
 """The address templates of a bridge, such as `malmo/{profile}/{meter}/reading`.
 
 A level in braces names what stands there; every other level is literal. `{profile}` must be among them; without
-`{meter}` the payload says whose it is; `{identity}` is the sender, where the broker lets nobody else write such topics.
+`{meter}` the payload says whose it is; `{identity}` is the sender, where the broker lets nobody else write such topics;
+`{any}` is whatever stands there.
 The last level says what payloads under it carry: `reading` or `event`.
 
 Devices that choose their own topics do not say their profile: `tele/{meter}/SENSOR -> tasmota_plug/reading` says it for
@@ -17,6 +18,7 @@ from connectors.decode.readings import Address, Carries
 from schemas.topology import Bridge
 
 _NAMED = ("{profile}", "{meter}", "{identity}")
+_ANY = "{any}"
 _SAYS = " -> "
 _LITERAL = re.compile(r"[^{}+#]*")
 
@@ -58,8 +60,8 @@ class TopicTemplate:
         for level in levels:
             if level in _NAMED and levels.count(level) > 1:
                 raise ValueError(f"{text!r} has the level {level} more than once")
-            if level not in _NAMED and not _LITERAL.fullmatch(level):
-                raise ValueError(f"{text!r} has the level {level!r}; in braces are {', '.join(_NAMED)}")
+            if level not in (*_NAMED, _ANY) and not _LITERAL.fullmatch(level):
+                raise ValueError(f"{text!r} has the level {level!r}; in braces are {', '.join((*_NAMED, _ANY))}")
         if carries not in set(Carries):
             raise ValueError(f"the last level of {text!r} must be one of: {', '.join(Carries)}")
         return cls(levels, Carries(carries), separator, profile)

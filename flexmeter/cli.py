@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "grid": ("flexmeter.commands.grid", "Publish the grid for the stream that looks for outages."),
     "topology": ("flexmeter.commands.topology", "Check and show topology.yaml; create its topics."),
     "decode": ("flexmeter.commands.decode", "Decode one payload and show what it says."),
+    "mapping": ("flexmeter.commands.mapping", "Propose a mapping for a sample of JSON."),
     "send": ("flexmeter.commands.send", "Put one reading on the bus and show where it went."),
     "tail": ("flexmeter.commands.tail", "Show a meter's readings and results as they pass."),
     "state": ("flexmeter.commands.state", "Show what the streams know of a meter."),

@@ -28,6 +28,8 @@ def compose_reading(mapping: JsonMapping, values: Mapping[str, float], at: int, 
     _put_time(entry, mapping, at)
     for name, field in fields.items():
         _put(entry, field.path, stated.get(name))
+        if field.plus is not None:
+            _put(entry, field.plus, 0)
     return orjson.dumps(_with_lists(entry if mapping.readings is None else _among_readings(entry, mapping, meter)))
 
 

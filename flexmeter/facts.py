@@ -1,5 +1,6 @@
 """What the records say about one meter: facts, as a line for a person or as JSON. Pure."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -69,7 +70,7 @@ def facts_about(meter: str, record: Record | Alert) -> Iterator[Fact]:
             yield from _requests(meter, record)
         case RecomputeRequestBlock():
             yield from _recomputations(meter, record)
-        case DeadLetter() if meter in record.address.split("/"):
+        case DeadLetter() if concerns(meter, record):
             yield _dead_letter(record)
         case Alert() if meter == record.subject:
             yield alert_fact(record)
@@ -80,6 +81,19 @@ def alert_fact(alert: Alert) -> Fact:
     content = {name: getattr(alert, name) for name in alert.__dataclass_fields__ if name not in ("kind", "at")}
     text = f"{alert.severity:<8}  {alert.state:<7}  {alert.kind}: {alert.summary}"
     return Fact("alert", alert.at, text, {"alert_kind": alert.kind, **content})
+
+
+def concerns(meter: str, letter: DeadLetter) -> bool:
+    """Whether the letter's address names the meter as a level, or its detail as a word.
+
+    >>> letter = DeadLetter("https_turin", "v1/water/reading", 0, "unknown_meter",
+    ...     "meter 'KAM12' is not in the register", b"", 0, "")
+    >>> concerns("KAM12", letter), concerns("KAM1", letter), concerns("water", letter)
+    (True, False, True)
+    """
+    if meter in letter.address.split("/") or meter in letter.address.split("."):
+        return True
+    return re.search(rf"(?<![\w.:-]){re.escape(meter)}(?![\w:-])", letter.detail) is not None
 
 
 def clock(at: int) -> str:

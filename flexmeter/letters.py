@@ -11,7 +11,7 @@ from heapq import nlargest
 import click
 import orjson
 
-from flexmeter.facts import clock, one_line
+from flexmeter.facts import clock, concerns, one_line
 from flexmeter.listen import Listener
 from schemas.blocks import DeadLetter
 from schemas.topology import Topic, Topology
@@ -100,19 +100,6 @@ class Choice:
 
 def _age(kept: Kept) -> tuple[int, str, int, int]:
     return kept.letter.received_at, kept.topic, kept.partition, kept.offset
-
-
-def concerns(meter: str, letter: DeadLetter) -> bool:
-    """Whether the letter's address names the meter as a level, or its detail as a word.
-
-    >>> letter = DeadLetter("https_turin", "v1/water/reading", 0, "unknown_meter",
-    ...     "meter 'KAM12' is not in the register", b"", 0, "")
-    >>> concerns("KAM12", letter), concerns("KAM1", letter), concerns("water", letter)
-    (True, False, True)
-    """
-    if meter in letter.address.split("/") or meter in letter.address.split("."):
-        return True
-    return re.search(rf"(?<![\w.:-]){re.escape(meter)}(?![\w:-])", letter.detail) is not None
 
 
 def letters(topology: Topology, topics: Iterable[Topic] = (), partitions: Iterable[int] = ()) -> Iterator[Kept]:

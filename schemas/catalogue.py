@@ -27,7 +27,7 @@ from typing import Any
 
 import yaml
 
-from schemas.faults import Fault, Faults, choose_one_of
+from schemas.faults import Fault, Faults, choose_one_of, of_file
 from schemas.topology_reader import Document, Finding, Section
 
 SOURCES = "FLEXMETER_SOURCES"
@@ -160,12 +160,12 @@ def _own_profiles() -> dict[str, Profile]:
             found = document.read(file.read_text("utf-8"), profile)
             document.raise_faults()
         except Faults as told:
-            faults += [Fault(fault.line, f"{file.name}: {fault.message}", fault.remedy) for fault in told.faults]
+            faults += of_file(file.name, told)
             continue
         if found is not None:
             profiles[file.stem] = found
     if faults:
-        raise Faults(os.environ[SOURCES], faults)
+        raise Faults(SOURCES, faults)
     return profiles
 
 

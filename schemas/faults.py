@@ -31,6 +31,16 @@ class Faults(Exception):
         return f"{place}: {fault.message}; {fault.remedy}"
 
 
+def of_file(name: str, faults: Faults) -> list[Fault]:
+    """The faults of one file among several, for the report of all.
+
+    >>> of_file("water.yaml", Faults("", [Fault(3, "no unit", "add one")]))
+    [Fault(line=0, message='water.yaml:3: no unit', remedy='add one')]
+    """
+    places = ((f"{name}:{fault.line}" if fault.line else name, fault) for fault in faults.faults)
+    return [Fault(0, f"{place}: {fault.message}", fault.remedy) for place, fault in places]
+
+
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The known word that was probably meant.
 

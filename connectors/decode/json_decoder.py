@@ -41,7 +41,8 @@ LONGEST_DETAIL = 200
 LONGEST_ID = 255
 MOST_READINGS = 5_000
 
-_DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
+DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
+"""A number as text."""
 
 _NAN = float("nan")
 
@@ -198,7 +199,19 @@ def _values(document: dict[str, Any], mapping: JsonMapping) -> tuple[float, ...]
             _check_absent(written, field)
             absent += written is _ABSENT
             values.append(_NAN)
+    for place, field in mapping.sums:
+        values[place] += _value(document, field, mapping)
     return None if absent == len(values) else tuple(values)
+
+
+def _value(document: dict[str, Any], field: QuantityField, mapping: JsonMapping) -> float:
+    written = _find(document, field.path)
+    if type(written) is float or type(written) is int:
+        return _in_base_unit(document, written, field)
+    if type(written) is str and mapping.text_numbers:
+        return _in_base_unit(document, _number(written, field.path, Reason.VALUE), field)
+    _check_absent(written, field)
+    return _NAN
 
 
 def _check_absent(written: Any, field: QuantityField) -> None:
@@ -211,7 +224,7 @@ def _check_absent(written: Any, field: QuantityField) -> None:
 
 
 def _number(written: str, path: Path, reason: Reason) -> float:
-    if not _DECIMAL.fullmatch(written):
+    if not DECIMAL.fullmatch(written):
         raise Rejected(reason, f"{_pointer(path)} is {said(written)}, expected a number as text")
     return float(written)
 

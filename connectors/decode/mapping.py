@@ -17,6 +17,7 @@ quantities:                      catalogue name ->
     path: /energy/consumed
     unit: kWh                    the unit of the number where the payload does not state one
     unit_path: /units/energy     where the payload states one; may be left out
+    plus: /energy/low            a second number in the same unit, to be added: of another tariff; may be left out
     required: true               false: may be absent; null is "not measured" either way
 events:                          may be left out
   path: /event                   the code, in payloads whose address says event
@@ -28,7 +29,7 @@ Paths lead from the reading; those to meter, time and sequence, where nothing is
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from enum import StrEnum
 from functools import lru_cache, partial
@@ -40,7 +41,7 @@ from connectors.decode.trust import Ranges, plausible
 from schemas.catalogue import SOURCES, Profile, Quantity, load_catalogue, own_profile, source_files
 from schemas.errors import Rejected
 from schemas.events import load_events
-from schemas.faults import Fault, Faults, choose_one_of
+from schemas.faults import Fault, Faults, choose_one_of, of_file
 from schemas.topology_reader import Document, Finding, Section
 from schemas.units import to_base
 
@@ -76,13 +77,17 @@ class TimeField:
 
 @dataclass(frozen=True, slots=True)
 class QuantityField:
-    """Where one quantity stands, in which unit unless the payload states another, and whether it may be absent."""
+    """Where one quantity stands, in which unit unless the payload states another, and whether it may be absent.
+
+    `plus` is where a number stands that is to be added.
+    """
 
     quantity: Quantity
     path: Path
     unit: str
     unit_path: Path | None
     required: bool
+    plus: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,8 @@ class JsonMapping:
     text_numbers: bool
     quantities: tuple[QuantityField | None, ...]
     events: EventFields | None
+    sums: tuple[tuple[int, QuantityField], ...] = ()
+    """Position of a quantity, and what is to be added to it."""
 
 
 @lru_cache(maxsize=1)
@@ -127,7 +134,8 @@ def load_mappings() -> Mapping[str, JsonMapping]:
 
 @lru_cache(maxsize=1)
 def own_mappings() -> Mapping[str, JsonMapping]:
-    """The user's own mappings, by profile; raises Faults with all faults of all files."""
+    """The user's own mappings, by profile; raises Faults with all faults of all files, those of profiles first."""
+    load_catalogue()
     return MappingProxyType(_parsed(SOURCES, source_files()))
 
 
@@ -139,7 +147,7 @@ def _parsed(source: str, entries: Iterable[Traversable]) -> dict[str, JsonMappin
         try:
             mappings[profile] = parse_mapping(profile, file.read_text("utf-8"))
         except Faults as found:
-            faults += [Fault(fault.line, f"{file.name}: {fault.message}", fault.remedy) for fault in found.faults]
+            faults += of_file(file.name, found)
     if faults:
         raise Faults(source, faults)
     return mappings
@@ -170,6 +178,7 @@ def _mapping(document: Document, name: str, root: Section) -> JsonMapping:
         remedy = f"name the file after a profile ({choose_one_of(name, load_catalogue().profiles)}), or add a section"
         raise Faults(document.source, [Fault(0, f"there is no profile {name!r}", f"{remedy} `profile`")])
     document.raise_faults()
+    fields = root.one("quantities", partial(_quantities, document, profile))
     return JsonMapping(
         profile=profile,
         ranges=plausible(profile.quantities),
@@ -178,8 +187,9 @@ def _mapping(document: Document, name: str, root: Section) -> JsonMapping:
         time=root.one("time", partial(_time, document)) if "time" in root.names() else None,
         sequence=root.one("sequence", partial(_pointed, document, "sequence")) if "sequence" in root.names() else None,
         text_numbers=root.flag("text_numbers", False),
-        quantities=root.one("quantities", partial(_quantities, document, profile)),
+        quantities=fields,
         events=root.one("events", partial(_events, document)) if "events" in root.names() else None,
+        sums=tuple((i, replace(one, path=one.plus)) for i, one in enumerate(fields) if one and one.plus),
     )
 
 
@@ -237,6 +247,7 @@ def _quantity(document: Document, name: str, section: Section) -> QuantityField:
         unit=unit,
         unit_path=_optional_path(document, section, at, "unit_path"),
         required=section.flag("required", True),
+        plus=_optional_path(document, section, at, "plus"),
     )
 
 

@@ -9,6 +9,7 @@ from schemas.topology import Bridge
 TEMPLATES = [TopicTemplate.parse(f"malmo/{{profile}}/{{meter}}/{carries}") for carries in Carries]
 TEMPLATES.append(TopicTemplate.parse("hubs/{identity}/{profile}/reading"))
 TEMPLATES.append(TopicTemplate.parse("tele/{meter}/SENSOR -> tasmota_plug/reading"))
+TEMPLATES.append(TopicTemplate.parse("{any}/events/{any} -> shelly_3em/event"))
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,7 @@ TEMPLATES.append(TopicTemplate.parse("tele/{meter}/SENSOR -> tasmota_plug/readin
         ("malmo///reading", Address("malmo///reading", "", "", Carries.READING)),
         ("hubs/h/p/reading", Address("hubs/h/p/reading", "p", "", Carries.READING, "h")),
         ("tele/m/SENSOR", Address("tele/m/SENSOR", "tasmota_plug", "m", Carries.READING)),
+        ("s-1/events/rpc", Address("s-1/events/rpc", "shelly_3em", "", Carries.EVENT)),
         ("malmo/p/m/reading/x", Address("malmo/p/m/reading/x", "", "", Carries.READING)),
         ("turin/p/m/reading", Address("turin/p/m/reading", "", "", Carries.READING)),
         ("", Address("", "", "", Carries.READING)),
