@@ -163,6 +163,7 @@ def test_a_refusal_is_a_dead_letter_and_an_event_and_acknowledged_when_kafka_has
     assert (letter.reason, block.kind, block.detail, block.meters) == (
         "forbidden", ["publish_refused"], ["thief"], ["m1"],
     )  # fmt: skip
+    assert letter.identity == "thief", "so that it can be judged again"
     bench.kafka.take(DeadLetter)
     assert bench.source.acknowledged == []
     bench.kafka.take(EventBlock)
@@ -177,6 +178,16 @@ def test_refusals_of_meters_that_nobody_knows_are_no_events(bench: Bench) -> Non
     bench.turn()
     assert len(bench.kafka.records(DeadLetter)) == 1
     assert bench.kafka.records(EventBlock) == []
+
+
+def test_a_dead_letter_keeps_the_decoder_that_its_content_type_named(bench: Bench) -> None:
+    unusable = delivery()
+    unusable.decoder, unusable.rejected = "senml", Rejected(Reason.MALFORMED, "no list")
+    bench.source.next = [unusable]
+    bench.turn()
+    (letter,) = bench.kafka.records(DeadLetter)
+    assert isinstance(letter, DeadLetter)
+    assert letter.decoder == "senml", "so that it can be read again"
 
 
 def test_what_the_source_finds_unusable_is_a_dead_letter(bench: Bench) -> None:

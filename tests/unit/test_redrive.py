@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from connectors.authority import EACH_ITSELF, Authority, Principals
 from connectors.counters import WINDOW, Counters
-from connectors.decode.readings import Proof
+from connectors.decode.readings import Address, Carries, Proof
 from connectors.intake import Intake, Taken
-from connectors.redrive import Redrive, key_of, obstacle
-from connectors.registry import json_decoders
+from connectors.redrive import Redrive, again, key_of, obstacle
+from connectors.registry import DECODERS, json_decoders
+from connectors.topic_template import address_of, templates_of
 from flexmeter.answers import payload_of, payloads, written
 from flexmeter.letters import Choice, Kept
 from schemas.blocks import DeadLetter, EventBlock, ReadingBlock, Record
@@ -145,6 +146,33 @@ def test_events_go_where_the_bridge_sends_them() -> None:
     assert (topic, partition, block.kind, block.at.tolist()) == (
         "grid.evidence", partition_of("s", 4), ["last_gasp"], [T],
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("bridge", "address"),
+    [
+        ("mqtt_malmo", "malmo/home_hub/m1/reading"),
+        ("amqp_turin", "meters.home_hub.m1.reading"),
+        ("https_turin", "v1/home_hub/m1/reading"),
+        ("coap_malmo", "meters/home_hub/m1/reading"),
+    ],
+)
+def test_an_address_of_each_protocol_is_read_again_as_the_bridge_did(bridge: str, address: str) -> None:
+    found = address_of(address, templates_of(TOPOLOGY.bridges[bridge]))
+    assert found == Address(address, "home_hub", "m1", Carries.READING)
+
+
+def test_the_decoder_that_a_content_type_named_reads_it_again() -> None:
+    register = Register({"m1": Device("m1", "nilm_meter", None, None, None, None, None, 1_000)})
+    decoders = {"": json_decoders(), "senml": DECODERS["senml"]()}
+    intake = Intake(register, decoders, 4, 4, Authority(lambda: EACH_ITSELF, anonymous=True))
+    pack = b'[{"n":"m1/voltage_v","bt":1764152400,"v":230}]'
+    sent = dead_letter(
+        "https_turin", "v1/nilm_meter/reading", T, Rejected(Reason.UNKNOWN_METER, ""), pack, decoder="senml"
+    )
+    templates = templates_of(TOPOLOGY.bridges["https_turin"])
+    ((place, reading),) = again(sent, templates, intake, Counters()).readings
+    assert (place.device.meter_id, reading.at) == ("m1", 1_764_152_400_000)
 
 
 def test_letters_of_others_and_cut_ones_cannot_be_redriven() -> None:
