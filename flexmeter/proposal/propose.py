@@ -91,7 +91,7 @@ def _lines(proposal: Proposal, name: str, sample_name: str, profile: Profile | N
         at = f"{{path: {_quoted(_pointer(sample.readings))}}}" if sample.readings else "{}"
         yield from _commented(f"readings: {at}", "of each meter, by its id" if sample.by_id else "a list of them")
     yield from _place("meter", proposal.meter)
-    yield from _place("time", proposal.time)
+    yield from _place("time", proposal.time, "; add `by: gateway` if it is not the meter's own clock")
     yield from _place("sequence", proposal.sequence)
     if any(isinstance(one.leaf.value, str) for one in proposal.guesses):
         yield from _commented("text_numbers: true", "sure: numbers come as text")
@@ -119,12 +119,14 @@ def _entry(one: Guess) -> str:
     return "{" + ", ".join(f"{key}: {value}" for key, value in fields.items()) + "}"
 
 
-def _place(key: str, place: Place | None) -> Iterator[str]:
+def _place(key: str, place: Place | None, choice: str = "") -> Iterator[str]:
     if place is None:
         yield f"# {key}: {_ABSENT[key]}"
         return
     more = "".join(f", {name}: {_quoted(value)}" for name, value in place.more)
-    yield from _commented(f"{key}: {{path: {_quoted(place.leaf.pointer)}{more}}}", f"{SURE[place.sure]}: {place.why}")
+    yield from _commented(
+        f"{key}: {{path: {_quoted(place.leaf.pointer)}{more}}}", f"{SURE[place.sure]}: {place.why}{choice}"
+    )
 
 
 _ABSENT: Final[Mapping[str, str]] = {
