@@ -4,8 +4,9 @@ What they say goes to the bridge's topics as the bridge would have sent it, with
 payload that is re-driven twice is the same readings twice. It has at most one dead letter for each reason, however
 often it is rejected again.
 
-Who may report and which keys open is judged as of now. So are counters, but only where a telegram states no time of its
-own: one that does says the same, and counts once, however late it comes again.
+Who may report and which keys open is judged as of now. So are counters (counters.py), with one exception: a telegram
+that states its own time, and was not rejected as a replay, is no replay for coming late. What Kafka has already is not
+written again.
 """
 
 import time
@@ -14,15 +15,17 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from connectors.counters import Counters, CounterTopic
+from connectors.decode.readings import Proof
 from connectors.intake import Intake, Taken
 from connectors.kafka import Outlet
 from connectors.packing import Packed, Packer
 from connectors.source import Delivery
+from connectors.standing import Standing
 from connectors.topic_template import TopicTemplate, address_of, templates_of
 from schemas.blocks import DeadLetter, ReadingBlock
 from schemas.catalogue import load_catalogue
 from schemas.codec import encode
-from schemas.errors import Rejected
+from schemas.errors import Reason, Rejected
 from schemas.partition import partition_of
 from schemas.quality import Quality
 from schemas.topology import Bridge, Topology
@@ -77,6 +80,7 @@ class Redrive:
         self._templates = templates_of(bridge)
         self._intake = intake
         self._counters = counters
+        self._standing = Standing()
         self._produce = produce
         columns = {profile.name: list(profile.quantities) for profile in load_catalogue().profiles.values()}
         self._packer: Packer[None] = Packer(bridge.name, bridge.linger_ms, columns)
@@ -85,11 +89,10 @@ class Redrive:
         """Take one payload, which has dead letters for these reasons. What is due by its arrival goes out."""
         self._send(self._packer.take_due(letter.received_at))
         try:
-            taken = again(letter, self._templates, self._intake, self._counters)
+            taken = again(letter, self._templates, self._intake, self._counters, self._standing)
         except Rejected as rejected:
             self._reject(letter, rejected, reasons)
             return
-        self._counters.confirm(taken.proofs)
         self.outcome.taken += 1
         self.outcome.readings += len(taken.readings)
         self.outcome.events += len(taken.events)
@@ -118,20 +121,37 @@ class Redrive:
             self._produce(topic, packed.partition, encode(packed.block))
 
 
-def again(letter: DeadLetter, templates: Sequence[TopicTemplate], intake: Intake, counters: Counters) -> Taken:
-    """What the letter's payload says to the bridge of now.
+def again(
+    letter: DeadLetter, templates: Sequence[TopicTemplate], intake: Intake, counters: Counters, standing: Standing
+) -> Taken:
+    """What the letter's payload says to the bridge of now, without what Kafka has already.
 
     Raises:
-        Rejected: as Intake.take; replayed, where it states no time and its counter lies behind.
+        Rejected: as Intake.take; replayed, as above.
 
     """
     address = address_of(letter.address, templates)
     identity = letter.identity or address.identity
     taken = intake.take(Delivery(letter.payload, address, identity, letter.decoder), letter.received_at)
+    repeats = _repeats(taken, counters, letter.reason != Reason.REPLAYED)
+    counters.confirm(taken.proofs)
+    readings = [(place, reading) for place, reading in taken.readings if reading.proof not in repeats]
+    events = [(place, event) for place, event in taken.events if event.proof not in repeats]
+    return Taken(
+        readings,
+        [(place, event) for place, event in events if standing.is_news(event, letter.received_at)],
+        taken.proofs,
+    )
+
+
+def _repeats(taken: Taken, counters: Counters, may_come_late: bool) -> frozenset[Proof]:
     qualities = [*(reading.quality for _, reading in taken.readings), *(event.quality for _, event in taken.events)]
-    if any(quality & Quality.TIME_BY_BRIDGE for quality in qualities):
-        counters.check(taken.proofs)
-    return taken
+    try:
+        return counters.check(taken.proofs)
+    except Rejected:
+        if may_come_late and not any(quality & Quality.TIME_BY_BRIDGE for quality in qualities):
+            return frozenset()
+        raise
 
 
 def deliver(outlet: Outlet, shared: CounterTopic | None, within_s: float) -> bool:

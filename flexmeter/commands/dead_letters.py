@@ -237,6 +237,7 @@ def _redriven(
 
 def _intake(topology: Topology, bridge: Bridge) -> Intake:
     """The bridge's own, with the register, permissions and keys of now."""
-    authority, decoders, _ = trusted(topology, bridge)
+    register = load_register(topology.register)
+    authority, decoders, _ = trusted(topology, bridge, register)
     readings, events = topology.topics[bridge.readings], topology.topics[bridge.events]
-    return Intake(load_register(topology.register), decoders, readings.partitions, events.partitions, authority)
+    return Intake(register, decoders, readings.partitions, events.partitions, authority)

@@ -13,6 +13,8 @@ from connectors.decode.readings import Address, Carries, Proof
 from connectors.intake import Intake, Taken
 from connectors.redrive import Redrive, again, key_of, obstacle
 from connectors.registry import DECODERS, json_decoders
+from connectors.source import Delivery
+from connectors.standing import Standing
 from connectors.topic_template import address_of, templates_of
 from flexmeter.answers import payload_of, payloads, written
 from flexmeter.letters import Choice, Kept
@@ -109,21 +111,35 @@ def test_the_sender_is_judged_again() -> None:
         assert bench.run.outcome.taken == taken, identity
 
 
+def with_proofs(monkeypatch: pytest.MonkeyPatch, proof: Proof) -> None:
+    """Each payload is a telegram with this proof."""
+    take = Intake.take
+
+    def proven(intake: Intake, delivery: Delivery, received_at: int) -> Taken:
+        taken = take(intake, delivery, received_at)
+        return replace(taken, readings=[(p, replace(r, proof=proof)) for p, r in taken.readings], proofs=[proof])
+
+    monkeypatch.setattr(Intake, "take", proven)
+
+
 def test_a_counter_that_lies_behind_is_a_replay_unless_the_telegram_states_its_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    taken = Intake.take
-    proof = Proof("h1", "k", 1)
-
-    def with_proof(intake: Intake, delivery: object, now_ms: int) -> Taken:
-        return replace(taken(intake, delivery, now_ms), proofs=[proof])  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Intake, "take", with_proof)
+    with_proofs(monkeypatch, Proof("h1", "k", 1, 7))
+    time = "2026-11-24T07:59:00Z"
     bench = Bench("h1")
-    bench.counters.confirm([Proof("h1", "k", 2 + WINDOW)])
-    bench.take(letter(), letter(time="2026-11-24T07:59:00Z"))
+    bench.counters.confirm([Proof("h1", "k", 2 + WINDOW, 8)])
+    bench.take(letter(), letter(time=time), letter(reason=Reason.REPLAYED, time=time))
     assert [block.quality.tolist() for block in bench.blocks()] == [[Quality.TIME_BY_GATEWAY]]
-    assert bench.run.outcome.anew == {"replayed": 1}
+    assert bench.run.outcome.rejected == {"replayed": 2}
+
+
+def test_a_telegram_that_kafka_has_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_proofs(monkeypatch, Proof("h1", "k", 1, 7))
+    bench = Bench("h1")
+    bench.take(letter(), letter(at=T + 60_000))
+    assert [block.at.tolist() for block in bench.blocks()] == [[T]]
+    assert (bench.run.outcome.taken, bench.run.outcome.readings) == (2, 1)
 
 
 def test_events_go_where_the_bridge_sends_them() -> None:
@@ -171,7 +187,7 @@ def test_the_decoder_that_a_content_type_named_reads_it_again() -> None:
         "https_turin", "v1/nilm_meter/reading", T, Rejected(Reason.UNKNOWN_METER, ""), pack, decoder="senml"
     )
     templates = templates_of(TOPOLOGY.bridges["https_turin"])
-    ((place, reading),) = again(sent, templates, intake, Counters()).readings
+    ((place, reading),) = again(sent, templates, intake, Counters(), Standing()).readings
     assert (place.device.meter_id, reading.at) == ("m1", 1_764_152_400_000)
 
 
