@@ -22,6 +22,9 @@ from streams.nilm.operator import Nilm, split
 
 PROFILE = "nilm_meter"
 TURN_ROWS = 2_048
+LATELY = 200
+LIKE = 0.2
+"""A label is of one of so many facts told lately, and its power is so near to what was seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,10 @@ class Event:
 
 
 class Label(NamedTuple):
-    """What someone in the home says: what drew this power was this appliance. Epoch seconds."""
+    """What someone in the home says who saw an appliance run. Epoch seconds."""
 
     at: int
+    begin: int
     appliance: str
     power_w: float
 
@@ -69,8 +73,9 @@ def run(home: Home, train_until: int | None = None, operator: Nilm | None = None
     began = time.process_time()
     for begin, end in pairwise(turns):
         results = operator.on_released(state, meters, _released(home, begin, end, meters))
+        events += [event for result in results for event in _events(result)]
         said = [label for label, cut in zip(labels, cuts, strict=True) if cut == end]
-        results += operator.on_labels(state, meters, _said(said)) if said else []
+        results = operator.on_labels(state, meters, _said(said, events))
         events += [event for result in results for event in _events(result)]
     taken = time.process_time() - began
     return Run(events, taken * 1e6 / max(len(home.at), 1), state.dtype.itemsize)
@@ -99,21 +104,40 @@ def _released(home: Home, begin: int, end: int, meters: Meters) -> Released:
 
 
 def _labels(home: Home, until: int | None) -> list[Label]:
-    """Each load of which a sub-meter saw the end before `until`: said when it was off, as a user would, in order."""
+    """Each run of which a sub-meter saw the end before `until`: said when it is off."""
     found: list[Label] = []
     for name, values in home.appliances_w.items() if until is not None else ():
         for begin, end in activations(home.at, np.nan_to_num(values) > threshold_w(name)):
             first, off = np.searchsorted(home.at, begin), np.searchsorted(home.at, end, side="right")
             if off < len(home.at) and home.at[off] < (until or 0):
-                found.append(Label(int(home.at[off]), name, float(np.nanpercentile(values[first:off], 90))))
+                found.append(Label(int(home.at[off]), int(begin), name, float(np.nanmax(values[first:off]))))
     return sorted(found)
 
 
-def _said(labels: Sequence[Label]) -> Labels:
-    """Of no load in particular: whoever labels a load of yesterday knows no more than its power."""
-    none = np.zeros(len(labels), np.int64)
-    at, appliance, power_w = zip(*labels, strict=True)
-    return Labels(none, np.array(at) * 1_000, none, np.array(power_w), appliance)
+def _said(labels: Sequence[Label], events: Sequence[Event]) -> Labels:
+    """As users label: the load by its number, among those that were told; what was not told cannot be labelled."""
+    loads = [(label, load) for label in labels if (load := _load_of(label, events)) is not None]
+    return Labels(
+        np.zeros(len(loads), np.int64),
+        np.array([label.at * 1_000 for label, _ in loads], np.int64),
+        np.array([load.number for _, load in loads], np.int64),
+        np.array([load.power_w for _, load in loads], np.float64),
+        [label.appliance for label, _ in loads],
+    )
+
+
+def _load_of(label: Label, events: Sequence[Event]) -> Event | None:
+    """The load told lately that ran meanwhile and drew about as much as the appliance did at most."""
+    newest = {event.number: event for event in events[-LATELY:]}
+    meanwhile = [
+        event
+        for event in newest.values()
+        if event.state in ("on", "off", "lost")
+        and event.start < label.at * 1_000
+        and (not event.end or event.end >= label.begin * 1_000)
+        and abs(event.power_w - label.power_w) < LIKE * label.power_w
+    ]
+    return min(meanwhile, key=lambda event: abs(event.power_w - label.power_w), default=None)
 
 
 def _events(result: Result) -> Iterator[Event]:

@@ -23,7 +23,9 @@ SAME_POWER = 0.06
 MOST_RECOVERIES = 4
 LABEL_LOADS = 10.0
 LABEL_OUTWEIGHS = 2.0
-"""What someone in the home says counts like so many loads, and then so many times all else that was of that power."""
+"""What someone in the home says, and was not believed, counts like so many loads, and so many times all else."""
+LABEL_CONFIRMS = 0.3
+"""With this share it was believed: what one other label outweighed keeps a third."""
 
 
 def fading(count: float, since: int, at: int, over_s: float) -> float:
@@ -159,8 +161,7 @@ def learn(home: Home, load: Load, found: Float64s, library: Library, at: int) ->
     if load.cluster < 0:
         load.cluster = _new_cluster(home, load.power_w, at)
     place, clusters = load.cluster, home.clusters
-    clusters.counts[place] *= exp(-(at - int(clusters.counted_at[place])) / (home.weights.memory_days * DAY_MS))
-    clusters.counted_at[place] = at
+    _fade(home, place, at)
     pause_ms = load.start - max([int(clusters.ended_at[place]), *(old.end for old in _like(home, load))])
     is_first = pause_ms > _AGAIN_UNTIL_MS
     clusters.ended_at[place] = at
@@ -218,14 +219,30 @@ def _judge_alone(home: Home, load: Load, library: Library) -> None:
 
 
 def learn_label(home: Home, appliance: int, power_w: float, at: int) -> None:
-    """Someone who knows says what draws this power here: all else that was believed of it is less than that now."""
+    """Someone who knows says what draws this power here.
+
+    Where that was believed anyway, it is one load more of it; else all that was believed is less than that now.
+    """
     place = cluster_of(home, power_w)
     if place < 0:
         place = _new_cluster(home, power_w, at)
+    _fade(home, place, at)
     counts = home.clusters.counts[place]
+    others = float(counts.sum() - counts[appliance])
+    if counts[appliance] > LABEL_CONFIRMS * (others + counts[appliance]):
+        counts[appliance] += 1
+        return
     labelled = float(counts[appliance]) + LABEL_LOADS
-    counts *= min(1.0, labelled / LABEL_OUTWEIGHS / max(float(counts.sum() - counts[appliance]), 1e-9))
+    counts *= min(1.0, labelled / LABEL_OUTWEIGHS / max(others, 1e-9))
     counts[appliance] = labelled
+
+
+def _fade(home: Home, place: int, at: int) -> None:
+    """Let the counts of a cluster fade until now."""
+    clusters = home.clusters
+    passed_ms = max(at - int(clusters.counted_at[place]), 0)
+    clusters.counts[place] *= exp(-passed_ms / (home.weights.memory_days * DAY_MS))
+    clusters.counted_at[place] += passed_ms
 
 
 def _counted(found: Float64s, pause_ms: int, library: Library) -> Float64s:
