@@ -169,7 +169,7 @@ def grid_has_worked_up_to(run: Run, ends: dict[int, int]) -> bool:
 
 
 def test_one_feeder_dark_while_everything_dies(kafka: str, mosquitto: str, tmp_path: Path) -> None:
-    """One outage, located at the right device, all of its customers: though both workers are killed in the middle of it.
+    """One outage, located at the right device, all of its customers: though both workers are killed in its middle.
     Then the bridge is killed, and the metering worker stopped, each for longer than two reporting intervals: nothing is
     dark.
     """
