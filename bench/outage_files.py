@@ -9,6 +9,7 @@ truth.jsonl    device_id, open_ms, close_ms (null = still open)
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from math import nan
 from pathlib import Path
 from sys import intern
 from typing import Any
@@ -17,6 +18,9 @@ import orjson
 
 from flexmeter.grid_file import COLUMNS
 from streams.outage.tree import Node
+
+MEASURED = {"voltage": "volts", "substation_load": "watts"}
+"""Types of events that carry a value, and its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +71,45 @@ def _event(line: Mapping[str, Any]) -> Event:
         received_at_ms=received,
         at_ms=received if at is None else int(at),
         type=intern(kind),
-        meter_id=intern(line.get("meter_id") or ""),
-        node_id=line.get("node_id") or "",
-        value=float(line.get("volts") or line.get("watts") or 0.0),
+        meter_id=intern(_name(line.get("meter_id"))),
+        node_id=_name(line.get("node_id")),
+        value=_value(kind, line),
         from_ms=int(line.get("from_ms") or 0),
         to_ms=int(line.get("to_ms") or 0),
     )
 
 
+def _name(given: str | int | None) -> str:
+    """An id as grid.csv has it; others write some as numbers."""
+    return "" if given is None else str(given)
+
+
+def _value(kind: str, line: Mapping[str, Any]) -> float:
+    """What was measured; NaN where a measurement has no value."""
+    name = MEASURED.get(kind)
+    if name is None:
+        return 0.0
+    value = line.get(name)
+    return nan if value is None else float(value)
+
+
 def read_truth(path: Path) -> list[Fact]:
-    """The facts of truth.jsonl."""
+    """The facts of truth.jsonl.
+
+    Raises:
+        ValueError: a line that is no fact; the message says which.
+
+    """
+    found = []
     with path.open("rb") as lines:
-        found = [orjson.loads(line) for line in lines if line.strip()]
-    return [Fact(one["device_id"], int(one["open_ms"]), _or_none(one.get("close_ms"))) for one in found]
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                try:
+                    one = orjson.loads(line)
+                    found.append(Fact(_name(one["device_id"]), int(one["open_ms"]), _or_none(one.get("close_ms"))))
+                except (KeyError, TypeError, ValueError) as error:
+                    raise ValueError(f"{path}:{number}: not a fact: {error!r}") from None
+    return found
 
 
 def _or_none(value: int | None) -> int | None:
@@ -102,10 +132,8 @@ def _line(event: Event) -> dict[str, Any]:
         line["meter_id"] = event.meter_id
     if event.node_id:
         line["node_id"] = event.node_id
-    if event.type == "voltage":
-        line["volts"] = event.value
-    if event.type == "substation_load":
-        line["watts"] = event.value
+    if event.type in MEASURED:
+        line[MEASURED[event.type]] = event.value
     if event.type == "planned":
         line |= {"from_ms": event.from_ms, "to_ms": event.to_ms}
     return line

@@ -91,7 +91,8 @@ def what_happened(
     told = [fact for fact in truth if fact.device_id in grid.branch_of]
     known, found = _alike_together(grid, told, end_ms), []
     for fact in known:
-        branch, close = grid.branch_of[fact.device_id], min(end_ms, fact.close_ms or end_ms)
+        branch = grid.branch_of[fact.device_id]
+        close = max(fact.open_ms, min(end_ms, end_ms if fact.close_ms is None else fact.close_ms))
         above = {branch, *grid.above(branch)} - {branch}
         over = [
             (other.open_ms, end_ms if other.close_ms is None else other.close_ms)

@@ -151,6 +151,30 @@ def last_gasp(result: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
+def outage_speed(result: Mapping[str, Any]) -> Iterator[str]:
+    """Outages one after the other, and a storm of them."""
+    told, storm = result["episodes"], result["storm"]
+    yield (
+        f"{result['meters']:,} meters that report every 10 s; {told['outages']} transformers lose supply one after the "
+        f"other, {told['told']} are told. Seconds from the first last gasp's writing to Kafka until the alert was read:"
+    )
+    yield ""
+    waits = (("first alert", "first_gasp_to_first_alert_s"), ("located", "first_gasp_to_located_s"))
+    rows = ((name, told[key]["p50"], told[key]["p99"], told[key]["most"]) for name, key in waits)
+    yield from _table(("", "p50", "p99", "most"), rows)
+    yield ""
+    yield (
+        f"A storm of {storm['gasps']:,} last gasps within 10 s, behind live readings: {storm['gasps_counted']:,} "
+        f"counted; {storm['outages']} outages, {storm['outages_with_one_alert']} with one alert that stands; "
+        f"{storm['alerts']} alerts were raised, {storm['alerts_merged']} of them merged into others and "
+        f"{storm['alerts_taken_back']} taken back. The first alert after {storm['first_alert_s']} s; lag back to zero "
+        f"{storm['lag_back_to_zero_s']} s after the last gasp."
+    )
+    missed = [goal for goal, met in result["goals"].items() if not met]
+    yield ""
+    yield f"Missed: {', '.join(missed)}." if missed else "All goals are met."
+
+
 def overload(result: Mapping[str, Any]) -> Iterator[str]:
     """Ten times what Kafka takes."""
     yield f"Kafka throttled for {result['seconds']:.0f} s, readings offered all the same; then let go."
@@ -356,6 +380,7 @@ SECTIONS: Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], Iterator[st
     "http": ("HTTPS bridge", "python -m bench.http", bridge),
     "coap": ("CoAP bridge", "python -m bench.coap", bridge),
     "last-gasp": ("Last gasps behind a backlog", "python -m bench.last_gasp", last_gasp),
+    "outage_speed": ("Outages, and a storm of them", "python -m bench.outage_speed", outage_speed),
     "overload": ("Overload", "python -m bench.overload", overload),
     "fuzz": ("Fuzzing", "make fuzz MINUTES=10", fuzz),
     "sink": ("Sink", "python -m bench.sink", sink),

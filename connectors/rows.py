@@ -39,6 +39,7 @@ from schemas.blocks import (
 
 # A row's place within its record: offsets below 2**47 and records below 65,536 rows keep their order in 64 bits.
 _ROW_BITS = 16
+_GATEWAY, _NOBODY = "gateway", "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,36 @@ def reliability(block: ReliabilityBlock, origin: Origin) -> list[Rows]:
     return [Rows("reliability_raw", columns)]
 
 
+def grid_nodes(block: GridBlock, origin: Origin) -> list[Rows]:
+    """A row a device of a part of the grid, and a row of counts for each that meters of the part hang at.
+
+    Who hangs there is left out, as a meter's place may bear its name.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    points: dict[str, set[str]] = {}
+    for node, parent, kind, phase, meter, point in zip(
+        block.node, block.parent, block.kind, block.phase, block.meter, block.usage_point, strict=True
+    ):
+        if meter:
+            row = found.setdefault(parent, {})
+            row["meters"] = row.get("meters", 0) + 1
+            points.setdefault(parent, set()).update({point or meter} - {_NOBODY})
+        elif kind != _GATEWAY:
+            found.setdefault(node, {}).update(parent=parent, kind=kind, phase=phase)
+    found.pop("", None)
+    columns: dict[str, Any] = {
+        "substation": same(block.substation, len(found)),
+        "node": list(found),
+        "part": np.full(len(found), block.part, np.int64),
+        **{name: [row.get(name, "") for row in found.values()] for name in ("parent", "kind", "phase")},
+        "customers": np.array([len(points.get(node, ())) for node in found], np.int64),
+        "meters": np.array([row.get("meters", 0) for row in found.values()], np.int64),
+        "published_at": _every(block.at, len(found)),
+        "version": np.full(len(found), max(block.at, 0), np.uint64),
+    }
+    return [Rows("grid_nodes_raw", columns)]
+
+
 def anomaly_scores(block: AnomalyScoreBlock, origin: Origin) -> list[Rows]:
     """A row a quarter of an hour of a meter."""
     rows = len(block.row_meter)
@@ -322,7 +353,7 @@ def alert_delivery(record: AlertDelivery, origin: Origin) -> list[Rows]:
 
 
 def nothing(
-    record: Beat | PartialLoadBlock | HourlyLoadBlock | HeardBlock | GridBlock | PlannedWorkBlock, origin: Origin
+    record: Beat | PartialLoadBlock | HourlyLoadBlock | HeardBlock | PlannedWorkBlock, origin: Origin
 ) -> list[Rows]:
     """No row: a beat is a clock; the others are on their way to a stream: what they tell is in tables of its own, or in
     the register.
@@ -349,7 +380,7 @@ ROWS: Mapping[type[Any], Callable[[Any, Origin], list[Rows]]] = {
     Beat: nothing,
     PartialLoadBlock: nothing,
     HeardBlock: nothing,
-    GridBlock: nothing,
+    GridBlock: grid_nodes,
     PlannedWorkBlock: nothing,
     ReliabilityBlock: reliability,
     HourlyLoadBlock: nothing,

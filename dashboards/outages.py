@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from dashboards.page import CLICKHOUSE_SOURCE, Line, choice, page, to
-from dashboards.panels import BLUE, CRITICAL, FINE, ORANGE, SKY, VERMILLION, WARNING, Column, lines, number, table
+from dashboards.panels import BLUE, CRITICAL, FINE, GREY, ORANGE, SKY, VERMILLION, WARNING, Column, lines, number, table
 from dashboards.queries import series
 from dashboards.queries import table as rows
 
@@ -43,6 +43,7 @@ def dashboard() -> Dashboard:
         [
             Line(4, [_open(), _customers_dark(), _saidi(), _saifi(), _caidi(), _maifi()]),
             Line(8, [_now()]),
+            Line(10, [_tree()]),
             Line(8, [_timeline(), _begun()]),
             Line(9, [_past()]),
             Line(9, [_feeders(), _days()]),
@@ -125,6 +126,56 @@ def _now() -> Panel:
             **_LINKS,
             "customers_dark": Column("short", is_bar=True),
             "confidence": Column("percentunit", [(None, WARNING), (0.9, FINE)]),
+        },
+    )
+
+
+def _tree() -> Panel:
+    return table(
+        "The grid: what is dark",
+        "From each substation down: its feeders, and wherever something is dark the devices on the way and below. lit: "
+        "no outage is known; unknown: no customer is there to tell. An outage of a single customer: see Dark now.",
+        rows(f"""
+            WITH RECURSIVE
+                nodes AS (SELECT substation, node, parent, kind, customers FROM flexmeter.grid_nodes WHERE {_HERE}),
+                tree AS
+                (
+                    SELECT substation, node, kind, customers, '' AS feeder, [node] AS way FROM nodes WHERE parent = ''
+                    UNION ALL
+                    SELECT
+                        nodes.substation, nodes.node, nodes.kind, nodes.customers,
+                        if(nodes.kind = 'feeder', nodes.node, tree.feeder) AS feeder,
+                        arrayPushBack(tree.way, nodes.node) AS way
+                    FROM nodes
+                    INNER JOIN tree ON nodes.parent = tree.node AND nodes.substation = tree.substation
+                ),
+                (
+                    SELECT groupUniqArrayArray(if(empty(dark), [device], dark)) FROM flexmeter.outages WHERE {_DARK}
+                ) AS opened,
+                below AS
+                (
+                    SELECT
+                        substation, above, sum(customers) AS served,
+                        sumIf(customers, hasAny(way, opened)) AS unserved, countIf(hasAny(way, opened)) AS dark
+                    FROM tree
+                    ARRAY JOIN way AS above
+                    GROUP BY substation, above
+                )
+            SELECT
+                concat(repeat('\u2003', length(way) - 1), node) AS device, kind,
+                multiIf(hasAny(way, opened), 'dark', dark > 0, 'partly dark', served = 0, 'unknown', 'lit') AS state,
+                served AS customers, unserved AS customers_dark, tree.substation AS substation, feeder
+            FROM tree
+            INNER JOIN below ON below.substation = tree.substation AND below.above = tree.node
+            WHERE length(way) <= 2 OR dark > 0 OR hasAny(way, opened)
+            ORDER BY way
+            LIMIT 500
+            """),
+        {
+            "feeder": _LINKS["feeder"],
+            "state": Column(words={"dark": CRITICAL, "partly dark": WARNING, "lit": FINE, "unknown": GREY}),
+            "customers": Column("short"),
+            "customers_dark": Column("short", is_bar=True),
         },
     )
 

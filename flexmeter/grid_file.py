@@ -39,7 +39,7 @@ def read_grid(path: Path) -> list[Node]:
     """The nodes of a file; columns may stand in any order, unknown ones are left out.
 
     A kind that is none of ours (recloser, breaker, head end) is a gateway if it only stands in ways of communication,
-    else a switch.
+    else a switch. A meter without a meter_id has its node's.
     """
     with path.open(newline="", encoding="utf-8-sig") as lines:
         rows = [{name: (row.get(name) or "").strip() for name in COLUMNS} for row in csv.DictReader(lines)]
@@ -49,6 +49,8 @@ def read_grid(path: Path) -> list[Node]:
         row["kind"] = row["kind"].lower()
         if row["kind"] not in (*KINDS, GATEWAY):
             row["kind"] = GATEWAY if row["node_id"] in heard_through else "switch"
+        if row["kind"] == "meter" and not row["meter_id"]:
+            row["meter_id"] = row["node_id"]
     return [Node(**row) for row in rows]
 
 

@@ -12,6 +12,7 @@ from tests.plausible import (
     appliance_event_block,
     event_block,
     garbage,
+    grid_block,
     home_request_block,
     hourly_block,
     meters,
@@ -62,6 +63,7 @@ def day_until(now: int, homes: int = HOMES) -> Iterator[Record | Alert]:
     yield home_request_block(now - 60_000)
     yield garbage(now - 1_000)
     yield reliability_block(now)
+    yield grid_block(now - HOUR)
     yield from _outages(now)
     yield score_block(96, now // QUARTER * QUARTER)
     yield from _alarms(now)

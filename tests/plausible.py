@@ -15,6 +15,7 @@ from schemas.blocks import (
     DeadLetter,
     EventBlock,
     Float64s,
+    GridBlock,
     HomeRequestBlock,
     Int64s,
     LoadBlock,
@@ -283,6 +284,19 @@ def garbage(end: int = NOON) -> DeadLetter:
     return dead_letter("mqtt_malmo", "malmo/malmo_household/E350-00001/reading", end, refused, b"\xff\x00{nonsense")
 
 
+def grid_block(at: int = NOON) -> GridBlock:
+    """Two feeders, transformers under one of them, a home at each, and a tie that nobody hangs at."""
+    rows = [
+        ("S1", "", "substation"), ("F1", "S1", "feeder"), ("F2", "S1", "feeder"), ("tie", "S1", "switch"),
+        ("F1-T1", "F1", "transformer"), ("F1-T2", "F1", "transformer"), ("G1", "", "gateway"),
+        *((f"n-{above}", above, "meter") for above in ("F2", "F1-T1", "F1-T2")),
+    ]  # fmt: skip
+    node, parent, kind = (list(column) for column in zip(*rows, strict=True))
+    meter = [name if what == "meter" else "" for name, _, what in rows]
+    nothing = [""] * len(rows)
+    return GridBlock("S1", at, 0, 1, node, parent, kind, nothing, meter, nothing, nothing)
+
+
 def alert_marks() -> tuple[AlertMark, AlertMark]:
     """Power lost at a meter is acknowledged, and a feeder silenced for an hour."""
     alert = f"last_gasp/{meters(2)[1]}/{NOON}"
@@ -310,6 +324,7 @@ def everything() -> Iterator[tuple[str, Record]]:
     yield "appliance_energy", appliance_energy_block()
     yield "scores", score_block(2)
     yield "home_requests", home_request_block()
+    yield "grid", grid_block()
     yield "accounts", account(100, 800)
     yield "accounts", account(200, 1_000)
     yield "dead", garbage()

@@ -36,7 +36,8 @@ SELECT
     JSONExtractInt(`evidence`, 'customers') AS `customers`,
     JSONExtractInt(`evidence`, 'customers_dark') AS `customers_dark`,
     JSONExtractFloat(`evidence`, 'confidence') AS `confidence`,
-    `summary`
+    `summary`,
+    JSONExtract(`evidence`, 'dark', 'Array(String)') AS `dark`
 FROM flexmeter.alerts_raw FINAL
 WHERE `kind` = 'outage';
 

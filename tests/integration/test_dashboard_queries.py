@@ -4,9 +4,11 @@ import json
 import re
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -14,6 +16,7 @@ from connectors import tables
 from connectors.chdb_store import ChdbStore
 from connectors.rows import ROWS, Origin
 from dashboards.macros import Range, expand
+from schemas.blocks import GridBlock, ReliabilityBlock
 from schemas.catalogue import load_catalogue
 from tests.district import AS_THEY_CAME, day_until
 from tests.grafana import BOARDS, FOLDER, PANELS, Shown, variables
@@ -119,6 +122,51 @@ def test_what_was_inserted_twice_counts_once(store: ChdbStore) -> None:
 
 def test_the_balance_is_what_no_meter_accounts_for(store: ChdbStore) -> None:
     assert series_of(store, "flexmeter-grid", "Not accounted for")[0][0] == pytest.approx(0.08)
+
+
+def test_the_tree_of_the_grid_tells_what_is_dark(store: ChdbStore) -> None:
+    """F1-T2 is open now; a feeder is partly dark with it."""
+    tree = series_of(store, "flexmeter-outages", "The grid: what is dark")
+    assert [(row[0].strip(), row[0].count("\u2003"), row[2], int(row[3]), int(row[4])) for row in tree] == [
+        ("S1", 0, "partly dark", 3, 1), ("F1", 1, "partly dark", 2, 1), ("F1-T2", 2, "dark", 1, 1),
+        ("F2", 1, "lit", 1, 0), ("tie", 1, "unknown", 0, 0),
+    ]  # fmt: skip
+
+
+def test_outages_that_began_before_the_range_count_in_it(store: ChdbStore) -> None:
+    """Two minutes of the time in which F1-T2 is dark, long after it began."""
+    (shown,) = (shown for shown in PANELS if shown.panel["title"] == "Customers without supply over time")
+    late = Range(NOW - 120_000, NOW, 1_000)
+    rows = asked(store, expand(shown.panel["targets"][0]["rawSql"], late, chosen(store, shown.board)))[1]
+    assert [int(customers) for _, customers in rows] == [12]
+
+
+def test_a_grid_that_was_published_anew_holds(store: ChdbStore) -> None:
+    node = GridBlock("S9", 5, 0, 1, ["S9", "old"], ["", "S9"], ["substation", "fuse"], *[["", ""]] * 4)
+    newer = replace(node, at=6, node=["S9", "new"])
+    for block in (newer, node):
+        for rows in ROWS[GridBlock](block, Origin("t", 0, 0)):
+            store.insert(rows.table, rows.columns)
+    assert asked(store, "SELECT node FROM flexmeter.grid_nodes WHERE substation = 'S9' ORDER BY node")[1] == [
+        ["S9"], ["new"],
+    ]  # fmt: skip
+
+
+def test_major_event_days_are_judged_by_the_five_years_before_the_end_of_the_range(store: ChdbStore) -> None:
+    """Days of 20 to 15 years ago, each of a minute or so; one of the last of them of ten hours."""
+    day = 86_400_000
+    end = NOW // day * day - 15 * 365 * day
+    days = np.arange(end - 1_830 * day, end, day)
+    lost = np.where(np.arange(len(days)) == 1_825, 36_000_000, 60_000 + np.arange(len(days)) % 7 * 10_000)
+    one, nothing = np.ones(len(days), np.int64), np.zeros(len(days), np.int64)
+    block = ReliabilityBlock(1, "S1", ["F1"] * len(days), days, one.astype(np.int32), one, one, lost, nothing, lost)
+    for rows in ROWS[ReliabilityBlock](block, Origin("t", 0, 0)):
+        store.insert(rows.table, rows.columns)
+    (shown,) = (shown for shown in PANELS if shown.panel["title"] == "Major event days")
+    sql, of = shown.panel["targets"][0]["rawSql"], chosen(store, shown.board)
+    month = Range(int(end - 30 * day), int(end), 1_000)
+    assert asked(store, expand(sql, month, of))[1] == [["1"]]
+    assert asked(store, expand(sql, DAY, of))[1] == [["not computable"]]
 
 
 def test_ten_minute_means_outside_the_band_are_found(store: ChdbStore) -> None:

@@ -27,7 +27,7 @@ from tests.integration.test_engine_faults import read
 pytestmark = pytest.mark.integration
 
 PREFIX = "dark"
-METERS, INTERVAL_S, OUTAGE_AFTER_S, OUTAGE_S = 2_000, 4, 9, 10
+METERS, INTERVAL_S, OUTAGE_AFTER_S, OUTAGE_S = 2_000, 4, 9, 20
 WITHIN_S = 120.0
 
 
@@ -169,8 +169,9 @@ def grid_has_worked_up_to(run: Run, ends: dict[int, int]) -> bool:
 
 
 def test_one_feeder_dark_while_everything_dies(kafka: str, mosquitto: str, tmp_path: Path) -> None:
-    """One outage, the right device, all of its customers: though both workers are killed in the middle of it. Then the
-    bridge is killed, and the metering worker stopped, each for longer than two reporting intervals: nothing is dark.
+    """One outage, located at the right device, all of its customers: though both workers are killed in its middle.
+    Then the bridge is killed, and the metering worker stopped, each for longer than two reporting intervals: nothing is
+    dark.
     """
     with running(tmp_path, kafka, mosquitto) as run:
         run.wait(run.alerts, "no alert")
@@ -206,6 +207,8 @@ def test_one_feeder_dark_while_everything_dies(kafka: str, mosquitto: str, tmp_p
         last = max(alerts, key=lambda alert: alert.number)
         assert (last.subject, last.state, last.evidence["ending"]) == (feeder, "cleared", "momentary")
         assert last.evidence["customers"] == customers
+        located = next(alert for alert in alerts if alert.evidence["phase"] == "located")
+        assert (located.subject, located.evidence["customers_dark"]) == (feeder, customers)
         heard = [record for _, _, record in run.read("grid.evidence") if isinstance(record, HeardBlock)]
         assert {meter for block in heard for meter in block.meters} >= set(_households(run))
 

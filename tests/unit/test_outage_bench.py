@@ -164,6 +164,42 @@ def test_a_line_that_is_no_event_is_told(tmp_path: Path, line: str) -> None:
         list(read_events(path))
 
 
+@pytest.mark.parametrize("line", ["{}", "[]", '{"device_id": "a", "open_ms": "soon"}', "{"])
+def test_a_line_that_is_no_fact_is_told(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "truth.jsonl"
+    path.write_text('{"device_id": "a", "open_ms": 1, "close_ms": null}\n' + line + "\n")
+    with pytest.raises(ValueError, match=r"truth.jsonl:2: not a fact"):
+        read_truth(path)
+
+
+def test_ids_that_are_numbers_and_measurements_without_a_value(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text(
+        '{"received_at_ms": 1, "meter_id": 17, "type": "voltage", "volts": null}\n'
+        '{"received_at_ms": 2, "meter_id": 17, "type": "voltage", "volts": 0}\n'
+        '{"received_at_ms": 3, "node_id": 5, "type": "substation_load"}\n'
+    )
+    (tmp_path / "truth.jsonl").write_text('{"device_id": 5, "open_ms": 1}\n')
+    events = list(read_events(tmp_path / "events.jsonl"))
+    assert [(event.meter_id, event.node_id) for event in events] == [("17", ""), ("17", ""), ("", "5")]
+    assert np.isnan([event.value for event in events]).tolist() == [True, False, True]
+    assert read_truth(tmp_path / "truth.jsonl") == [Fact("5", 1, None)]
+
+
+def test_a_meter_without_an_id_has_its_nodes(tmp_path: Path) -> None:
+    lines = [
+        "node_id,parent_id,kind,phase,meter_id,usage_point_id,comm_parent_id",
+        "s,,substation,,,,",
+        "m,s,meter,,,,",
+    ]
+    (tmp_path / "grid.csv").write_text("\n".join(lines))
+    assert Grid.of(read_grid(tmp_path / "grid.csv")).meter_ids == ["m"]
+
+
+def test_without_events_nothing_is_reckoned() -> None:
+    happened, _ = what_happened(GRID, [Fact("a1", MINUTE, 20 * MINUTE)], [], 0)
+    assert [(one.close_ms - one.fact.open_ms, one.visible_ms) for one in happened] == [(0, 0)]
+
+
 def test_kinds_of_others_are_switches_or_gateways(tmp_path: Path) -> None:
     lines = ["node_id,kind,parent_id,meter_id,comm_parent_id", "s,Substation,,,", "r,recloser,s,,", "h,head end,,,"]
     (tmp_path / "grid.csv").write_text("\n".join([*lines, "n,meter,r,m,h"]))

@@ -12,9 +12,9 @@ from connectors.batch import Batch, NewMeters
 from connectors.columns import Words, plain, row_count, rows_of
 from connectors.rows import ROWS, Origin, Rows
 from schemas.alert import Alert
-from schemas.blocks import Beat, Record, StateChunk, StateCommit, TelegramCounter
+from schemas.blocks import Beat, GridBlock, Record, StateChunk, StateCommit, TelegramCounter
 from schemas.catalogue import load_catalogue
-from tests.plausible import NOON, aggregate_block, everything, garbage, reading_block
+from tests.plausible import NOON, aggregate_block, everything, garbage, grid_block, reading_block
 
 ALERT = Alert("a", 2, "last_gasp", "critical", "raised", "m1", None, "S1", NOON, NOON, "Power lost", {"gasps": 1})
 RECORDS = [*(record for _, record in everything()), ALERT]
@@ -72,6 +72,24 @@ def test_versions_fall_along_the_log_so_that_the_first_reading_stays() -> None:
 def test_aggregate_versions_order_by_operator_then_revision() -> None:
     low, high = (plain(rows(aggregate_block(1, range(1), revision=r))[0].columns["version"])[0] for r in (0, 5))
     assert (low, high) == (2**32, 2**32 + 5)
+
+
+def test_devices_of_the_grid_count_who_hangs_at_them_without_a_name() -> None:
+    """Of two parts each tells its own: the second has a customer of two meters, and the substation's own meter."""
+    whole = grid_block()
+    more = GridBlock(
+        "S1", whole.at, 1, 2, ["x", "y", "own"], ["F2", "F2", "S1"], ["meter"] * 3, [""] * 3, ["mx", "my", "mo"],
+        ["u", "u", "-"], [""] * 3,
+    )  # fmt: skip
+    (first,), (second,) = rows(whole), rows(more)
+    names = ("node", "parent", "customers", "meters")
+    assert list(zip(*(plain(first.columns[name]) for name in names), strict=True)) == [
+        ("S1", "", 0, 0), ("F1", "S1", 0, 0), ("F2", "S1", 1, 1), ("tie", "S1", 0, 0), ("F1-T1", "F1", 1, 1),
+        ("F1-T2", "F1", 1, 1),
+    ]  # fmt: skip
+    assert list(zip(*(plain(second.columns[name]) for name in names), strict=True)) == [
+        ("F2", "", 1, 2), ("S1", "", 0, 1),
+    ]  # fmt: skip
 
 
 def test_dead_letters_keep_their_bytes() -> None:
