@@ -48,6 +48,7 @@ def test_errors_carry_clickhouses_code(port: int) -> None:
 
     assert failed("SELECT * FROM flexmeter.nothing") == (404, "60")
     assert failed("SELECT FROM WHERE") == (400, "62")
+    assert failed("SELECT 1; DROP TABLE flexmeter.readings_raw") == (400, "62")
     assert failed("SELECT throwIf(1)") == (500, "395")
     assert failed("SELECT groupArray(number) FROM numbers(500000000)") == (500, "241")
 
@@ -57,7 +58,6 @@ def test_errors_carry_clickhouses_code(port: int) -> None:
     [
         "INSERT INTO flexmeter.meters_raw (meter) VALUES ('x')",
         "DROP TABLE flexmeter.readings_raw",
-        "SELECT 1; DROP TABLE flexmeter.readings_raw",
         "SET readonly = 0",
         "SELECT 1 SETTINGS readonly = 0",
         "SELECT 1 SETTINGS max_memory_usage = 0",
@@ -122,7 +122,8 @@ def test_a_panel_s_and_a_variable_s_question_are_answered_by_name(port: int) -> 
 def test_what_cannot_be_asked_is_told(port: int) -> None:
     assert asked(port, panel="1", ref="A") == (400, "there is no variable meter\n")
     assert asked(port, panel="99", ref="A")[0] == 400
-    assert asked(port, panel="1", ref="A", **{"var-meter": "; DROP TABLE x"})[0] == 403
+    status, told = asked(port, panel="1", ref="A", **{"var-meter": "'; DROP TABLE x"})
+    assert (status, told["data"]) == (200, []), "a meter may be called anything"
 
 
 def test_dashboards_are_served_as_they_are(port: int) -> None:
