@@ -146,7 +146,7 @@ def _json(data: Path) -> Target:
     def decode(payload: bytes) -> Sequence[object]:
         mapping = layouts[payload[0] % len(layouts)] if payload else layouts[0]
         carries = Carries.EVENT if payload[:1] > b"\xc0" else Carries.READING
-        told = decode_json(payload[1:], Address("fuzz", mapping.profile, "m1", carries), RECEIVED_AT, mapping)
+        told = decode_json(payload[1:], Address("fuzz", mapping.profile.name, "m1", carries), RECEIVED_AT, mapping)
         return told.readings or told.events
 
     seeds = tuple(bytes([zlib.crc32(one) + i & 0xFF]) + one for one in payloads for i in range(len(layouts)))
