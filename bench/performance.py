@@ -233,8 +233,8 @@ def sink(result: Mapping[str, Any]) -> Iterator[str]:
     )
     yield ""
     yield from (
-        f"- {into}: {found['ratio_by_clock']:.0%} of bare by the clock, {found['ratio_by_cpu']:.0%} by the processors; "
-        f"goal {result['goal']:.0%}: {'met' if found['met'] else '**missed**'}"
+        f"- {into}: {found['ratio_by_cpu']:.0%} of bare by the processors, goal {result['goal']:.0%}: "
+        f"{'met' if found['met'] else '**missed**'}; {found['ratio_by_clock']:.0%} by the clock"
         for into, found in result["into"].items()
     )
 
