@@ -239,18 +239,21 @@ def scale_change(state: State, hour: Hour, layout: Layout, limits: Limits) -> Fi
     alike = (np.abs(off[:, 0] - off[:, 1]) < ALIKE) & (off[:, 0] * off[:, 1] > 0)
     at_once = day.far(limits.sigmas, limits.factor).all(axis=1) & alike & day.has_base
     lasting = ~day.has_base & (state["days"]["sums"][:, days.ABOVE] > 2 * limits.sigmas)
-    return Finding(np.asarray(at_once | (lasting & day.is_told)), *_means(day))
+    return Finding(np.asarray(at_once | lasting), *_means(day))
 
 
 def sudden_drop(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
-    """The days are far below those before, their quietest hours too: part of the load passes the meter by."""
+    """The days are far below those before, their quietest hours too: part of the load passes the meter by.
+
+    What lasts goes on through days that say nothing: an absence does not end it, or each return would tell it anew.
+    """
     day = days.look(state["days"], hour.id, hour.load)
     far, below = day.far(limits.sigmas, limits.factor), day.off < 0
     at_once = (far & below).all(axis=1) & day.has_base
     lasting = state["days"]["sums"][:, days.BELOW] > 2 * limits.sigmas
     strange = far.any(axis=1) | (state["days"]["sums"] > 2 * limits.sigmas).any(axis=1)
     days.settle(state["days"], hour.id, day, np.asarray(strange))
-    return Finding(np.asarray(at_once | (lasting & day.is_told)), *_means(day))
+    return Finding(np.asarray(at_once | lasting), *_means(day))
 
 
 Check = Callable[[State, Hour, Layout, Limits], Finding]

@@ -54,12 +54,6 @@ class Day:
     """Whether enough days are known to judge by, shape (n,)."""
 
     @property
-    def is_told(self) -> Mask:
-        """Whether there is a day to speak of, shape (n,)."""
-        told: Mask = ~np.isnan(self.logs[:, 0])
-        return told
-
-    @property
     def off(self) -> Float64s:
         """By how much the day is off, as a logarithm; 0 where it cannot be told. Shape (n, 2)."""
         return np.nan_to_num(self.logs - self.usual)

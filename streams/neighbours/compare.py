@@ -58,7 +58,7 @@ def drop(state: State, hour: Int64s, load: Float64s, limits: Limits) -> Finding:
     lasting = state["days"]["sums"][:, days.BELOW] > 2 * limits.sigmas
     strange = far.any(axis=1) | (state["days"]["sums"] > 2 * limits.sigmas).any(axis=1)
     days.settle(state["days"], hour, told, np.asarray(strange))
-    suspicious = (at_once | (lasting & day.is_told)) & (beside is not None)
+    suspicious = (at_once | lasting) & (beside is not None)
     return Finding(suspicious, np.exp(day.logs[:, 0]), np.exp(day.logs[:, 0] - told.off[:, 0]))
 
 
@@ -77,7 +77,7 @@ def silent_roof(state: State, load: Float64s, limits: Limits) -> tuple[Finding, 
 
 def _beside(day: Day) -> Day | None:
     """The day less what the neighbours' days have in common; None where too few are known."""
-    judged = day.known & day.is_told
+    judged = day.known & ~np.isnan(day.logs[:, 0])
     if judged.sum() <= LEAST_NEIGHBOURS:
         return None
     return replace(day, logs=day.logs - np.median(day.off[judged], axis=0))
