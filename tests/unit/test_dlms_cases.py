@@ -49,6 +49,7 @@ def test_every_reason_has_a_case() -> None:
         "unknown_meter",
         "wrong_profile",
         "forbidden",
+        "key_reused",
         "replayed",
         "unknown_event",
         "unit",

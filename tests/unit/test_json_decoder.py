@@ -87,6 +87,7 @@ def test_every_reason_of_a_decoder_has_a_case() -> None:
         "unknown_meter",
         "wrong_profile",
         "forbidden",
+        "key_reused",
         "replayed",
         "schema",
         "insert",
