@@ -29,6 +29,7 @@ METRICS = (
     "connectors.sink",
     "connectors.coap",
     "connectors.http",
+    "connectors.mqtt",
     "connectors.router.loop",
     "flexmeter.recomputation.loop",
 )
