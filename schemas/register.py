@@ -1,24 +1,28 @@
 """The register: which meters there are, and where they hang.
 
-A CSV file in UTF-8 with a header, one line a meter:
+A CSV file in UTF-8 with a header, one line a meter, of which only `meter_id` and `profile` are mandatory:
 
     meter_id,profile,substation,feeder,phase,building,usage_point,interval_s,transformer,comm_parent,nilm_consent
     malmo-0001,malmo_household,sub-1,sub-1-f2,L1L2L3,b-17,up-0001,10,t-4,gateway-2,2026-03-01
 
-Only the first two columns are mandatory; a place left empty is unknown, an empty interval is the profile's. The last is
-since when (ISO 8601, UTC unless it says otherwise) the home consents to nilm; empty = it does not.
+docs/register.md says what each column means. A place left empty is unknown. Times are ISO 8601, UTC unless they say
+otherwise.
 """
 
 import csv
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from sys import intern
 from types import MappingProxyType
 
+from schemas.blocks import Device
 from schemas.catalogue import load_catalogue
 from schemas.faults import Fault, Faults, choose_one_of
+
+__all__ = ["COLUMNS", "MANDATORY", "Device", "Register", "load_register", "multipliers"]
 
 COLUMNS = (
     "meter_id",
@@ -32,33 +36,21 @@ COLUMNS = (
     "transformer",
     "comm_parent",
     "nilm_consent",
+    "ct_ratio",
+    "vt_ratio",
+    "valid_from",
+    "valid_to",
+    "key",
+    "owner",
 )
 MANDATORY = COLUMNS[:2]
 
 # A meter id is a level of an MQTT topic, a segment of a URL, and a word on the command line.
 _METER_ID = re.compile(r"[^\s/+#]+")
 _PHASE = re.compile(r"(L1)?(L2)?(L3)?")
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A meter and its place in the grid; None where unknown. `phase` is such as L1, or L1L2L3.
-
-    `comm_parent` is the gateway, or the relaying meter, that it is heard through.
-    """
-
-    meter_id: str
-    profile: str
-    substation: str | None
-    feeder: str | None
-    phase: str | None
-    building: str | None
-    usage_point: str | None
-    interval_ms: int
-    transformer: str | None = None
-    comm_parent: str | None = None
-    nilm_consent_at: int | None = None
-    """Since when the home consents to nilm, ms UTC."""
+_RATIO = re.compile(r"\d{1,9}(\.\d{1,9})?(/\d{1,9}(\.\d{1,9})?)?")
+_TIMES = ("nilm_consent", "valid_from", "valid_to")
+_RATIOS = ("ct_ratio", "vt_ratio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +58,41 @@ class Register:
     """All meters by id, in the order of the file."""
 
     devices: Mapping[str, Device]
+
+    def valid_at(self, at: int) -> "Register":
+        """Those that hang there at that time, ms UTC."""
+        return Register({meter: device for meter, device in self.devices.items() if device.is_valid_at(at)})
+
+
+def multipliers(device: Device) -> tuple[float, ...] | None:
+    """By what a meter behind instrument transformers multiplies each quantity of its profile; None where by nothing.
+
+    A voltage by the ratio of the voltage transformers, a current by that of the current transformers, power and energy
+    by both; all else (frequency, power factor, counts) stays.
+
+    >>> one = Device("m", "nilm_meter", None, None, None, None, None, 1_000, ct_ratio=40.0, vt_ratio=100.0)
+    >>> load_catalogue().profiles["nilm_meter"].quantities
+    ('current_a', 'voltage_v', 'active_power_w', 'reactive_power_var')
+    >>> multipliers(one)
+    (40.0, 100.0, 4000.0, 4000.0)
+    """
+    if device.ct_ratio == device.vt_ratio == 1.0:
+        return None
+    both = device.ct_ratio * device.vt_ratio
+    by_unit = {"A": device.ct_ratio, "V": device.vt_ratio, **dict.fromkeys(("W", "var", "VA", "Wh", "varh"), both)}
+    catalogue = load_catalogue()
+    return tuple(
+        by_unit.get(catalogue.quantities[name].unit, 1.0) for name in catalogue.profiles[device.profile].quantities
+    )
+
+
+@dataclass(slots=True)
+class _Read:
+    """What the lines before have said."""
+
+    devices: dict[str, Device] = field(default_factory=dict)
+    substation_of: dict[str, str] = field(default_factory=dict)
+    at_point: dict[tuple[str, str, str | None], list[Device]] = field(default_factory=dict)
 
 
 def load_register(path: str | Path) -> Register:
@@ -75,26 +102,27 @@ def load_register(path: str | Path) -> Register:
         Faults: everything that is wrong with the file.
 
     """
-    devices: dict[str, Device] = {}
+    read = _Read()
     try:
         lines = Path(path).read_text("utf-8-sig").splitlines()
-        faults = list(_header_faults(lines[0] if lines else "")) or list(_take_rows(lines, devices))
+        faults = list(_header_faults(lines[0] if lines else "")) or list(_take_rows(lines, read))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         faults = [Fault(0, f"cannot be read: {error}", "give the path of a CSV file in UTF-8")]
     if faults:
         raise Faults(str(path), faults)
-    return Register(MappingProxyType(devices))
+    return Register(MappingProxyType(read.devices))
 
 
-def _take_rows(lines: list[str], devices: dict[str, Device]) -> Iterator[Fault]:
-    """Fill `devices` with the lines that have no fault."""
-    substation_of: dict[str, str] = {}
+def _take_rows(lines: list[str], read: _Read) -> Iterator[Fault]:
+    """Take the lines that have no fault."""
     reader = csv.DictReader(lines, restkey="", restval="")
     for row in reader:
-        faults = list(_row_faults(row, reader.line_num, devices, substation_of))
-        yield from faults
+        faults = list(_row_faults(row, reader.line_num, read))
         if not faults:
-            devices[row["meter_id"]] = _device(row)
+            device = _device(row)
+            faults = list(_swap_faults(device, reader.line_num, read))
+            read.devices[device.meter_id] = device
+        yield from faults
 
 
 def _header_faults(header: str) -> Iterator[Fault]:
@@ -109,16 +137,14 @@ def _header_faults(header: str) -> Iterator[Fault]:
             yield Fault(1, f"column {name!r} is missing", f"begin the file with {','.join(COLUMNS)}")
 
 
-def _row_faults(
-    row: Mapping[str, str], line: int, devices: Mapping[str, Device], substation_of: dict[str, str]
-) -> Iterator[Fault]:
+def _row_faults(row: Mapping[str, str], line: int, read: _Read) -> Iterator[Fault]:
     meter_id, profile = row["meter_id"], row["profile"]
     profiles = load_catalogue().profiles
     if row.get(""):
         yield Fault(line, "more values than the header has columns", "put a value that holds a comma in double quotes")
     if not _METER_ID.fullmatch(meter_id):
         yield Fault(line, f"meter id {meter_id!r} is not usable", "give an id without spaces, '/', '+' and '#'")
-    elif meter_id in devices:
+    elif meter_id in read.devices:
         yield Fault(line, f"meter {meter_id!r} stands twice", "remove one of the two lines")
     if profile not in profiles:
         yield Fault(line, f"unknown profile {profile!r}", choose_one_of(profile, profiles))
@@ -127,11 +153,9 @@ def _row_faults(
         yield Fault(line, f"phase {phase!r} is not known", "write L1, L2, L3 or several such as L1L2L3")
     if _interval_ms(row.get("interval_s") or "1") is None:
         yield Fault(line, f"interval {row['interval_s']!r} is not usable", "give seconds of at least 0.001, or nothing")
-    if row.get("nilm_consent") and _time_ms(row["nilm_consent"]) is None:
-        yield Fault(
-            line, f"nilm_consent {row['nilm_consent']!r} is no time", "give a day such as 2026-03-01, or nothing"
-        )
-    yield from _feeder_faults(row, line, substation_of)
+    yield from _feeder_faults(row, line, read.substation_of)
+    yield from _time_faults(row, line)
+    yield from _ratio_faults(row, line)
 
 
 def _feeder_faults(row: Mapping[str, str], line: int, substation_of: dict[str, str]) -> Iterator[Fault]:
@@ -144,6 +168,52 @@ def _feeder_faults(row: Mapping[str, str], line: int, substation_of: dict[str, s
         yield Fault(line, f"feeder {feeder!r} hangs under {substation!r} here, {other!r} above", "make them the same")
 
 
+def _time_faults(row: Mapping[str, str], line: int) -> Iterator[Fault]:
+    for name in _TIMES:
+        if row.get(name) and _time_ms(row[name]) is None:
+            yield Fault(line, f"{name} {row[name]!r} is no time", "give a day such as 2026-03-01, or nothing")
+    begin, end = _time_ms(row.get("valid_from") or ""), _time_ms(row.get("valid_to") or "")
+    if begin is not None and end is not None and end <= begin:
+        yield Fault(line, f"valid_to {row['valid_to']!r} is not after valid_from", "give a later time, or nothing")
+
+
+def _ratio_faults(row: Mapping[str, str], line: int) -> Iterator[Fault]:
+    for name in _RATIOS:
+        text = row.get(name) or ""
+        profile = load_catalogue().profiles.get(row["profile"])
+        if text and _ratio(text) is None:
+            yield Fault(line, f"{name} {text!r} is no ratio", "give a number above 0, or such as 200/5, or nothing")
+        elif text and _ratio(text) != 1 and profile is not None and profile.medium != "electricity":
+            yield Fault(line, f"{name} of a meter of {profile.medium}", "leave it empty: no instrument transformer")
+
+
+def _swap_faults(device: Device, line: int, read: _Read) -> Iterator[Fault]:
+    """Where a meter is swapped under a usage point, the one goes before the other comes.
+
+    Several meters of which none has been swapped may hang under one (one for each phase, a check meter).
+    """
+    if device.usage_point is None:
+        return
+    medium = load_catalogue().profiles[device.profile].medium
+    others = read.at_point.setdefault((device.usage_point, medium, device.phase), [])
+    for other in others:
+        if _is_swapped(device, other) and _overlap(device, other):
+            hang = f"{other.meter_id!r} and {device.meter_id!r} hang under usage point {device.usage_point!r}"
+            yield Fault(line, f"{hang} at one time", "let valid_to of the one be no later than valid_from of the other")
+    others.append(device)
+
+
+def _is_swapped(one: Device, other: Device) -> bool:
+    return any(time is not None for time in (one.valid_from, one.valid_to, other.valid_from, other.valid_to))
+
+
+def _overlap(one: Device, other: Device) -> bool:
+    return all(
+        before.valid_from is None or after.valid_to is None or before.valid_from < after.valid_to
+        for before, after in ((one, other), (other, one))
+    )
+
+
 def _interval_ms(text: str) -> int | None:
     try:
         milliseconds = round(1000 * float(text))
@@ -153,6 +223,8 @@ def _interval_ms(text: str) -> int | None:
 
 
 def _time_ms(text: str) -> int | None:
+    if not text:
+        return None
     try:
         at = datetime.fromisoformat(text)
         return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
@@ -160,18 +232,42 @@ def _time_ms(text: str) -> int | None:
         return None
 
 
+def _ratio(text: str) -> float | None:
+    """A number, or as it stands on the plate of a transformer.
+
+    >>> _ratio("200/5"), _ratio("1.5"), _ratio("0"), _ratio("1/0"), _ratio("1e9")
+    (40.0, 1.5, None, None, None)
+    """
+    if not _RATIO.fullmatch(text):
+        return None
+    primary, _, secondary = text.partition("/")
+    by = float(secondary or 1)
+    return float(primary) / by or None if by else None
+
+
 def _device(row: Mapping[str, str]) -> Device:
+    """Words that many meters share are one object: half a million meters take half the memory."""
     profile = load_catalogue().profiles[row["profile"]]
+
+    def shared(name: str) -> str | None:
+        return intern(row.get(name) or "") or None
+
     return Device(
         meter_id=row["meter_id"],
-        profile=row["profile"],
-        substation=row.get("substation") or None,
-        feeder=row.get("feeder") or None,
-        phase=row.get("phase") or None,
-        building=row.get("building") or None,
+        profile=profile.name,
+        substation=shared("substation"),
+        feeder=shared("feeder"),
+        phase=shared("phase"),
+        building=shared("building"),
         usage_point=row.get("usage_point") or None,
         interval_ms=_interval_ms(row.get("interval_s") or "") or profile.interval_ms,
-        transformer=row.get("transformer") or None,
-        comm_parent=row.get("comm_parent") or None,
+        transformer=shared("transformer"),
+        comm_parent=shared("comm_parent"),
         nilm_consent_at=_time_ms(row.get("nilm_consent") or ""),
+        ct_ratio=_ratio(row.get("ct_ratio") or "") or 1.0,
+        vt_ratio=_ratio(row.get("vt_ratio") or "") or 1.0,
+        valid_from=_time_ms(row.get("valid_from") or ""),
+        valid_to=_time_ms(row.get("valid_to") or ""),
+        key=row.get("key") or None,
+        owner=row.get("owner") or None,
     )

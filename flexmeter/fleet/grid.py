@@ -105,9 +105,15 @@ def write_register(devices: Iterable[Device], path: Path) -> None:
         out.writerow(COLUMNS)
         for d in devices:
             place = (d.substation, d.feeder, d.phase, d.building, d.usage_point)
-            way = (d.transformer or "", d.comm_parent or "")
-            since = d.nilm_consent_at
-            consent = "" if since is None else datetime.fromtimestamp(since / 1000, UTC).isoformat()
-            interval = f"{d.interval_ms / 1000:g}"
-            out.writerow((d.meter_id, d.profile, *(p or "" for p in place), interval, *way, consent))
+            way = (d.transformer, d.comm_parent)
+            swap = (_iso(d.valid_from), _iso(d.valid_to))
+            row = (
+                d.meter_id, d.profile, *place, f"{d.interval_ms / 1000:g}", *way, _iso(d.nilm_consent_at),
+                *(f"{ratio:g}" for ratio in (d.ct_ratio, d.vt_ratio)), *swap, d.key, d.owner,
+            )  # fmt: skip
+            out.writerow(row)
     fresh.replace(path)
+
+
+def _iso(at: int | None) -> str:
+    return "" if at is None else datetime.fromtimestamp(at / 1000, UTC).isoformat()
