@@ -44,6 +44,7 @@ from flexmeter.local.part import running
 from flexmeter.local.ports import HOST, free_port
 from flexmeter.local.rabbitmq import rabbitmq
 from flexmeter.local.roles import Place, Role
+from flexmeter.registered import fill
 from schemas.alert import decode_alert
 from schemas.catalogue import load_catalogue
 from schemas.register import load_register
@@ -217,6 +218,7 @@ def main(queued: int, repeats: int) -> None:
             stack.enter_context(running(broker))
         topology = load_topology(TOPOLOGY, place.settings(environ))
         ensure_topics(topology.kafka, topology.topics.values())
+        fill(topology)
         grid = nodes_of(load_register(topology.register), load_catalogue())
         publish(topology, grid, None, now_ms())
         workers = [Role("worker", name, free_port(), ("--instance", "bench")) for name in ("metering", "grid")]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Protocol
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -19,7 +19,6 @@ from connectors.intake import Intake
 from connectors.kafka import Outlet
 from connectors.packing import Packed, Packer
 from connectors.source import Delivery, Source
-from connectors.watched import Watched
 from schemas.blocks import Beat, ReadingBlock
 from schemas.catalogue import load_catalogue
 from schemas.codec import encode
@@ -72,6 +71,13 @@ class Pulse:
         self.under_way -= 1
 
 
+class Changing(Protocol):
+    """Something that changes while a bridge runs: files, the register."""
+
+    def refresh(self, now_s: float) -> object:
+        """Look whether it has, at most as often as it is worth it by a clock that only goes forward."""
+
+
 class BridgeLoop:
     """One bridge of the topology at work. The clock, in s, is the only thing it knows of time of day."""
 
@@ -83,7 +89,7 @@ class BridgeLoop:
         outlet: Outlet,
         intake: Intake,
         clock: Callable[[], float] = time.time,
-        watched: Sequence[Watched[Any]] = (),
+        watched: Sequence[Changing] = (),
         shared: CounterTopic | None = None,
     ) -> None:
         self._bridge = bridge
@@ -119,8 +125,8 @@ class BridgeLoop:
 
     def turn(self) -> None:
         """Take what has come, send what is due, beat, and hear what Kafka has."""
-        for file in self._watched:
-            file.refresh(time.monotonic())
+        for changing in self._watched:
+            changing.refresh(time.monotonic())
         if self._shared is not None:
             self._shared.exchange(self._outlet, time.monotonic())
         deliveries = self._receive()

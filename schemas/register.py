@@ -12,17 +12,18 @@ otherwise.
 import csv
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from sys import intern
 from types import MappingProxyType
+from typing import Any
 
 from schemas.blocks import Device
 from schemas.catalogue import load_catalogue
 from schemas.faults import Fault, Faults, choose_one_of
 
-__all__ = ["COLUMNS", "MANDATORY", "Device", "Register", "load_register", "multipliers"]
+__all__ = ["COLUMNS", "MANDATORY", "Device", "Register", "load_register", "multipliers", "sharing_words"]
 
 COLUMNS = (
     "meter_id",
@@ -49,6 +50,7 @@ MANDATORY = COLUMNS[:2]
 _METER_ID = re.compile(r"[^\s/+#]+")
 _PHASE = re.compile(r"(L1)?(L2)?(L3)?")
 _RATIO = re.compile(r"\d{1,9}(\.\d{1,9})?(/\d{1,9}(\.\d{1,9})?)?")
+_SHARED = ("profile", "substation", "feeder", "phase", "building", "transformer", "comm_parent", "owner")
 _TIMES = ("nilm_consent", "valid_from", "valid_to")
 _RATIOS = ("ct_ratio", "vt_ratio")
 
@@ -86,6 +88,12 @@ def multipliers(device: Device) -> tuple[float, ...] | None:
     )
 
 
+def sharing_words(device: Device) -> Device:
+    """The same, with one object for each word that many meters have in common: a large register takes half."""
+    words: dict[str, Any] = {name: intern(word) for name in _SHARED if (word := getattr(device, name))}
+    return replace(device, **words)
+
+
 @dataclass(slots=True)
 class _Read:
     """What the lines before have said."""
@@ -119,7 +127,7 @@ def _take_rows(lines: list[str], read: _Read) -> Iterator[Fault]:
     for row in reader:
         faults = list(_row_faults(row, reader.line_num, read))
         if not faults:
-            device = _device(row)
+            device = sharing_words(_device(row))
             faults = list(_swap_faults(device, reader.line_num, read))
             read.devices[device.meter_id] = device
         yield from faults
@@ -246,23 +254,18 @@ def _ratio(text: str) -> float | None:
 
 
 def _device(row: Mapping[str, str]) -> Device:
-    """Words that many meters share are one object: half a million meters take half the memory."""
     profile = load_catalogue().profiles[row["profile"]]
-
-    def shared(name: str) -> str | None:
-        return intern(row.get(name) or "") or None
-
     return Device(
         meter_id=row["meter_id"],
-        profile=profile.name,
-        substation=shared("substation"),
-        feeder=shared("feeder"),
-        phase=shared("phase"),
-        building=shared("building"),
+        profile=row["profile"],
+        substation=row.get("substation") or None,
+        feeder=row.get("feeder") or None,
+        phase=row.get("phase") or None,
+        building=row.get("building") or None,
         usage_point=row.get("usage_point") or None,
         interval_ms=_interval_ms(row.get("interval_s") or "") or profile.interval_ms,
-        transformer=shared("transformer"),
-        comm_parent=shared("comm_parent"),
+        transformer=row.get("transformer") or None,
+        comm_parent=row.get("comm_parent") or None,
         nilm_consent_at=_time_ms(row.get("nilm_consent") or ""),
         ct_ratio=_ratio(row.get("ct_ratio") or "") or 1.0,
         vt_ratio=_ratio(row.get("vt_ratio") or "") or 1.0,

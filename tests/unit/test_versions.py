@@ -99,7 +99,9 @@ def test_dataclasses_are_the_schemas_field_for_field(kind: type[Record]) -> None
 
 
 def test_columnar_records_are_those_with_rows() -> None:
-    with_rows = {name for name, kind in TYPES.items() if any(get_origin(field.type) in ARRAYS for field in fields(kind))}
+    with_rows = {
+        name for name, kind in TYPES.items() if any(get_origin(field.type) in ARRAYS for field in fields(kind))
+    }
     assert with_rows == {kind.__name__ for kind in get_args(ColumnarRecord)}
     for name in with_rows:
         assert kinds_of(current()[name].schema()) is not None
