@@ -65,4 +65,4 @@ def _columns(one: Device, other: Device) -> Iterator[str]:
 def _line(what: str, meters: list[str]) -> str:
     first = ", ".join(meters[:SHOWN])
     more = " ..." if len(meters) > SHOWN else ""
-    return f"{what:8} {len(meters):,}{': ' if meters else ''}{first}{more}"
+    return f"{what:7}  {len(meters):,}{': ' if meters else ''}{first}{more}"

@@ -60,7 +60,9 @@ class Place:
 
     def topic(self, name: str) -> str:
         bridge = self.bridge
-        return {"readings": bridge.readings, "events": bridge.events, "dead": bridge.dead_letters}[name]
+        register = self.topology.register_topic
+        names = {"readings": bridge.readings, "events": bridge.events, "dead": bridge.dead_letters}
+        return {**names, "register": register.name if register else ""}[name]
 
     def start(self, *arguments: str) -> "Popen[bytes]":
         """The bridge; how far it is, its log and its metrics say."""
