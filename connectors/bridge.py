@@ -74,8 +74,8 @@ class Pulse:
 class Changing(Protocol):
     """Something that changes while a bridge runs: files, the register."""
 
-    def refresh(self, now_s: float) -> object:
-        """Look whether it has, at most as often as it is worth it by a clock that only goes forward."""
+    def refresh(self, now_s: float) -> bool:
+        """Look, as often as it is worth it by a clock that only goes forward; whether something has changed."""
 
 
 class BridgeLoop:
@@ -108,6 +108,7 @@ class BridgeLoop:
             Pulse(topology.topics[bridge.events], 0.25),
         )
         self._dead_letters = topology.topics[bridge.dead_letters]
+        self._more_to_learn = False
         self._in_flight = 0
         self._last_arrival = 0.0
         self._back_off_s = 0.0
@@ -125,8 +126,7 @@ class BridgeLoop:
 
     def turn(self) -> None:
         """Take what has come, send what is due, beat, and hear what Kafka has."""
-        for changing in self._watched:
-            changing.refresh(time.monotonic())
+        self._more_to_learn = any([changing.refresh(time.monotonic()) for changing in self._watched])
         if self._shared is not None:
             self._shared.exchange(self._outlet, time.monotonic())
         deliveries = self._receive()
@@ -166,8 +166,8 @@ class BridgeLoop:
         return deliveries
 
     def _wait_s(self, now: float) -> float:
-        """Short while Kafka's reports are awaited; else until the next beat."""
-        if self._in_flight:
+        """Short while Kafka's reports are awaited, or more of the register; else until the next beat."""
+        if self._in_flight or self._more_to_learn:
             return _BUSY_WAIT_S
         return max(_BUSY_WAIT_S, min(pulse.next_at for pulse in self._pulses) - now)
 

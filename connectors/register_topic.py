@@ -8,8 +8,9 @@ from prometheus_client import Gauge
 from connectors.compacted import Compacted
 from connectors.kafka import Outlet
 from schemas.blocks import Device
+from schemas.catalogue import load_catalogue
 from schemas.codec import decode, encode
-from schemas.errors import Rejected, Unavailable
+from schemas.errors import Reason, Rejected, Unavailable
 from schemas.partition import partition_of
 from schemas.register import Register, sharing_words
 from schemas.topology import Kafka, Topic
@@ -58,18 +59,25 @@ class RegisterTopic:
         self._topic.close()
 
     def _learn(self, key: bytes, value: bytes | None) -> None:
-        """One that cannot be read changes nothing: a bridge goes on with what it knew of that meter."""
+        """One that cannot be used changes nothing: a bridge goes on with what it knew of that meter."""
         meter = key.decode("utf-8", "replace")
         if value is None:
             self._devices.pop(meter, None)
             return
         try:
-            device = decode(value)
+            self._devices[meter] = sharing_words(_device(meter, value))
         except Rejected as rejected:
-            log.error("%s: the record of %r cannot be read: %s", self._name, meter, rejected)
-            return
-        if isinstance(device, Device):
-            self._devices[meter] = sharing_words(device)
+            log.error("%s: the record of %r is passed over: %s", self._name, meter, rejected)
+
+
+def _device(meter: str, value: bytes) -> Device:
+    """The meter, by whomever it was written; raises Rejected."""
+    device = decode(value)
+    if not isinstance(device, Device) or device.meter_id != meter:
+        raise Rejected(Reason.SCHEMA, "it is not about the meter that its key names")
+    if device.profile not in load_catalogue().profiles:
+        raise Rejected(Reason.UNKNOWN_PROFILE, f"profile {device.profile!r}")
+    return device
 
 
 def publish(outlet: Outlet, topic: Topic, meter: str, device: Device | None) -> None:

@@ -11,11 +11,11 @@ otherwise.
 
 import csv
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from sys import intern
 from types import MappingProxyType
 from typing import Any
 
@@ -90,7 +90,7 @@ def multipliers(device: Device) -> tuple[float, ...] | None:
 
 def sharing_words(device: Device) -> Device:
     """The same, with one object for each word that many meters have in common: a large register takes half."""
-    words: dict[str, Any] = {name: intern(word) for name in _SHARED if (word := getattr(device, name))}
+    words: dict[str, Any] = {name: sys.intern(word) for name in _SHARED if (word := getattr(device, name))}
     return replace(device, **words)
 
 
@@ -104,7 +104,7 @@ class _Read:
 
 
 def load_register(path: str | Path) -> Register:
-    """Read and check the register.
+    """Read and check the register; - is standard input.
 
     Raises:
         Faults: everything that is wrong with the file.
@@ -112,7 +112,8 @@ def load_register(path: str | Path) -> Register:
     """
     read = _Read()
     try:
-        lines = Path(path).read_text("utf-8-sig").splitlines()
+        read_bytes = sys.stdin.buffer.read if str(path) == "-" else Path(path).read_bytes
+        lines = read_bytes().decode("utf-8-sig").splitlines()
         faults = list(_header_faults(lines[0] if lines else "")) or list(_take_rows(lines, read))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         faults = [Fault(0, f"cannot be read: {error}", "give the path of a CSV file in UTF-8")]

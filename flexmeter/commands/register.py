@@ -18,12 +18,12 @@ from schemas.register_change import change_of
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Say what differs, and do nothing.")
 @click.option("--remove", is_flag=True, help="Remove meters that are not in the file; otherwise they stay.")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=click.Path(path_type=Path, allow_dash=True))
 def command(topology_path: Path, yes: bool, dry_run: bool, remove: bool, file: Path | None) -> None:
-    """Register the meters of FILE (the topology's `register` unless told), a CSV file: docs/register.md.
+    """Register the meters of FILE (the topology's `register` unless told; - = standard input), a CSV file.
 
     A file with a fault changes nothing. What differs from the register is told, and done when you agree. Bridges know
-    it within seconds.
+    it within seconds. docs/register.md has the columns.
     """
     topology = topology_or_exit(topology_path)
     topic = topology.register_topic

@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from connectors.kafka import Outlet
 from flexmeter.commands.register import command
 from flexmeter.local.metrics import Series, scrape
 from flexmeter.local.ports import free_port
 from flexmeter.registered import registered
-from schemas.blocks import DeadLetter, ReadingBlock
+from schemas.blocks import Beat, DeadLetter, Device, ReadingBlock
+from schemas.codec import encode
+from schemas.partition import partition_of
 from tests.bridge_process import REGISTER, Place, make_place, publisher, wait_until
 from tests.integration.test_bridge import reading
 
@@ -28,6 +31,14 @@ def run(place: Place, text: str, *arguments: str, said: str | None = None) -> Re
 def ends(place: Place) -> int:
     """How many records the topic was given."""
     return place.ends("register")
+
+
+def put(place: Place, meter: str, value: bytes) -> None:
+    """A record of somebody else's."""
+    topic = place.topology.topics[place.topic("register")]
+    outlet = Outlet(place.topology.kafka, "test")
+    outlet.produce(topic.name, partition_of(meter, topic.partitions), value, key=meter.encode())
+    assert outlet.close(30)
 
 
 def known(place: Place) -> dict[str, str | None]:
@@ -111,3 +122,17 @@ def test_a_bridge_comes_to_know_a_new_meter_and_forgets_a_removed_one(
         send("m9", 3)
         place.placed("dead", DeadLetter, lambda letters: [one.reason for one in letters] == ["unknown_meter"] * 2)
         assert place.log().count("connected") == 1, "it was not started anew"
+
+
+def test_a_record_that_cannot_be_used_changes_nothing(
+    kafka: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = make_place(tmp_path, kafka, "mqtt://127.0.0.1:1", "unusable", register_topic=True)
+    assert run(place, REGISTER, "--yes").exit_code == 0
+    before = registered(place.topology)
+    put(place, "m1", b"no record")
+    put(place, "m2", encode(Device("m3", "water", None, None, None, None, None, 1_000)))
+    put(place, "m3", encode(Device("m3", "of_a_later_version", None, None, None, None, None, 1_000)))
+    put(place, "m4", encode(Beat("m4", 1)))
+    assert registered(place.topology) == before
+    assert caplog.text.count("is passed over") == 4
