@@ -12,7 +12,7 @@ otherwise.
 import csv
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from schemas.blocks import Device
 from schemas.catalogue import load_catalogue
 from schemas.faults import Fault, Faults, choose_one_of
 
-__all__ = ["COLUMNS", "MANDATORY", "Device", "Register", "load_register", "multipliers", "sharing_words"]
+__all__ = ["COLUMNS", "MANDATORY", "Device", "Register", "clashes", "load_register", "multipliers", "sharing_words"]
 
 COLUMNS = (
     "meter_id",
@@ -122,6 +122,14 @@ def load_register(path: str | Path) -> Register:
     return Register(MappingProxyType(read.devices))
 
 
+def clashes(staying: Iterable[Device], more: Iterable[Device]) -> Iterator[Fault]:
+    """What is wrong between meters that stay and those of a file that names only some; each by itself is right."""
+    read = _Read()
+    for device in (*staying, *more):
+        yield from _feeder_faults(device, 0, read)
+        yield from _swap_faults(device, 0, read)
+
+
 def _take_rows(lines: list[str], read: _Read) -> Iterator[Fault]:
     """Take the lines that have no fault."""
     reader = csv.DictReader(lines, restkey="", restval="")
@@ -129,7 +137,7 @@ def _take_rows(lines: list[str], read: _Read) -> Iterator[Fault]:
         faults = list(_row_faults(row, reader.line_num, read))
         if not faults:
             device = sharing_words(_device(row))
-            faults = list(_swap_faults(device, reader.line_num, read))
+            faults = [*_feeder_faults(device, reader.line_num, read), *_swap_faults(device, reader.line_num, read)]
             read.devices[device.meter_id] = device
         yield from faults
 
@@ -162,19 +170,10 @@ def _row_faults(row: Mapping[str, str], line: int, read: _Read) -> Iterator[Faul
         yield Fault(line, f"phase {phase!r} is not known", "write L1, L2, L3 or several such as L1L2L3")
     if _interval_ms(row.get("interval_s") or "1") is None:
         yield Fault(line, f"interval {row['interval_s']!r} is not usable", "give seconds of at least 0.001, or nothing")
-    yield from _feeder_faults(row, line, read.substation_of)
+    if row.get("feeder") and not row.get("substation"):
+        yield Fault(line, f"feeder {row['feeder']!r} has no substation", "name the substation that it hangs under")
     yield from _time_faults(row, line)
     yield from _ratio_faults(row, line)
-
-
-def _feeder_faults(row: Mapping[str, str], line: int, substation_of: dict[str, str]) -> Iterator[Fault]:
-    """A feeder hangs under one substation: what happens on it is seen in that one partition."""
-    feeder, substation = row.get("feeder") or "", row.get("substation") or ""
-    if feeder and not substation:
-        yield Fault(line, f"feeder {feeder!r} has no substation", "name the substation that it hangs under")
-    elif feeder and substation_of.setdefault(feeder, substation) != substation:
-        other = substation_of[feeder]
-        yield Fault(line, f"feeder {feeder!r} hangs under {substation!r} here, {other!r} above", "make them the same")
 
 
 def _time_faults(row: Mapping[str, str], line: int) -> Iterator[Fault]:
@@ -194,6 +193,16 @@ def _ratio_faults(row: Mapping[str, str], line: int) -> Iterator[Fault]:
             yield Fault(line, f"{name} {text!r} is no ratio", "give a number above 0, or such as 200/5, or nothing")
         elif text and _ratio(text) != 1 and profile is not None and profile.medium != "electricity":
             yield Fault(line, f"{name} of a meter of {profile.medium}", "leave it empty: no instrument transformer")
+
+
+def _feeder_faults(device: Device, line: int, read: _Read) -> Iterator[Fault]:
+    """A feeder hangs under one substation: what happens on it is seen in that one partition."""
+    if device.feeder is None or device.substation is None:
+        return
+    other = read.substation_of.setdefault(device.feeder, device.substation)
+    if other != device.substation:
+        where = f"hangs under {device.substation!r} here, {other!r} before"
+        yield Fault(line, f"feeder {device.feeder!r} of {device.meter_id!r} {where}", "make them the same")
 
 
 def _swap_faults(device: Device, line: int, read: _Read) -> Iterator[Fault]:

@@ -9,7 +9,7 @@ from flexmeter.registered import bring, standing
 from flexmeter.role import topology_option, topology_or_exit
 from schemas.errors import Unavailable
 from schemas.faults import Faults
-from schemas.register import Device, load_register
+from schemas.register import Device, clashes, load_register
 from schemas.register_change import change_of
 
 
@@ -39,6 +39,9 @@ def command(topology_path: Path, yes: bool, dry_run: bool, remove: bool, file: P
         click.echo(f"{path}: {len(wanted):,} meters, no fault; on the topic {topic.name}: {len(there):,}")
         for line in change.lines(remove):
             click.echo(f"  {line}")
+        staying = [] if remove else [there[meter] for meter in change.missing]
+        if faults := list(clashes(staying, wanted.values())) if staying else []:
+            raise Faults(f"{path} with what stays", faults)
         if not change.to_do(remove):
             click.echo("nothing to do")
         elif not dry_run and (yes or click.confirm("Do that?", abort=True)):

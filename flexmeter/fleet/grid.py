@@ -97,7 +97,7 @@ def _households(homes: int, rng: np.random.Generator, interval_ms: int) -> list[
 
 
 def write_register(devices: Iterable[Device], path: Path) -> None:
-    """Write the register that bridges read, whole or not at all."""
+    """Write the register as a file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     with fresh.open("w", newline="") as file:

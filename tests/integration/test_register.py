@@ -136,3 +136,19 @@ def test_a_record_that_cannot_be_used_changes_nothing(
     put(place, "m4", encode(Beat("m4", 1)))
     assert registered(place.topology) == before
     assert caplog.text.count("is passed over") == 4
+
+
+def test_what_is_new_fits_to_what_stays(kafka: str, tmp_path: Path) -> None:
+    place = make_place(tmp_path, kafka, "mqtt://127.0.0.1:1", "fits", register_topic=True)
+    header = "meter_id,profile,substation,feeder,usage_point,valid_from,valid_to\n"
+    assert run(place, f"{header}old,water,s1,f1,u1,,2026-05-01\n", "--yes").exit_code == 0
+    clash = run(place, f"{header}new,water,s2,f1,u1,2026-04-01,\n", "--yes")
+    assert clash.exit_code == 1
+    assert "with what stays: feeder 'f1' of 'new' hangs under 's2' here, 's1' before" in clash.output
+    assert "'old' and 'new' hang under usage point 'u1' at one time" in clash.output
+    assert known(place) == {"old": "s1"}
+    assert run(place, f"{header}new,water,s1,f1,u1,2026-05-01,\n", "--yes").exit_code == 0
+    assert known(place) == {"old": "s1", "new": "s1"}
+    alone = run(place, f"{header}new,water,s2,f1,u1,2026-04-01,\n", "--yes", "--remove")
+    assert alone.exit_code == 0, alone.output
+    assert known(place) == {"new": "s2"}
