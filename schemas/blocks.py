@@ -85,6 +85,7 @@ class Device:
     transformer: str | None = None
     comm_parent: str | None = None
     nilm_consent_at: int | None = None
+    time_zone: str | None = None
     ct_ratio: float = 1.0
     vt_ratio: float = 1.0
     valid_from: int | None = None

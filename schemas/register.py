@@ -2,8 +2,8 @@
 
 A CSV file in UTF-8 with a header, one line a meter, of which only `meter_id` and `profile` are mandatory:
 
-    meter_id,profile,substation,feeder,phase,building,usage_point,interval_s,transformer,comm_parent,nilm_consent
-    malmo-0001,malmo_household,sub-1,sub-1-f2,L1L2L3,b-17,up-0001,10,t-4,gateway-2,2026-03-01
+    meter_id,profile,substation,feeder,phase,building,usage_point,interval_s,transformer,comm_parent,nilm_consent,time_zone
+    malmo-0001,malmo_household,sub-1,sub-1-f2,L1L2L3,b-17,up-0001,10,t-4,gateway-2,2026-03-01,Europe/Stockholm
 
 docs/register.md says what each column means. A place left empty is unknown. Times are ISO 8601, UTC unless they say
 otherwise.
@@ -12,18 +12,30 @@ otherwise.
 import csv
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas.blocks import Device
 from schemas.catalogue import load_catalogue
 from schemas.faults import Fault, Faults, choose_one_of
+from schemas.register_rules import Beside
 
-__all__ = ["COLUMNS", "MANDATORY", "Device", "Register", "clashes", "load_register", "multipliers", "sharing_words"]
+__all__ = [
+    "COLUMNS",
+    "MANDATORY",
+    "Device",
+    "Register",
+    "is_zone",
+    "load_register",
+    "multipliers",
+    "sharing_words",
+]
 
 COLUMNS = (
     "meter_id",
@@ -37,6 +49,7 @@ COLUMNS = (
     "transformer",
     "comm_parent",
     "nilm_consent",
+    "time_zone",
     "ct_ratio",
     "vt_ratio",
     "valid_from",
@@ -50,7 +63,7 @@ MANDATORY = COLUMNS[:2]
 _METER_ID = re.compile(r"[^\s/+#]+")
 _PHASE = re.compile(r"(L1)?(L2)?(L3)?")
 _RATIO = re.compile(r"\d{1,9}(\.\d{1,9})?(/\d{1,9}(\.\d{1,9})?)?")
-_SHARED = ("profile", "substation", "feeder", "phase", "building", "transformer", "comm_parent", "owner")
+_SHARED = ("profile", "substation", "feeder", "phase", "building", "transformer", "comm_parent", "time_zone", "owner")
 _TIMES = ("nilm_consent", "valid_from", "valid_to")
 _RATIOS = ("ct_ratio", "vt_ratio")
 
@@ -94,15 +107,6 @@ def sharing_words(device: Device) -> Device:
     return replace(device, **words)
 
 
-@dataclass(slots=True)
-class _Read:
-    """What the lines before have said."""
-
-    devices: dict[str, Device] = field(default_factory=dict)
-    substation_of: dict[str, str] = field(default_factory=dict)
-    at_point: dict[tuple[str, str, str | None], list[Device]] = field(default_factory=dict)
-
-
 def load_register(path: str | Path) -> Register:
     """Read and check the register; - is standard input.
 
@@ -110,35 +114,28 @@ def load_register(path: str | Path) -> Register:
         Faults: everything that is wrong with the file.
 
     """
-    read = _Read()
+    devices: dict[str, Device] = {}
     try:
         read_bytes = sys.stdin.buffer.read if str(path) == "-" else Path(path).read_bytes
         lines = read_bytes().decode("utf-8-sig").splitlines()
-        faults = list(_header_faults(lines[0] if lines else "")) or list(_take_rows(lines, read))
+        faults = list(_header_faults(lines[0] if lines else "")) or list(_take_rows(lines, devices))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         faults = [Fault(0, f"cannot be read: {error}", "give the path of a CSV file in UTF-8")]
     if faults:
         raise Faults(str(path), faults)
-    return Register(MappingProxyType(read.devices))
+    return Register(MappingProxyType(devices))
 
 
-def clashes(staying: Iterable[Device], more: Iterable[Device]) -> Iterator[Fault]:
-    """What is wrong between meters that stay and those of a file that names only some; each by itself is right."""
-    read = _Read()
-    for device in (*staying, *more):
-        yield from _feeder_faults(device, 0, read)
-        yield from _swap_faults(device, 0, read)
-
-
-def _take_rows(lines: list[str], read: _Read) -> Iterator[Fault]:
-    """Take the lines that have no fault."""
+def _take_rows(lines: list[str], devices: dict[str, Device]) -> Iterator[Fault]:
+    """Fill `devices` with the lines that have no fault of their own."""
+    beside = Beside()
     reader = csv.DictReader(lines, restkey="", restval="")
     for row in reader:
-        faults = list(_row_faults(row, reader.line_num, read))
+        faults = list(_row_faults(row, reader.line_num, devices))
         if not faults:
             device = sharing_words(_device(row))
-            faults = [*_feeder_faults(device, reader.line_num, read), *_swap_faults(device, reader.line_num, read)]
-            read.devices[device.meter_id] = device
+            faults = list(beside.faults(device, reader.line_num))
+            devices[device.meter_id] = device
         yield from faults
 
 
@@ -154,14 +151,14 @@ def _header_faults(header: str) -> Iterator[Fault]:
             yield Fault(1, f"column {name!r} is missing", f"begin the file with {','.join(COLUMNS)}")
 
 
-def _row_faults(row: Mapping[str, str], line: int, read: _Read) -> Iterator[Fault]:
+def _row_faults(row: Mapping[str, str], line: int, devices: Mapping[str, Device]) -> Iterator[Fault]:
     meter_id, profile = row["meter_id"], row["profile"]
     profiles = load_catalogue().profiles
     if row.get(""):
         yield Fault(line, "more values than the header has columns", "put a value that holds a comma in double quotes")
     if not _METER_ID.fullmatch(meter_id):
         yield Fault(line, f"meter id {meter_id!r} is not usable", "give an id without spaces, '/', '+' and '#'")
-    elif meter_id in read.devices:
+    elif meter_id in devices:
         yield Fault(line, f"meter {meter_id!r} stands twice", "remove one of the two lines")
     if profile not in profiles:
         yield Fault(line, f"unknown profile {profile!r}", choose_one_of(profile, profiles))
@@ -172,6 +169,8 @@ def _row_faults(row: Mapping[str, str], line: int, read: _Read) -> Iterator[Faul
         yield Fault(line, f"interval {row['interval_s']!r} is not usable", "give seconds of at least 0.001, or nothing")
     if row.get("feeder") and not row.get("substation"):
         yield Fault(line, f"feeder {row['feeder']!r} has no substation", "name the substation that it hangs under")
+    if row.get("time_zone") and not is_zone(row["time_zone"]):
+        yield Fault(line, f"unknown time zone {row['time_zone']!r}", "write one such as Europe/Stockholm, or nothing")
     yield from _time_faults(row, line)
     yield from _ratio_faults(row, line)
 
@@ -195,43 +194,6 @@ def _ratio_faults(row: Mapping[str, str], line: int) -> Iterator[Fault]:
             yield Fault(line, f"{name} of a meter of {profile.medium}", "leave it empty: no instrument transformer")
 
 
-def _feeder_faults(device: Device, line: int, read: _Read) -> Iterator[Fault]:
-    """A feeder hangs under one substation: what happens on it is seen in that one partition."""
-    if device.feeder is None or device.substation is None:
-        return
-    other = read.substation_of.setdefault(device.feeder, device.substation)
-    if other != device.substation:
-        where = f"hangs under {device.substation!r} here, {other!r} before"
-        yield Fault(line, f"feeder {device.feeder!r} of {device.meter_id!r} {where}", "make them the same")
-
-
-def _swap_faults(device: Device, line: int, read: _Read) -> Iterator[Fault]:
-    """Where a meter is swapped under a usage point, the one goes before the other comes.
-
-    Several meters of which none has been swapped may hang under one (one for each phase, a check meter).
-    """
-    if device.usage_point is None:
-        return
-    medium = load_catalogue().profiles[device.profile].medium
-    others = read.at_point.setdefault((device.usage_point, medium, device.phase), [])
-    for other in others:
-        if _is_swapped(device, other) and _overlap(device, other):
-            hang = f"{other.meter_id!r} and {device.meter_id!r} hang under usage point {device.usage_point!r}"
-            yield Fault(line, f"{hang} at one time", "let valid_to of the one be no later than valid_from of the other")
-    others.append(device)
-
-
-def _is_swapped(one: Device, other: Device) -> bool:
-    return any(time is not None for time in (one.valid_from, one.valid_to, other.valid_from, other.valid_to))
-
-
-def _overlap(one: Device, other: Device) -> bool:
-    return all(
-        before.valid_from is None or after.valid_to is None or before.valid_from < after.valid_to
-        for before, after in ((one, other), (other, one))
-    )
-
-
 def _interval_ms(text: str) -> int | None:
     try:
         milliseconds = round(1000 * float(text))
@@ -248,6 +210,20 @@ def _time_ms(text: str) -> int | None:
         return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
+
+
+@cache
+def is_zone(name: str) -> bool:
+    """Whether the IANA database has that time zone.
+
+    >>> is_zone("Europe/Stockholm"), is_zone("Europe"), is_zone("/etc")
+    (True, False, False)
+    """
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def _ratio(text: str) -> float | None:
@@ -277,6 +253,7 @@ def _device(row: Mapping[str, str]) -> Device:
         transformer=row.get("transformer") or None,
         comm_parent=row.get("comm_parent") or None,
         nilm_consent_at=_time_ms(row.get("nilm_consent") or ""),
+        time_zone=row.get("time_zone") or None,
         ct_ratio=_ratio(row.get("ct_ratio") or "") or 1.0,
         vt_ratio=_ratio(row.get("vt_ratio") or "") or 1.0,
         valid_from=_time_ms(row.get("valid_from") or ""),

@@ -9,8 +9,9 @@ from flexmeter.registered import bring, standing
 from flexmeter.role import topology_option, topology_or_exit
 from schemas.errors import Unavailable
 from schemas.faults import Faults
-from schemas.register import Device, clashes, load_register
+from schemas.register import Device, load_register
 from schemas.register_change import change_of
+from schemas.register_rules import clashes
 
 
 @click.command()

@@ -108,7 +108,7 @@ def write_register(devices: Iterable[Device], path: Path) -> None:
             way = (d.transformer, d.comm_parent)
             swap = (_iso(d.valid_from), _iso(d.valid_to))
             row = (
-                d.meter_id, d.profile, *place, f"{d.interval_ms / 1000:g}", *way, _iso(d.nilm_consent_at),
+                d.meter_id, d.profile, *place, f"{d.interval_ms / 1000:g}", *way, _iso(d.nilm_consent_at), d.time_zone,
                 *(f"{ratio:g}" for ratio in (d.ct_ratio, d.vt_ratio)), *swap, d.key, d.owner,
             )  # fmt: skip
             out.writerow(row)

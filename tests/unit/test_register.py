@@ -30,7 +30,7 @@ def test_devices() -> None:
     devices = load_register(CASES / "correct" / "register.csv").devices
     assert list(devices.values()) == [
         Device("m-1", "malmo_household", "s1", "s1-f1", "L1L2L3", "b1", "u1", 10_000),
-        Device("m-2", "water", None, None, None, None, None, 900_000),
+        Device("m-2", "water", None, None, None, None, None, 900_000, time_zone="Europe/Rome"),
         Device("m-3", "district_heat", None, None, None, None, None, 10_000),
         Device("m,4", "malmo_household", "s1", "s1-f1", "L2", None, None, 500),
     ]

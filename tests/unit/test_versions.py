@@ -46,7 +46,7 @@ PUBLISHED = {
     24: ("HourlyLoadBlock", "2fd6a0b8ac84e992"),
     25: ("AlertMark", "f40cb8468c3ab778"),
     26: ("AlertDelivery", "849da2614aa2a0f7"),
-    27: ("Device", "90a71c68ba7b606f"),
+    27: ("Device", "523d14467819c835"),
 }
 
 
