@@ -49,7 +49,8 @@ define each_bench
 endef
 
 bench: install-tests ## how fast the parts that must be fast are; the engine beside its peers: bench-engine
-	$(call each_bench,codec decode dlms bridge amqp http coap last_gasp overload sink router router_away \
+	$(call each_bench,codec decode dlms bridge amqp http coap register last_gasp overload sink router \
+		router_away \
 		'sink_away --minutes $(or $(MINUTES),1)' dashboards_speed anomaly outage_speed nilm_cost nilm_kafka)
 
 soak: install-tests ## a live district for hours: does anything grow that should not? (HOURS=2)

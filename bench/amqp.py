@@ -24,6 +24,7 @@ from flexmeter.local.part import running
 from flexmeter.local.ports import HOST, free_port
 from flexmeter.local.rabbitmq import rabbitmq
 from flexmeter.local.roles import Place
+from flexmeter.registered import fill
 from schemas.topology import load_topology
 
 BRIDGE, QUEUE, BARE = "amqp_turin", "flexmeter", "bare"
@@ -80,6 +81,7 @@ def main(messages: int, repeats: int) -> None:
         ):
             topology = load_topology(TOPOLOGY, place.settings(env))
             ensure_topics(topology.kafka, topology.topics.values())
+            fill(topology)
             for repeat in range(repeats):
                 publish(place.amqp_port, repeat * messages, messages)
                 runs["bare client"].append(bare(place.amqp_port, messages))

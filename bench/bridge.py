@@ -35,6 +35,7 @@ from flexmeter.local.mosquitto import mosquitto
 from flexmeter.local.part import running, spawn, stop, wait_ready
 from flexmeter.local.ports import HOST, free_port
 from flexmeter.local.roles import Place, Role
+from flexmeter.registered import fill
 from schemas.topology import load_topology
 
 METERS = 1_000
@@ -163,6 +164,7 @@ def main(messages: int, repeats: int) -> None:
         ):
             topology = load_topology(TOPOLOGY, place.settings(os.environ))
             ensure_topics(topology.kafka, topology.topics.values())
+            fill(topology)
             bare(place.mqtt_port, 0)
             take(BRIDGE, place, TOPOLOGY, 0)
             for repeat in range(repeats):

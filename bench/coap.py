@@ -38,6 +38,7 @@ from flexmeter.local.kafka import kafka
 from flexmeter.local.part import Part, running, spawn, stop, wait_ready
 from flexmeter.local.ports import HOST, free_port
 from flexmeter.local.roles import Place, Role
+from flexmeter.registered import fill
 from schemas.topology import load_topology
 
 GOAL = 0.85
@@ -144,6 +145,7 @@ def main(messages: int, repeats: int, window: int, serve_port: int | None) -> No
         with running(kafka(folder / "kafka", place.kafka_port, place.log("kafka"))):
             topology = load_topology(path, place.settings(os.environ))
             ensure_topics(topology.kafka, topology.topics.values())
+            fill(topology)
             windows = {"bare server": BARE_WINDOW, "bridge": window}
             for repeat in range(repeats):
                 posted = requests(repeat * messages, messages)

@@ -29,6 +29,7 @@ from flexmeter.local.kafka import kafka
 from flexmeter.local.part import running, spawn, stop, wait_ready
 from flexmeter.local.ports import HOST, free_port, listens
 from flexmeter.local.roles import Place, Role
+from flexmeter.registered import fill
 from schemas.topology import load_topology
 
 BRIDGE = "https_turin"
@@ -129,6 +130,7 @@ def main(requests: int, repeats: int) -> None:
         with running(kafka(place.folder / "kafka", place.kafka_port, place.log("kafka"))):
             topology = load_topology(TOPOLOGY, place.settings(env))
             ensure_topics(topology.kafka, topology.topics.values())
+            fill(topology)
             for repeat in range(repeats):
                 runs["bare server"].append(bare(requests))
                 runs["bridge"].append(bridge(place, port, requests, env))

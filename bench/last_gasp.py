@@ -50,6 +50,7 @@ from flexmeter.local.part import running
 from flexmeter.local.ports import HOST, free_port
 from flexmeter.local.rabbitmq import rabbitmq
 from flexmeter.local.roles import Place, Role
+from flexmeter.registered import fill
 from schemas.alert import decode_alert
 from schemas.catalogue import load_catalogue
 from schemas.register import load_register
@@ -234,6 +235,7 @@ def main(queued: int, repeats: int) -> None:
         }
         topology = load_topology(place.folder / "topology.yaml", env)
         ensure_topics(topology.kafka, topology.topics.values())
+        fill(topology)
         grid = nodes_of(load_register(topology.register), load_catalogue())
         publish(topology, grid, None, now_ms())
         workers = [Role("worker", name, free_port(), ("--instance", "bench")) for name in ("metering", "grid")]

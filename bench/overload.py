@@ -35,6 +35,7 @@ from flexmeter.local.part import running
 from flexmeter.local.ports import HOST, free_port
 from flexmeter.local.rabbitmq import rabbitmq
 from flexmeter.local.roles import Place, Role
+from flexmeter.registered import fill
 from schemas.blocks import ReadingBlock
 from schemas.codec import decode
 from schemas.topology import Topology, load_topology
@@ -185,6 +186,7 @@ def main(seconds: float, rate: int, protocols: tuple[str, ...]) -> None:
     with tempfile.TemporaryDirectory() as folder, environment(Path(folder)) as (place, env):
         topology = load_topology(place.folder / "topology.yaml", env)
         ensure_topics(topology.kafka, topology.topics.values())
+        fill(topology)
         for protocol in protocols or LOADS:
             told[protocol] = measured(protocol, place, env, rate, seconds).told(seconds)
             print(f"{protocol}: {told[protocol]}", file=sys.stderr)

@@ -357,6 +357,27 @@ def faults(result: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
+def register(result: Mapping[str, Any]) -> Iterator[str]:
+    """The register of a large utility."""
+    yield (
+        f"`flexmeter register` of a file with {result['meters']:,} meters ({result['file_mb']:g} MB); goal: each time "
+        f"under {result['goal_s']:g} s: {'met' if result['goal_met'] else '**missed**'}."
+    )
+    yield ""
+    yield from _table(
+        ("on the topic before", "by the clock, s", "of CPU, s", "memory, MB"),
+        ((name, ran["wall_s"], ran["cpu_s"], ran["most_mb"]) for name, ran in result["commands"].items()),
+    )
+    yield ""
+    memory = result["bridge_mb"]
+    yield (
+        f"A bridge that runs knows all of them {result['running_bridge_knows_all_after_s']} s after the command, one "
+        f"more {result['running_bridge_knows_one_more_after_s']} s after; one that starts has read them after "
+        f"{result['starting_bridge_knows_all_after_s']} s. It holds {memory['started']} MB, with one meter "
+        f"{memory['one meter']} MB: {result['bytes_a_meter']} bytes a meter."
+    )
+
+
 def soak(result: Mapping[str, Any]) -> Iterator[str]:
     """Hours of a live district."""
     yield f"{result['hours']:g} hours of {result['homes']:,} homes; growth from the second quarter to the last."
@@ -379,6 +400,7 @@ SECTIONS: Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], Iterator[st
     "amqp": ("AMQP bridge", "python -m bench.amqp", bridge),
     "http": ("HTTPS bridge", "python -m bench.http", bridge),
     "coap": ("CoAP bridge", "python -m bench.coap", bridge),
+    "register": ("Register", "python -m bench.register", register),
     "last-gasp": ("Last gasps behind a backlog", "python -m bench.last_gasp", last_gasp),
     "outage_speed": ("Outages, and a storm of them", "python -m bench.outage_speed", outage_speed),
     "overload": ("Overload", "python -m bench.overload", overload),

@@ -23,6 +23,7 @@ from flexmeter.local.part import Part, complete
 from flexmeter.local.ports import free_port
 from flexmeter.local.roles import Place, Role
 from flexmeter.local.supervise import Supervisor
+from flexmeter.registered import fill
 from schemas.blocks import ReadingBlock
 from schemas.codec import decode
 from schemas.errors import Unavailable
@@ -79,6 +80,7 @@ class ProofStack:
         topology = self.topology
         ensure_topics(topology.kafka, topology.topics.values())
         complete(replace(self._part("fleet", self._fleet("--register-only")), start_s=180.0))
+        fill(topology)
         for name, role in _roles(topology):
             self.running[name] = role
         self.supervisor.start(*(self._part(name, role) for name, role in self.running.items()))

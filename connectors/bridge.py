@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Protocol
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -21,7 +21,6 @@ from connectors.kafka import Outlet
 from connectors.packing import Packed, Packer
 from connectors.source import Delivery, Source
 from connectors.standing import Standing
-from connectors.watched import Watched
 from schemas.blocks import Beat, ReadingBlock
 from schemas.catalogue import load_catalogue
 from schemas.codec import encode
@@ -75,6 +74,13 @@ class Pulse:
         self.under_way -= 1
 
 
+class Changing(Protocol):
+    """Something that changes while a bridge runs: files, the register."""
+
+    def refresh(self, now_s: float) -> bool:
+        """Look, as often as it is worth it by a clock that only goes forward; whether something has changed."""
+
+
 class BridgeLoop:
     """One bridge of the topology at work. The clock, in s, is the only thing it knows of time of day."""
 
@@ -86,7 +92,7 @@ class BridgeLoop:
         outlet: Outlet,
         intake: Intake,
         clock: Callable[[], float] = time.time,
-        watched: Sequence[Watched[Any]] = (),
+        watched: Sequence[Changing] = (),
         shared: CounterTopic | None = None,
     ) -> None:
         self._bridge = bridge
@@ -107,6 +113,7 @@ class BridgeLoop:
         )
         self._dead_letters = topology.topics[bridge.dead_letters]
         self._under_way: dict[Proof, list[Delivery]] = {}
+        self._more_to_learn = False
         self._in_flight = 0
         self._last_arrival = 0.0
         self._back_off_s = 0.0
@@ -124,8 +131,7 @@ class BridgeLoop:
 
     def turn(self) -> None:
         """Take what has come, send what is due, beat, and hear what Kafka has."""
-        for file in self._watched:
-            file.refresh(time.monotonic())
+        self._more_to_learn = any([changing.refresh(time.monotonic()) for changing in self._watched])
         if self._shared is not None:
             self._shared.exchange(self._outlet, time.monotonic())
         deliveries = self._receive()
@@ -165,8 +171,8 @@ class BridgeLoop:
         return deliveries
 
     def _wait_s(self, now: float) -> float:
-        """Short while Kafka's reports are awaited; else until the next beat."""
-        if self._in_flight:
+        """Short while Kafka's reports are awaited, or more of the register; else until the next beat."""
+        if self._in_flight or self._more_to_learn:
             return _BUSY_WAIT_S
         return max(_BUSY_WAIT_S, min(pulse.next_at for pulse in self._pulses) - now)
 

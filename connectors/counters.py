@@ -15,16 +15,14 @@ copy.
 import struct
 from array import array
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
-
+from connectors.compacted import Compacted
 from connectors.decode.readings import Proof
-from connectors.kafka import Outlet, client_settings
+from connectors.kafka import Outlet
 from schemas.blocks import TelegramCounter
 from schemas.codec import decode, encode
-from schemas.errors import Reason, Rejected, Unavailable
+from schemas.errors import Reason, Rejected
 from schemas.partition import partition_of
 from schemas.topology import Kafka, Topic
 
@@ -32,7 +30,6 @@ WINDOW = 64
 """How far back a counter may be: as many telegrams as the shard knows again (streams.order.SEEN)."""
 
 EXCHANGE_S = 1.0
-_READ_TIMEOUT_S = 10.0
 _DIGEST_BYTES = 4
 
 
@@ -131,60 +128,30 @@ class CounterTopic:
 
     def __init__(self, kafka: Kafka, topic: Topic) -> None:
         self.counters = Counters()
-        self._kafka = kafka
         self._topic = topic
-        self._consumer: Consumer | None = None
+        self._log = Compacted(kafka, topic, self._learn)
         self._next_s = 0.0
 
     def read(self) -> None:
-        """Learn everything that the topic holds.
-
-        Raises:
-            Unavailable: Kafka is away.
-
-        """
-        if self._consumer is None:
-            settings = {"group.id": "flexmeter-counters", "enable.auto.commit": "false", **client_settings(self._kafka)}
-            self._consumer = Consumer(settings)
-            self._consumer.assign(self._places(OFFSET_BEGINNING))
-        try:
-            ends = {
-                place.partition: self._consumer.get_watermark_offsets(place, timeout=_READ_TIMEOUT_S)[1]
-                for place in self._places()
-            }
-            while any(
-                max(place.offset, 0) < ends[place.partition] for place in self._consumer.position(self._places())
-            ):
-                messages = self._consumer.consume(10_000, timeout=_READ_TIMEOUT_S)
-                if not messages:
-                    raise Unavailable("kafka", f"{self._topic.name} cannot be read to its end")
-                self._learn(messages)
-        except KafkaException as error:
-            raise Unavailable("kafka", str(error)) from error
+        """Learn everything that the topic holds; raises Unavailable where Kafka is away."""
+        self._log.read()
 
     def exchange(self, outlet: Outlet, now_s: float) -> None:
         """Tell the other bridges, and hear them, once a second of a clock that only goes forward."""
-        if now_s < self._next_s or self._consumer is None:
+        if now_s < self._next_s:
             return
         self._next_s = now_s + EXCHANGE_S
         for told in self.counters.changed():
             partition = partition_of(told.holder, self._topic.partitions)
             outlet.produce(self._topic.name, partition, encode(told), key=f"{told.holder}/{told.key}".encode())
-        self._learn(self._consumer.consume(10_000, timeout=0))
+        while self._log.follow():
+            pass
 
     def close(self) -> None:
         """Hear no more."""
-        if self._consumer is not None:
-            with closing(self._consumer):
-                self._consumer = None
+        self._log.close()
 
-    def _learn(self, messages: Iterable[Message]) -> None:
-        for message in messages:
-            value = message.value()
-            if message.error() is None and value is not None:
-                told = decode(value)
-                if isinstance(told, TelegramCounter):
-                    self.counters.learn(told)
-
-    def _places(self, offset: int = -1001) -> list[TopicPartition]:
-        return [TopicPartition(self._topic.name, number, offset) for number in range(self._topic.partitions)]
+    def _learn(self, _key: bytes, value: bytes | None) -> None:
+        told = decode(value) if value is not None else None
+        if isinstance(told, TelegramCounter):
+            self.counters.learn(told)

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from operator import mul
 
 from connectors.authority import Authority, Grant, Refused
 from connectors.decode.readings import Decode, MeterEvent, Proof, Reading
@@ -11,18 +13,19 @@ from schemas.errors import Reason, Rejected
 from schemas.faults import choose_one_of
 from schemas.partition import partition_of
 from schemas.quality import Quality
-from schemas.register import Device, Register
+from schemas.register import Device, Register, multipliers
 
 _TIME_BY_BRIDGE = int(Quality.TIME_BY_BRIDGE)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A known meter and its partitions."""
+    """A known meter, its partitions, and by what it multiplies the quantities of its profile (None = nothing)."""
 
     device: Device
     readings_partition: int
     events_partition: int
+    multipliers: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,16 @@ class Taken:
     proofs: Sequence[Proof] = ()
 
 
+def primary(reading: Reading, multipliers: tuple[float, ...] | None) -> Reading:
+    """What a meter behind instrument transformers measured, on the side of the grid.
+
+    Whether a value is plausible was judged before, of what the meter itself said.
+    """
+    return reading if multipliers is None else replace(reading, values=tuple(map(mul, reading.values, multipliers)))
+
+
 class Intake:
-    """Takes payloads of known meters; what it finds out about a meter it remembers.
+    """Takes payloads of known meters. The register may change at any time; what follows from it is remembered.
 
     `decoders` has, for each decoder that a delivery may name, its decoder for each profile; "" is the bridge's own.
     """
@@ -61,7 +72,8 @@ class Intake:
 
         Raises:
             Rejected: unknown_profile; forbidden, unknown_meter, wrong_profile of the address's meter; what the decoder
-                finds; forbidden, unknown_meter, wrong_profile of meters that the payload names.
+                finds; forbidden, unknown_meter (outside its validity, too), wrong_profile of meters that the payload
+                names.
 
         """
         address = delivery.address
@@ -71,13 +83,16 @@ class Intake:
             self._place(address.meter, address.profile, grant, delivery.identity)
         decoded = decode(delivery.payload, address, received_at)
 
-        def place(meter: str) -> Place:
-            return self._place(meter, address.profile, grant, delivery.identity)
+        def place(row: Reading | MeterEvent) -> Place:
+            found = self._place(row.meter, address.profile, grant, delivery.identity)
+            _check_validity(found.device, row.at)
+            return found
 
-        places = [place(reading.meter) for reading in decoded.readings]
+        places = [place(reading) for reading in decoded.readings]
+        readings = self._apart(decoded.readings, received_at)
         return Taken(
-            list(zip(places, self._apart(decoded.readings, received_at), strict=True)),
-            [(place(event.meter), event) for event in decoded.events],
+            [(place, primary(reading, place.multipliers)) for place, reading in zip(places, readings, strict=True)],
+            [(place(event), event) for event in decoded.events],
             decoded.proofs,
         )
 
@@ -117,12 +132,28 @@ class Intake:
 
     def registered(self, meter: str) -> Place | None:
         """The meter's place; None if it is not in the register."""
+        device = self._register.devices.get(meter)
+        if device is None:
+            self._places.pop(meter, None)
+            return None
         place = self._places.get(meter)
-        device = None if place else self._register.devices.get(meter)
-        if device is not None:
+        if place is None or place.device is not device:
             place = self._places[meter] = Place(
                 device,
                 partition_of(meter, self._readings_partitions),
                 partition_of(device.substation or "", self._events_partitions),
+                multipliers(device),
             )
         return place
+
+
+def _check_validity(device: Device, at: int) -> None:
+    """Raise Rejected for what a meter says of a time at which it did not hang there."""
+    if not device.is_valid_at(at):
+        bounds = (("from", device.valid_from), ("to", device.valid_to))
+        valid = " ".join(f"{word} {_iso(bound)}" for word, bound in bounds if bound is not None)
+        raise Rejected(Reason.UNKNOWN_METER, f"meter {device.meter_id!r} is registered {valid}, not at {_iso(at)}")
+
+
+def _iso(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat()

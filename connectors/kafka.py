@@ -65,14 +65,15 @@ class Outlet:
         self,
         topic: str,
         partition: int,
-        value: bytes,
+        value: bytes | None,
         delivered: Callable[[], None] | None = None,
         key: bytes | None = None,
         headers: Headers = (),
     ) -> None:
         """Send one record; `delivered` is called from `serve` or `close` when all replicas have it.
 
-        Waits while librdkafka's queue is full. Any error other than a broker that is away is raised from `serve`.
+        No value: the key is no more. Waits while librdkafka's queue is full. Any error other than a broker that is away
+        is raised from `serve`.
         """
 
         def on_delivery(error: KafkaError | None, _message: object) -> None:

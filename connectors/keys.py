@@ -7,7 +7,8 @@ A CSV file in UTF-8, one key a line, a meter's newest first:
     4B464D1020304050,env:METER_KEY_7
 
 The meter is the identity by which its telegrams name it: manufacturer and number for M-Bus, the system title for DLMS
-and encrypted P1. A key is hexadecimal digits, or the environment variable that has them.
+and encrypted P1; or the name that the register's column `key` gives it. A key is hexadecimal digits, or the environment
+variable that has them.
 """
 
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from connectors.table_file import Row, read_table
 from schemas.faults import Fault, Faults
+from schemas.register import Register
 
 LENGTHS = (16, 32, 64)
 """Bytes of AES-128 and AES-256 keys, alone or an encryption key with its authentication key."""
@@ -39,6 +41,18 @@ def load_keys(path: Path, env: Mapping[str, str] = os.environ) -> Mapping[str, t
         meter, text = row.values
         keys[meter] = (*keys.get(meter, ()), _key(text, env))
     return keys
+
+
+def keys_of(meter: str, keys: Mapping[str, tuple[bytes, ...]], register: Register) -> tuple[bytes, ...]:
+    """A meter's keys: under the name that the register gives, else under its own.
+
+    >>> from schemas.register import Device
+    >>> device = Device("KAM1", "water", None, None, None, None, None, 900_000, key="site-7")
+    >>> keys_of("KAM1", {"site-7": (b"k",), "KAM1": (b"o",)}, Register({"KAM1": device}))
+    (b'k',)
+    """
+    device = register.devices.get(meter)
+    return keys.get(device.key if device and device.key else meter, ())
 
 
 def _key(text: str, env: Mapping[str, str]) -> bytes:

@@ -9,6 +9,7 @@ import click
 # name -> (module, help). The help is repeated here so that listing the commands imports none of them.
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("flexmeter.commands.run", "Start everything on this machine and show it live."),
+    "register": ("flexmeter.commands.register", "Say which meters exist: a CSV file, with what differs told first."),
     "bridge": ("flexmeter.commands.bridge", "Bring the readings of one source onto Kafka."),
     "worker": ("flexmeter.commands.worker", "Run one stream."),
     "replay": ("flexmeter.commands.replay", "Rebuild a stream whose operators changed."),

@@ -71,6 +71,34 @@ class TelegramCounter:
     digests: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A meter as it is registered: what it is and where it hangs; None where that is unknown."""
+
+    meter_id: str
+    profile: str
+    substation: str | None
+    feeder: str | None
+    phase: str | None
+    building: str | None
+    usage_point: str | None
+    interval_ms: int
+    transformer: str | None = None
+    comm_parent: str | None = None
+    nilm_consent_at: int | None = None
+    time_zone: str | None = None
+    ct_ratio: float = 1.0
+    vt_ratio: float = 1.0
+    valid_from: int | None = None
+    valid_to: int | None = None
+    key: str | None = None
+    owner: str | None = None
+
+    def is_valid_at(self, at: int) -> bool:
+        """Whether it hangs there at that time, ms UTC: from `valid_from` on, up to `valid_to` and no longer."""
+        return (self.valid_from is None or self.valid_from <= at) and (self.valid_to is None or at < self.valid_to)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class AggregateBlock:
     """Results of rolling_load."""
@@ -398,5 +426,6 @@ Record = (
     | AlertMark
     | AlertDelivery
     | HomeRequestBlock
+    | Device
 )
 """Every record that travels as Avro, in the order of the ids file."""

@@ -1,27 +1,41 @@
 """The register: which meters there are, and where they hang.
 
-A CSV file in UTF-8 with a header, one line a meter:
+A CSV file in UTF-8 with a header, one line a meter, of which only `meter_id` and `profile` are mandatory:
 
     meter_id,profile,substation,feeder,phase,building,usage_point,interval_s,transformer,comm_parent,nilm_consent,time_zone
     malmo-0001,malmo_household,sub-1,sub-1-f2,L1L2L3,b-17,up-0001,10,t-4,gateway-2,2026-03-01,Europe/Stockholm
 
-Only the first two columns are mandatory; a place left empty is unknown, an empty interval is the profile's.
-`nilm_consent` is since when (ISO 8601, UTC unless it says otherwise) the home consents to nilm; empty = it does not.
-`time_zone` (IANA) is where the meter's clock runs, for telegrams of local time without its offset from UTC.
+docs/register.md says what each column means. A place left empty is unknown. Times are ISO 8601, UTC unless they say
+otherwise.
 """
 
 import csv
 import re
+import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from schemas.blocks import Device
 from schemas.catalogue import load_catalogue
 from schemas.faults import Fault, Faults, choose_one_of
+from schemas.register_rules import Beside
+
+__all__ = [
+    "COLUMNS",
+    "MANDATORY",
+    "Device",
+    "Register",
+    "is_zone",
+    "load_register",
+    "multipliers",
+    "sharing_words",
+]
 
 COLUMNS = (
     "meter_id",
@@ -36,35 +50,22 @@ COLUMNS = (
     "comm_parent",
     "nilm_consent",
     "time_zone",
+    "ct_ratio",
+    "vt_ratio",
+    "valid_from",
+    "valid_to",
+    "key",
+    "owner",
 )
 MANDATORY = COLUMNS[:2]
 
 # A meter id is a level of an MQTT topic, a segment of a URL, and a word on the command line.
 _METER_ID = re.compile(r"[^\s/+#]+")
 _PHASE = re.compile(r"(L1)?(L2)?(L3)?")
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A meter and its place in the grid; None where unknown. `phase` is such as L1, or L1L2L3.
-
-    `comm_parent` is the gateway, or the relaying meter, that it is heard through.
-    """
-
-    meter_id: str
-    profile: str
-    substation: str | None
-    feeder: str | None
-    phase: str | None
-    building: str | None
-    usage_point: str | None
-    interval_ms: int
-    transformer: str | None = None
-    comm_parent: str | None = None
-    nilm_consent_at: int | None = None
-    """Since when the home consents to nilm, ms UTC."""
-    time_zone: str | None = None
-    """Where its clock runs, by its IANA name."""
+_RATIO = re.compile(r"\d{1,9}(\.\d{1,9})?(/\d{1,9}(\.\d{1,9})?)?")
+_SHARED = ("profile", "substation", "feeder", "phase", "building", "transformer", "comm_parent", "time_zone", "owner")
+_TIMES = ("nilm_consent", "valid_from", "valid_to")
+_RATIOS = ("ct_ratio", "vt_ratio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,41 @@ class Register:
 
     devices: Mapping[str, Device]
 
+    def valid_at(self, at: int) -> "Register":
+        """Those that hang there at that time, ms UTC."""
+        return Register({meter: device for meter, device in self.devices.items() if device.is_valid_at(at)})
+
+
+def multipliers(device: Device) -> tuple[float, ...] | None:
+    """By what a meter behind instrument transformers multiplies each quantity of its profile; None where by nothing.
+
+    A voltage by the ratio of the voltage transformers, a current by that of the current transformers, power and energy
+    by both; all else (frequency, power factor, counts) stays.
+
+    >>> one = Device("m", "nilm_meter", None, None, None, None, None, 1_000, ct_ratio=40.0, vt_ratio=100.0)
+    >>> load_catalogue().profiles["nilm_meter"].quantities
+    ('current_a', 'voltage_v', 'active_power_w', 'reactive_power_var')
+    >>> multipliers(one)
+    (40.0, 100.0, 4000.0, 4000.0)
+    """
+    if device.ct_ratio == device.vt_ratio == 1.0:
+        return None
+    both = device.ct_ratio * device.vt_ratio
+    by_unit = {"A": device.ct_ratio, "V": device.vt_ratio, **dict.fromkeys(("W", "var", "VA", "Wh", "varh"), both)}
+    catalogue = load_catalogue()
+    return tuple(
+        by_unit.get(catalogue.quantities[name].unit, 1.0) for name in catalogue.profiles[device.profile].quantities
+    )
+
+
+def sharing_words(device: Device) -> Device:
+    """The same, with one object for each word that many meters have in common: a large register takes half."""
+    words: dict[str, Any] = {name: sys.intern(word) for name in _SHARED if (word := getattr(device, name))}
+    return replace(device, **words)
+
 
 def load_register(path: str | Path) -> Register:
-    """Read and check the register.
+    """Read and check the register; - is standard input.
 
     Raises:
         Faults: everything that is wrong with the file.
@@ -83,7 +116,8 @@ def load_register(path: str | Path) -> Register:
     """
     devices: dict[str, Device] = {}
     try:
-        lines = Path(path).read_text("utf-8-sig").splitlines()
+        read_bytes = sys.stdin.buffer.read if str(path) == "-" else Path(path).read_bytes
+        lines = read_bytes().decode("utf-8-sig").splitlines()
         faults = list(_header_faults(lines[0] if lines else "")) or list(_take_rows(lines, devices))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         faults = [Fault(0, f"cannot be read: {error}", "give the path of a CSV file in UTF-8")]
@@ -93,14 +127,16 @@ def load_register(path: str | Path) -> Register:
 
 
 def _take_rows(lines: list[str], devices: dict[str, Device]) -> Iterator[Fault]:
-    """Fill `devices` with the lines that have no fault."""
-    substation_of: dict[str, str] = {}
+    """Fill `devices` with the lines that have no fault of their own."""
+    beside = Beside()
     reader = csv.DictReader(lines, restkey="", restval="")
     for row in reader:
-        faults = list(_row_faults(row, reader.line_num, devices, substation_of))
-        yield from faults
+        faults = list(_row_faults(row, reader.line_num, devices))
         if not faults:
-            devices[row["meter_id"]] = _device(row)
+            device = sharing_words(_device(row))
+            faults = list(beside.faults(device, reader.line_num))
+            devices[device.meter_id] = device
+        yield from faults
 
 
 def _header_faults(header: str) -> Iterator[Fault]:
@@ -115,9 +151,7 @@ def _header_faults(header: str) -> Iterator[Fault]:
             yield Fault(1, f"column {name!r} is missing", f"begin the file with {','.join(COLUMNS)}")
 
 
-def _row_faults(
-    row: Mapping[str, str], line: int, devices: Mapping[str, Device], substation_of: dict[str, str]
-) -> Iterator[Fault]:
+def _row_faults(row: Mapping[str, str], line: int, devices: Mapping[str, Device]) -> Iterator[Fault]:
     meter_id, profile = row["meter_id"], row["profile"]
     profiles = load_catalogue().profiles
     if row.get(""):
@@ -133,23 +167,31 @@ def _row_faults(
         yield Fault(line, f"phase {phase!r} is not known", "write L1, L2, L3 or several such as L1L2L3")
     if _interval_ms(row.get("interval_s") or "1") is None:
         yield Fault(line, f"interval {row['interval_s']!r} is not usable", "give seconds of at least 0.001, or nothing")
-    if row.get("nilm_consent") and _time_ms(row["nilm_consent"]) is None:
-        yield Fault(
-            line, f"nilm_consent {row['nilm_consent']!r} is no time", "give a day such as 2026-03-01, or nothing"
-        )
+    if row.get("feeder") and not row.get("substation"):
+        yield Fault(line, f"feeder {row['feeder']!r} has no substation", "name the substation that it hangs under")
     if row.get("time_zone") and not is_zone(row["time_zone"]):
         yield Fault(line, f"unknown time zone {row['time_zone']!r}", "write one such as Europe/Stockholm, or nothing")
-    yield from _feeder_faults(row, line, substation_of)
+    yield from _time_faults(row, line)
+    yield from _ratio_faults(row, line)
 
 
-def _feeder_faults(row: Mapping[str, str], line: int, substation_of: dict[str, str]) -> Iterator[Fault]:
-    """A feeder hangs under one substation: what happens on it is seen in that one partition."""
-    feeder, substation = row.get("feeder") or "", row.get("substation") or ""
-    if feeder and not substation:
-        yield Fault(line, f"feeder {feeder!r} has no substation", "name the substation that it hangs under")
-    elif feeder and substation_of.setdefault(feeder, substation) != substation:
-        other = substation_of[feeder]
-        yield Fault(line, f"feeder {feeder!r} hangs under {substation!r} here, {other!r} above", "make them the same")
+def _time_faults(row: Mapping[str, str], line: int) -> Iterator[Fault]:
+    for name in _TIMES:
+        if row.get(name) and _time_ms(row[name]) is None:
+            yield Fault(line, f"{name} {row[name]!r} is no time", "give a day such as 2026-03-01, or nothing")
+    begin, end = _time_ms(row.get("valid_from") or ""), _time_ms(row.get("valid_to") or "")
+    if begin is not None and end is not None and end <= begin:
+        yield Fault(line, f"valid_to {row['valid_to']!r} is not after valid_from", "give a later time, or nothing")
+
+
+def _ratio_faults(row: Mapping[str, str], line: int) -> Iterator[Fault]:
+    for name in _RATIOS:
+        text = row.get(name) or ""
+        profile = load_catalogue().profiles.get(row["profile"])
+        if text and _ratio(text) is None:
+            yield Fault(line, f"{name} {text!r} is no ratio", "give a number above 0, or such as 200/5, or nothing")
+        elif text and _ratio(text) != 1 and profile is not None and profile.medium != "electricity":
+            yield Fault(line, f"{name} of a meter of {profile.medium}", "leave it empty: no instrument transformer")
 
 
 def _interval_ms(text: str) -> int | None:
@@ -161,6 +203,8 @@ def _interval_ms(text: str) -> int | None:
 
 
 def _time_ms(text: str) -> int | None:
+    if not text:
+        return None
     try:
         at = datetime.fromisoformat(text)
         return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
@@ -182,6 +226,19 @@ def is_zone(name: str) -> bool:
     return True
 
 
+def _ratio(text: str) -> float | None:
+    """A number, or as it stands on the plate of a transformer.
+
+    >>> _ratio("200/5"), _ratio("1.5"), _ratio("0"), _ratio("1/0"), _ratio("1e9")
+    (40.0, 1.5, None, None, None)
+    """
+    if not _RATIO.fullmatch(text):
+        return None
+    primary, _, secondary = text.partition("/")
+    by = float(secondary or 1)
+    return float(primary) / by or None if by else None
+
+
 def _device(row: Mapping[str, str]) -> Device:
     profile = load_catalogue().profiles[row["profile"]]
     return Device(
@@ -197,4 +254,10 @@ def _device(row: Mapping[str, str]) -> Device:
         comm_parent=row.get("comm_parent") or None,
         nilm_consent_at=_time_ms(row.get("nilm_consent") or ""),
         time_zone=row.get("time_zone") or None,
+        ct_ratio=_ratio(row.get("ct_ratio") or "") or 1.0,
+        vt_ratio=_ratio(row.get("vt_ratio") or "") or 1.0,
+        valid_from=_time_ms(row.get("valid_from") or ""),
+        valid_to=_time_ms(row.get("valid_to") or ""),
+        key=row.get("key") or None,
+        owner=row.get("owner") or None,
     )

@@ -136,6 +136,22 @@ def bridge_topics(topology: Topology, known: Known) -> Findings:
             yield Finding((*at, "counters"), f"{counters.name!r} is not compacted", "give it compact: true")
 
 
+def register_topics(topology: Topology, known: Known) -> Findings:
+    """One topic, for a meter its newest record."""
+    first = topology.register_topic
+    for topic in topology.topics.values():
+        at = ("topics", topic.name)
+        if "Device" not in topic.records:
+            continue
+        if first is not None and topic.name != first.name:
+            yield Finding(at, f"{first.name!r} has the register already", "leave one of them")
+        if not topic.compact:
+            yield Finding(at, "the register is not compacted", "give it compact: true")
+        if len(topic.records) > 1:
+            yield Finding((*at, "records"), "the register has nothing beside it", "leave Device alone")
+        yield from must_carry(topology, at, topic.name, ("Device",), "meter")
+
+
 def dead_letter_topics(topology: Topology, known: Known) -> Findings:
     """What is rejected goes where dead letters are."""
     for kind in ("bridges", "streams", "sinks", "routers"):
@@ -239,6 +255,7 @@ RULES: tuple[Rule, ...] = (
     nothing_twice,
     retention,
     bridge_topics,
+    register_topics,
     dead_letter_topics,
     state_topics,
     partition_counts,
@@ -270,6 +287,8 @@ def writes(topology: Topology) -> Mentions:
 def reads(topology: Topology) -> Mentions:
     """Where a topic is named because it is read, and its name."""
     mentions: Mentions = [one for bridge in topology.bridges.values() for one in _counters(bridge)]
+    if topology.register_topic is not None:
+        mentions += [(("bridges", name, "register"), topology.register_topic.name) for name in topology.bridges]
     for stream in topology.streams.values():
         at: Path = ("streams", stream.name)
         mentions += [((*at, "input"), stream.input), ((*at, "state"), stream.state)]
@@ -282,8 +301,8 @@ def reads(topology: Topology) -> Mentions:
 
 
 def _written_by_people(topology: Topology) -> set[str]:
-    """Topics of marks: `flexmeter alerts` writes and reads them."""
-    return {name for name, topic in topology.topics.items() if "AlertMark" in topic.records}
+    """`flexmeter alerts` writes and reads marks, `flexmeter register` the register."""
+    return {name for name, topic in topology.topics.items() if {"AlertMark", "Device"} & set(topic.records)}
 
 
 def _counters(bridge: Bridge) -> Mentions:

@@ -115,6 +115,7 @@ class Router:
 class Topology:
     """Everything of topology.yaml, each by its name, in the order of the file.
 
+    `register` is a file of schemas.register. Where a topic carries the register, it fills that; else bridges read it.
     `principals` and `keys` are files of connectors.authority and connectors.keys; empty = none.
     """
 
@@ -127,6 +128,11 @@ class Topology:
     principals: str = ""
     keys: str = ""
     routers: Mapping[str, Router] = field(default_factory=dict)
+
+    @property
+    def register_topic(self) -> Topic | None:
+        """The topic of the register; None: bridges read the file when they start."""
+        return next((topic for topic in self.topics.values() if "Device" in topic.records), None)
 
     def topic_of(self, record: str, among: Iterable[str]) -> Topic:
         """The first topic among the named ones that carries the record type.

@@ -60,7 +60,9 @@ class Place:
 
     def topic(self, name: str) -> str:
         bridge = self.bridge
-        return {"readings": bridge.readings, "events": bridge.events, "dead": bridge.dead_letters}[name]
+        register = self.topology.register_topic
+        names = {"readings": bridge.readings, "events": bridge.events, "dead": bridge.dead_letters}
+        return {**names, "register": register.name if register else ""}[name]
 
     def start(self, *arguments: str) -> "Popen[bytes]":
         """The bridge; how far it is, its log and its metrics say."""
@@ -122,12 +124,13 @@ def make_place(
     prefix: str,
     entry: Mapping[str, object] = MappingProxyType({}),
     topics: Mapping[str, object] = MappingProxyType({}),
+    register_topic: bool = False,
     **options: str,
 ) -> Place:
     """The repository's topology with all its topics, and all its addresses, under a prefix.
 
     `entry` has what the bridge's entry has otherwise, `principals` and `keys` what the topology has; `topics` are there
-    besides.
+    besides. The register is a file, unless it is to be a topic.
     """
     text = yaml.safe_load((ROOT / "topology.yaml").read_text("utf-8"))
     document = json.loads(json.dumps(text), object_hook=lambda node: _prefixed(node, prefix, set(text["topics"])))
@@ -143,6 +146,8 @@ def make_place(
     bridge |= {key: value for key, value in entry.items() if key not in ("principals", "keys")}
     if "counters" not in bridge:
         del document["topics"][f"{prefix}.meter.counters"]
+    if not register_topic:
+        del document["topics"][f"{prefix}.meter.register"]
     document["topics"] |= topics
     path = folder / "topology.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False))

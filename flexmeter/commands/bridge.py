@@ -57,14 +57,19 @@ def run(topology: Topology, bridge: Bridge, instance: str, stopping: threading.E
     from connectors.counters import CounterTopic
     from connectors.intake import Intake
     from connectors.kafka import Outlet
+    from connectors.register_topic import RegisterTopic
     from connectors.registry import SOURCES
     from schemas.register import load_register
 
-    register = load_register(topology.register)
-    authority, decoders, watched = trusted(topology, bridge, register)
+    topic = topology.register_topic
+    followed = RegisterTopic(topology.kafka, topic) if topic else None
+    register = followed.register if followed else load_register(topology.register)
+    authority, decoders, files = trusted(topology, bridge, register)
     source = SOURCES[bridge.protocol](bridge, instance)
     await_topics(topology, "bridges", bridge.name, stopping)
     shared = CounterTopic(topology.kafka, topology.topics[bridge.counters]) if bridge.counters else None
+    if followed is not None:
+        until_available(followed.read_some, stopping)
     if shared is not None:
         until_available(shared.read, stopping)
     if stopping.is_set():
@@ -72,9 +77,11 @@ def run(topology: Topology, bridge: Bridge, instance: str, stopping: threading.E
     readings, events = topology.topics[bridge.readings], topology.topics[bridge.events]
     intake = Intake(register, decoders, readings.partitions, events.partitions, authority)
     outlet = Outlet(topology.kafka, f"flexmeter-{bridge.name}")
+    watched = [*files, *([followed] if followed else ())]
     BridgeLoop(bridge, topology, source, outlet, intake, watched=watched, shared=shared).run(stopping.is_set)
-    if shared is not None:
-        shared.close()
+    for reader in (followed, shared):
+        if reader is not None:
+            reader.close()
 
 
 def trusted(
@@ -82,16 +89,16 @@ def trusted(
 ) -> tuple["Authority", "Mapping[str, Mapping[str, Decode]]", "list[Watched[Any]]"]:
     """Who may report, what decrypts and decodes, and the files to watch for that."""
     from connectors.authority import EACH_ITSELF, Authority, load_principals
+    from connectors.decode.telegram import no_keys
     from connectors.decode.timing import registered_clocks
-    from connectors.keys import load_keys
+    from connectors.keys import keys_of, load_keys
     from connectors.registry import DECODERS
     from connectors.watched import Watched
 
     principals = Watched(Path(topology.principals), load_principals) if topology.principals else None
     keys = Watched(Path(topology.keys), load_keys) if topology.keys else None
     authority = Authority(lambda: principals.value if principals else EACH_ITSELF, bridge.anonymous)
+    made_with = (lambda meter: keys_of(meter, keys.value, register)) if keys else no_keys
     clocks = registered_clocks(register, bridge.time_zone)
-    decoders = {
-        name: make(lambda meter: keys.value.get(meter, ()) if keys else (), clocks) for name, make in DECODERS.items()
-    }
+    decoders = {name: make(made_with, clocks) for name, make in DECODERS.items()}
     return authority, {"": decoders[bridge.decoder], **decoders}, [file for file in (principals, keys) if file]

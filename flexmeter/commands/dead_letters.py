@@ -19,11 +19,11 @@ from connectors.redrive import Outcome, PayloadKey, Redrive, deliver, key_of, ob
 from flexmeter.answers import written
 from flexmeter.commands.bridge import trusted
 from flexmeter.letters import Choice, Kept, Since, letters
+from flexmeter.registered import registered
 from flexmeter.role import named, stop_on_signals, topology_option, topology_or_exit
 from schemas.blocks import DeadLetter
 from schemas.errors import Reason, Unavailable
 from schemas.faults import Faults
-from schemas.register import load_register
 from schemas.topology import Bridge, Topology
 
 MOST_BYTES = 1 << 30
@@ -237,7 +237,7 @@ def _redriven(
 
 def _intake(topology: Topology, bridge: Bridge) -> Intake:
     """The bridge's own, with the register, permissions and keys of now."""
-    register = load_register(topology.register)
+    register = registered(topology)
     authority, decoders, _ = trusted(topology, bridge, register)
     readings, events = topology.topics[bridge.readings], topology.topics[bridge.events]
     return Intake(register, decoders, readings.partitions, events.partitions, authority)

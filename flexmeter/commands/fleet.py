@@ -90,7 +90,7 @@ class Options:
         return self.url or urls[0]
 
     def register_file(self, topology: Topology) -> Path:
-        """The register's file: the one that the bridges read."""
+        """The register's file: the one that `flexmeter register` takes."""
         return self.register_path or Path(topology.register)
 
     def recording_folder(self) -> Path:

@@ -9,6 +9,7 @@ import numpy as np
 
 from connectors.kafka import Outlet, ensure_topics
 from flexmeter.grid_file import Work, nodes_of, read_calendar, read_grid, works_at
+from flexmeter.registered import registered
 from flexmeter.role import start_role, topology_option, topology_or_exit
 from schemas.blocks import GridBlock, PlannedWorkBlock
 from schemas.catalogue import load_catalogue
@@ -16,7 +17,6 @@ from schemas.codec import encode
 from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.partition import partition_of
-from schemas.register import load_register
 from schemas.topology import Topic, Topology
 from streams.outage.tree import Grid, Node
 from streams.outage.trees import blocks_of, by_substation
@@ -36,18 +36,20 @@ def command(topology_path: Path, grid_path: Path | None, planned_path: Path | No
     Run it once, and whenever the grid, the register or the calendar has changed: it replaces what was published before,
     substation by substation; what is the same changes nothing.
     """
-    topology = topology_or_exit(topology_path)
+    topology, now_ms = topology_or_exit(topology_path), time.time_ns() // 1_000_000
     start_role()
     try:
-        nodes = read_grid(grid_path) if grid_path else nodes_of(load_register(topology.register), load_catalogue())
+        nodes = read_grid(grid_path) if grid_path else _nodes_at(topology, now_ms)
         Grid.of(nodes)
         works = read_calendar(planned_path, nodes) if planned_path else None
-    except Faults as faults:
-        raise click.ClickException(str(faults)) from None
-    try:
-        publish(topology, nodes, works, time.time_ns() // 1_000_000)
-    except Unavailable as unavailable:
-        raise click.ClickException(str(unavailable)) from None
+        publish(topology, nodes, works, now_ms)
+    except (Faults, Unavailable) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _nodes_at(topology: Topology, now_ms: int) -> list[Node]:
+    """As the register has them, without the meters that are gone or still to come."""
+    return nodes_of(registered(topology).valid_at(now_ms), load_catalogue())
 
 
 def publish(topology: Topology, nodes: list[Node], works: list[Work] | None, at_ms: int) -> None:

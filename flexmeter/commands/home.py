@@ -11,13 +11,14 @@ import numpy as np
 from connectors.kafka import Outlet
 from flexmeter.commands.tail import places_of
 from flexmeter.listen import Listener
+from flexmeter.registered import registered
 from flexmeter.role import topology_option, topology_or_exit
 from schemas.blocks import ApplianceEventBlock, HomeRequestBlock
 from schemas.codec import encode
 from schemas.errors import Unavailable
 from schemas.faults import Faults, choose_one_of, closest
 from schemas.partition import partition_of
-from schemas.register import Device, load_register
+from schemas.register import Device
 from schemas.topology import Topic, Topology
 from streams.nilm.library import load_library
 
@@ -52,7 +53,7 @@ def consent(topology_path: Path, meter: str) -> None:
     if meter not in devices:
         meant = closest(meter, devices)
         remedy = f"did you mean {meant!r}?" if meant else "add it there first"
-        raise click.UsageError(f"no meter {meter!r} in {topology.register}; {remedy}")
+        raise click.UsageError(f"no meter {meter!r} in the register; {remedy}")
     _send(topology, [Request(meter, _now(), "consent")])
     click.echo(f"{meter} consents: readings from now on are looked into")
 
@@ -146,9 +147,11 @@ def _send(topology: Topology, requests: Sequence[Request]) -> None:
 
 def _devices(topology: Topology) -> Mapping[str, Device]:
     try:
-        return load_register(topology.register).devices
+        return registered(topology).devices
     except Faults as faults:
         raise click.UsageError(str(faults)) from faults
+    except Unavailable as away:
+        raise click.ClickException(str(away)) from away
 
 
 def _topic(topology: Topology) -> Topic:

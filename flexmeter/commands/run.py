@@ -1,5 +1,6 @@
 """`flexmeter run`."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -52,6 +53,7 @@ def command(path: str, folder: str, for_s: float | None, meters: int, chosen: st
 
 def _run(path: Path, folder: Path, for_s: float | None, meters: int, protocols: tuple[str, ...]) -> int:
     stop_on_signals()
+    logging.getLogger("librdkafka").setLevel(logging.ERROR)  # that it waits for a Kafka just started is no news
     with held(folder.absolute()) as mine:
         wanted, more = ports(), source_ports(protocols)
         if taken := faults((*wanted, *more.values())):

@@ -4,6 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,16 +13,18 @@ from confluent_kafka import KafkaException
 from connectors.decode.json_decoder import decode_json
 from connectors.decode.mapping import JsonMapping, load_mappings
 from connectors.decode.readings import Address, Carries
+from connectors.intake import primary
 from connectors.mqtt import publish
 from connectors.topic_template import TopicTemplate
 from flexmeter.answers import quality_names
 from flexmeter.compose import compose_event, compose_reading
 from flexmeter.follow import Follower, Found, Sought
+from flexmeter.registered import registered
 from flexmeter.role import named, topology_option, topology_or_exit
 from schemas.blocks import DeadLetter, EventBlock, ReadingBlock
 from schemas.errors import Rejected, Unavailable
 from schemas.faults import Faults, choose_one_of
-from schemas.register import load_register
+from schemas.register import Device, multipliers
 from schemas.topology import Bridge, Topology
 
 
@@ -53,7 +56,8 @@ def command(
     bridge = named(topology.bridges, bridge_name or next(iter(topology.bridges)), "bridge")
     if bridge.protocol != "mqtt":
         raise click.UsageError(f"{bridge.name} is a bridge of {bridge.protocol}; send goes by MQTT: choose with --name")
-    profile = profile_name or _registered_profile(topology, meter)
+    device = None if profile_name else _registered(topology, meter)
+    profile = profile_name or (device.profile if device else "")
     carries = Carries.EVENT if event_kind else Carries.READING
     address = _address(bridge, profile, meter, carries)
     mapping = load_mappings().get(profile)
@@ -63,7 +67,7 @@ def command(
             publish(bridge, address.text, payload)
             click.echo(f"published {len(payload)} bytes to {address.text}")
             began = time.monotonic()
-            found = follower.find(_sought(payload, address, mapping), within_s)
+            found = follower.find(_sought(payload, address, mapping, device), within_s)
     except (Unavailable, KafkaException) as error:
         raise click.ClickException(str(error)) from error
     if found is None:
@@ -75,14 +79,16 @@ def command(
         sys.exit(1)
 
 
-def _registered_profile(topology: Topology, meter: str) -> str:
+def _registered(topology: Topology, meter: str) -> Device:
     try:
-        device = load_register(topology.register).devices.get(meter)
+        device = registered(topology).devices.get(meter)
     except Faults as faults:
         raise click.UsageError(str(faults)) from faults
+    except Unavailable as away:
+        raise click.ClickException(str(away)) from away
     if device is None:
-        raise click.UsageError(f"meter {meter!r} is not in {topology.register}; give --profile to send all the same")
-    return device.profile
+        raise click.UsageError(f"meter {meter!r} is not in the register; give --profile to send all the same")
+    return device
 
 
 def _address(bridge: Bridge, profile: str, meter: str, carries: Carries) -> Address:
@@ -125,11 +131,14 @@ def _value(mapping: JsonMapping, text: str) -> tuple[str, float]:
     return name, value
 
 
-def _sought(payload: bytes, address: Address, mapping: JsonMapping | None) -> Sought:
+def _sought(payload: bytes, address: Address, mapping: JsonMapping | None, device: Device | None) -> Sought:
     try:
         decoded = decode_json(payload, address, time.time_ns() // 1_000_000, mapping) if mapping else None
     except Rejected:
         decoded = None
+    if decoded is not None and device is not None:
+        by = multipliers(device)
+        decoded = replace(decoded, readings=tuple(primary(reading, by) for reading in decoded.readings))
     return Sought(address.text, payload, decoded)
 
 

@@ -9,11 +9,11 @@ import click
 
 from flexmeter.facts import facts_about
 from flexmeter.listen import Listener
+from flexmeter.registered import registered
 from flexmeter.role import stop_on_signals, topology_option, topology_or_exit
 from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.partition import partition_of
-from schemas.register import load_register
 from schemas.topology import Topic, Topology
 
 QUIET_S = 10.0
@@ -83,6 +83,6 @@ def _show(listener: Listener, topology: Topology, meter: str, as_json: bool, unt
 def _registered(meter: str, topology: Topology) -> bool | None:
     """None where the register cannot be read from here."""
     try:
-        return meter in load_register(topology.register).devices
-    except Faults:
+        return meter in registered(topology).devices
+    except (Faults, Unavailable):
         return None

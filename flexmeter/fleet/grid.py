@@ -97,7 +97,7 @@ def _households(homes: int, rng: np.random.Generator, interval_ms: int) -> list[
 
 
 def write_register(devices: Iterable[Device], path: Path) -> None:
-    """Write the register that bridges read, whole or not at all."""
+    """Write the register as a file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     with fresh.open("w", newline="") as file:
@@ -105,9 +105,15 @@ def write_register(devices: Iterable[Device], path: Path) -> None:
         out.writerow(COLUMNS)
         for d in devices:
             place = (d.substation, d.feeder, d.phase, d.building, d.usage_point)
-            way = (d.transformer or "", d.comm_parent or "")
-            since = d.nilm_consent_at
-            consent = "" if since is None else datetime.fromtimestamp(since / 1000, UTC).isoformat()
-            interval = f"{d.interval_ms / 1000:g}"
-            out.writerow((d.meter_id, d.profile, *(p or "" for p in place), interval, *way, consent, d.time_zone or ""))
+            way = (d.transformer, d.comm_parent)
+            swap = (_iso(d.valid_from), _iso(d.valid_to))
+            row = (
+                d.meter_id, d.profile, *place, f"{d.interval_ms / 1000:g}", *way, _iso(d.nilm_consent_at), d.time_zone,
+                *(f"{ratio:g}" for ratio in (d.ct_ratio, d.vt_ratio)), *swap, d.key, d.owner,
+            )  # fmt: skip
+            out.writerow(row)
     fresh.replace(path)
+
+
+def _iso(at: int | None) -> str:
+    return "" if at is None else datetime.fromtimestamp(at / 1000, UTC).isoformat()

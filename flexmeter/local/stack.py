@@ -25,6 +25,7 @@ from flexmeter.local.rabbitmq import rabbitmq
 from flexmeter.local.roles import Place, Role
 from flexmeter.local.status import Snapshot, look
 from flexmeter.local.supervise import Supervisor
+from flexmeter.registered import fill
 from flexmeter.role import STOPS
 from schemas.errors import Unavailable
 from schemas.topology_model import Topology
@@ -64,6 +65,7 @@ class Stack:
             ensure_topics(self.topology.kafka, self.topology.topics.values())
         with self._step("register of meters"):
             finish(register, registering)
+            fill(self.topology)
         published = [(part, spawn(part)) for part in self._publishers(env)]
         self.running = roles.roles(self.topology, free_port)
         self._start(", ".join(role.name for role in self.running), *(self._part(role, env) for role in self.running))

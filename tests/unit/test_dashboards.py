@@ -30,6 +30,7 @@ METRICS = (
     "connectors.coap",
     "connectors.http",
     "connectors.mqtt",
+    "connectors.register_topic",
     "connectors.router.loop",
     "flexmeter.recomputation.loop",
 )
@@ -243,7 +244,7 @@ def test_promql_names_metrics_and_labels_that_the_code_defines() -> None:
         asked |= names
     unasked = {name for name in metrics if not name.endswith(("_sum", "_count", "_bucket"))} - asked
     counts = {"bridge_acknowledged_total", "bridge_repeated_total", "sink_rows_total", "stream_rows"}
-    counts |= {"bridge_over_rate_total", "mqtt_qos0_received_total"}
+    counts |= {"bridge_over_rate_total", "mqtt_qos0_received_total", "register_meters"}
     assert unasked == {f"flexmeter_{name}" for name in counts}
 
 

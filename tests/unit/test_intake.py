@@ -1,17 +1,19 @@
 """One payload of several meters: each row goes where its meter belongs, or the payload is rejected."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from connectors.authority import EACH_ITSELF, Authority, Principals, Refused
 from connectors.decode.readings import Address, Carries
-from connectors.intake import Intake
+from connectors.intake import Intake, Taken
 from connectors.registry import DECODERS
 from connectors.source import Delivery
+from schemas.catalogue import load_catalogue
 from schemas.errors import Reason, Rejected
 from schemas.partition import partition_of
-from schemas.register import Device, Register
+from schemas.register import Device, Register, multipliers
 
 NOW = 1_795_507_200_000
 PARTITIONS = 16
@@ -97,3 +99,84 @@ def test_nobody_may_report_where_that_is_not_allowed() -> None:
     assert intake().take(delivery(hub("plug-1")), NOW).readings
     with pytest.raises(Refused, match="nothing authenticates"):
         intake(anonymous=False).take(delivery(hub("plug-1")), NOW)
+
+
+METERED = {"time": NOW // 1_000, "seq": 1, "current": 4.25, "voltage": 57.5, "active_power": 200, "reactive_power": 80}
+
+
+def metered(register: dict[str, Device], **changes: float) -> Taken:
+    """What becomes of a payload of the appliance meter n-1."""
+    address = Address("meters.nilm_meter.n-1.reading", "nilm_meter", "n-1", Carries.READING)
+    authority = Authority(lambda: EACH_ITSELF, anonymous=True)
+    made = Intake(Register(register), {"": DECODERS["json"]()}, PARTITIONS, PARTITIONS, authority)
+    return made.take(Delivery(json.dumps(METERED | changes).encode(), address), NOW)
+
+
+def values(taken: Taken) -> tuple[float, ...]:
+    ((_, row),) = taken.readings
+    return row.values
+
+
+def test_what_a_meter_says_behind_transformers_is_told_of_the_grid() -> None:
+    one = device("n-1", "nilm_meter")
+    assert values(metered({"n-1": one})) == (4.25, 57.5, 200, 80)
+    assert values(metered({"n-1": replace(one, ct_ratio=40.0)})) == (170, 57.5, 8_000, 3_200)
+    assert values(metered({"n-1": replace(one, ct_ratio=40.0, vt_ratio=4.0)})) == (170, 230, 32_000, 12_800)
+
+
+def test_a_substations_counts_and_factors_have_no_ratio() -> None:
+    station = replace(device("s-1", "malmo_substation"), ct_ratio=3.0, vt_ratio=2.0)
+    by = dict(zip(load_catalogue().profiles["malmo_substation"].quantities, multipliers(station) or (), strict=True))
+    assert {name for name, factor in by.items() if factor == 1} == {
+        *(f"{what}_l{phase}" for what in ("power_factor", "phase_angle_sine", "power_outage") for phase in (1, 2, 3)),
+        "frequency_hz", "pulse_count_1", "pulse_count_2",
+    }  # fmt: skip
+    assert {name for name, factor in by.items() if factor == 2} == {f"voltage_l{phase}_v" for phase in (1, 2, 3)}
+    assert {name for name, factor in by.items() if factor == 3} == {f"current_l{phase}_a" for phase in (1, 2, 3)}
+    assert {by["active_energy_import_wh"], by["reactive_power_export_var"], by["apparent_power_va"]} == {6}
+
+
+@pytest.mark.parametrize(
+    ("valid", "detail"),
+    [
+        ({"valid_from": NOW + 1}, "registered from 2026-11-24T08:00:00.001000+00:00, not at 2026-11-24T08:00:00+00:00"),
+        ({"valid_to": NOW}, "registered to 2026-11-24T08:00:00+00:00, not at 2026-11-24T08:00:00+00:00"),
+        ({"valid_from": 0, "valid_to": 1_000}, "from 1970-01-01T00:00:00+00:00 to 1970-01-01T00:00:01+00:00, not at"),
+    ],
+)
+def test_what_a_meter_says_of_a_time_at_which_it_hung_elsewhere_is_rejected(valid: dict[str, int], detail: str) -> None:
+    with pytest.raises(Rejected) as rejected:
+        metered({"n-1": replace(device("n-1", "nilm_meter"), **valid)})  # type: ignore[arg-type]
+    assert rejected.value.reason is Reason.UNKNOWN_METER
+    assert detail in rejected.value.detail
+
+
+def test_at_a_swap_the_one_reports_until_the_other_does() -> None:
+    swapped = {"valid_from": NOW, "valid_to": NOW + 10_000}
+    register = {"n-1": replace(device("n-1", "nilm_meter"), **swapped)}  # type: ignore[arg-type]
+    assert len(metered(register).readings) == 1
+    assert len(metered(register, time=NOW // 1_000 + 9).readings) == 1
+    with pytest.raises(Rejected):
+        metered(register, time=NOW // 1_000 + 10)
+
+
+def test_the_register_may_change_at_any_time() -> None:
+    devices = {"plug-1": device("plug-1")}
+    made = Intake(
+        Register(devices), {"": DECODERS["json"]()}, PARTITIONS, PARTITIONS, Authority(lambda: EACH_ITSELF, True)
+    )
+
+    def substations(*meters: str) -> list[str | None]:
+        return [place.device.substation for place, _ in made.take(delivery(hub(*meters)), NOW).readings]
+
+    assert substations("plug-1") == ["substation-plug-1"]
+    devices["plug-2"] = device("plug-2")
+    devices["plug-1"] = replace(devices["plug-1"], substation="moved")
+    assert substations("plug-1", "plug-2") == ["moved", "substation-plug-2"]
+    place = made.registered("plug-1")
+    assert place is not None
+    assert place.events_partition == partition_of("moved", PARTITIONS)
+    del devices["plug-1"]
+    with pytest.raises(Rejected):
+        substations("plug-1")
+    assert made.registered("plug-1") is None

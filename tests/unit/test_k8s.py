@@ -154,13 +154,21 @@ def test_no_role_looks_on_its_own_machine(name: str) -> None:
         assert "FLEXMETER_RECOMPUTE_DATABASE" in environment(WORKLOADS[name])
 
 
+def test_the_register_is_on_kafka_and_comes_through_standard_input() -> None:
+    topology = load_topology(ROOT / "topology.yaml", settings() | SECRET_URLS, known())
+    assert topology.register_topic is not None
+    assert topology.register == "-"
+    (told,) = re.findall(r"-- flexmeter (register .*) <", DOCS)
+    parse(main, "flexmeter", told.split())
+
+
 @each_workload
 def test_files_that_are_named_are_mounted(name: str) -> None:
     role, topology, env = ROLES[name], topology_for(name), environment(WORKLOADS[name])
     files = [env["FLEXMETER_TOPOLOGY"]]
     if role.command == "bridge":
         options = topology.bridges[role.entry].options
-        files += [topology.register, topology.principals, topology.keys]
+        files += [topology.principals, topology.keys]
         files += [value for option, value in options.items() if option.endswith("_file") and value]
     mounts = {mount["mountPath"] for mount in main_container(WORKLOADS[name])["volumeMounts"]}
     assert {str(Path(file).parent) for file in files} <= mounts

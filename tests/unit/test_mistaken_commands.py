@@ -1,5 +1,6 @@
 """What commands say to a mistake, before they ask any server."""
 
+import re
 from pathlib import Path
 
 import click
@@ -8,7 +9,9 @@ from click.testing import CliRunner
 
 from flexmeter.commands import home, send, topology
 
-TEXT = (Path(__file__).parents[2] / "topology.yaml").read_text("utf-8")
+TEXT = re.sub("(?m)^  meter.register: .*$", "", (Path(__file__).parents[2] / "topology.yaml").read_text("utf-8"))
+"""The project's, without the topic of the register: that is the file."""
+
 REGISTER = """\
 meter_id,profile,substation,feeder,phase,usage_point,interval_s
 E350-0000000001,malmo_household,sub-1,f1,L1,u1,10
@@ -18,8 +21,8 @@ E350-0000000001,malmo_household,sub-1,f1,L1,u1,10
 @pytest.mark.parametrize(
     ("command", "argv", "told"),
     [
-        (home.command, ["consent", "E350-0000000002"], "no meter 'E350-0000000002' in REGISTER; did you mean "),
-        (home.command, ["consent", "m"], "no meter 'm' in REGISTER; add it there first"),
+        (home.command, ["consent", "E350-0000000002"], "no meter 'E350-0000000002' in the register; did you mean "),
+        (home.command, ["consent", "m"], "no meter 'm' in the register; add it there first"),
         (send.command, ["E350-0000000001", "voltage_l1_v=nan"], "'voltage_l1_v=nan': write QUANTITY=NUMBER"),
         (send.command, ["E350-0000000001", "voltage_l1_v=much"], "'voltage_l1_v=much': write QUANTITY=NUMBER"),
         (topology.command, ["check"], "1 fault\n"),
@@ -33,4 +36,4 @@ def test_it_says_what_to_do(command: click.Command, argv: list[str], told: str, 
     env = {"FLEXMETER_TOPOLOGY": str(file), "FLEXMETER_REGISTER": str(register), "KAFKA_BOOTSTRAP": "127.0.0.1:1"}
     ran = CliRunner().invoke(command, argv, env=env)
     assert ran.exit_code != 0
-    assert told.replace("REGISTER", str(register)) in ran.output
+    assert told in ran.output

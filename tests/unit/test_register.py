@@ -1,13 +1,16 @@
 """Each folder of tests/cases/register is a register and the faults that must be found in it."""
 
+import re
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 
 from schemas.faults import Faults
-from schemas.register import Device, load_register
+from schemas.register import COLUMNS, Device, load_register
 
-CASES = Path(__file__).parents[1] / "cases" / "register"
+ROOT = Path(__file__).parents[2]
+CASES = ROOT / "tests" / "cases" / "register"
 
 
 def report(path: Path) -> str:
@@ -42,3 +45,15 @@ def test_unreadable_file_is_a_fault(tmp_path: Path, content: bytes | None) -> No
         path.write_bytes(content)
     with pytest.raises(Faults):
         load_register(path)
+
+
+def test_standard_input_is_a_file_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = CASES / "correct" / "register.csv"
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(file.read_bytes())))
+    assert load_register("-") == load_register(file)
+
+
+def test_the_page_says_what_each_column_is() -> None:
+    table = (ROOT / "docs" / "register.md").read_text("utf-8").partition("## The columns")[2].partition("\n## ")[0]
+    told = [name for cell in re.findall(r"^\| (`.*?) \|", table, re.M) for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(told) == sorted(COLUMNS)

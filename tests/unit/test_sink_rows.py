@@ -47,7 +47,7 @@ def test_every_column_is_declared_and_filled_in_each_row() -> None:
 
 
 def test_every_record_that_travels_has_rows_or_a_reason_not_to() -> None:
-    assert set(get_args(Record)) - set(ROWS) == {StateChunk, StateCommit, TelegramCounter}
+    assert set(get_args(Record)) - set(ROWS) == {StateChunk, StateCommit, TelegramCounter, Device}
     assert rows(Beat("mqtt_malmo", NOON)) == []
 
 

@@ -46,6 +46,7 @@ PUBLISHED = {
     24: ("HourlyLoadBlock", "2fd6a0b8ac84e992"),
     25: ("AlertMark", "f40cb8468c3ab778"),
     26: ("AlertDelivery", "849da2614aa2a0f7"),
+    27: ("Device", "523d14467819c835"),
     28: ("DeadLetter", "be203cf83126ad97"),
     29: ("TelegramCounter", "7cbcad7d05f322df"),
 }
@@ -100,26 +101,32 @@ def test_dataclasses_are_the_schemas_field_for_field(kind: type[Record]) -> None
 
 
 def test_columnar_records_are_those_with_rows() -> None:
-    with_rows = {name for name, kind in TYPES.items() if any(get_origin(field.type) for field in fields(kind))}
+    with_rows = {
+        name for name, kind in TYPES.items() if any(get_origin(field.type) in ARRAYS for field in fields(kind))
+    }
     assert with_rows == {kind.__name__ for kind in get_args(ColumnarRecord)}
     for name in with_rows:
         assert kinds_of(current()[name].schema()) is not None
     assert kinds_of(current()["StateChunk"].schema()) is None
 
 
+ARRAYS = (list, np.ndarray)
 PYTHON = {
     "string": str,
     "bytes": bytes,
     "boolean": bool,
     "int": int,
     "long": int,
+    "double": float,
+    "null|string": str | None,
+    "null|long": int | None,
     "int[]": Int32s,
     "long[]": Int64s,
     "double[]": Float64s,
     "string[]": list[str],
     "null|string[]": list[str | None],
 }
-EXAMPLES = {"string": "ü", "bytes": b"\0", "boolean": True, "int": -1, "long": 2**40}
+EXAMPLES = {"string": "ü", "bytes": b"\0", "boolean": True, "int": -1, "long": 2**40, "double": 0.5}
 
 
 def _plain(type_: Any) -> str:
@@ -130,11 +137,13 @@ def _plain(type_: Any) -> str:
             return f"{items}[]"
         case {"type": plain}:
             return str(plain)
+        case list(either):
+            return "|".join(either)
     return str(type_)
 
 
 def _example(type_: Any) -> Any:
-    return EXAMPLES.get(_plain(type_), [])
+    return EXAMPLES.get(_plain(type_).removeprefix("null|"), [])
 
 
 def _payload(schema_id: int, schema: Schema, values: dict[str, Any]) -> bytes:
