@@ -15,6 +15,7 @@ SHARES = (("malmo_household", "m % 10 < 7"), ("district_heat_turin", "m % 10 IN 
 HOMES = "m % 10 < 7"
 WINDOWS_S = {"1min": 60, "rolling_15min": 60, "15min": 900, "1h": 3_600}
 DAY_S = 86_400
+FEWEST = 40
 _METER = "concat('LGZ', toString(1030655000000 + m))"
 _NOISE = "(cityHash64(m, t, {salt}) % 1000 / 1000)"
 _DAYTIME = "(1 + sin(t / 13750 + m % 7) / 2)"

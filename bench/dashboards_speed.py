@@ -214,6 +214,8 @@ def size(store: ChdbStore) -> dict[str, Any]:
 def main(meters: str, days: int, interval_s: int) -> None:
     """Measure, print, write."""
     sizes = [int(text) for text in meters.split(",")]
+    if min(sizes) < data.FEWEST:
+        raise click.UsageError(f"at least {data.FEWEST} meters, or some panels find nothing")
     print(estimate(sizes, days, interval_s), file=sys.stderr)
     found: dict[int, dict[str, dict[str, float]]] = {}
     told: dict[str, Any] = {}
