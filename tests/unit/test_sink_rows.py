@@ -12,7 +12,7 @@ from connectors.batch import Batch, NewMeters
 from connectors.columns import Words, plain, row_count, rows_of
 from connectors.rows import ROWS, Origin, Rows
 from schemas.alert import Alert
-from schemas.blocks import Beat, GridBlock, Record, StateChunk, StateCommit, TelegramCounter
+from schemas.blocks import Beat, Device, GridBlock, Record, StateChunk, StateCommit, TelegramCounter
 from schemas.catalogue import load_catalogue
 from tests.plausible import NOON, aggregate_block, everything, garbage, grid_block, reading_block
 
