@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Iterator[ChdbStore]:
 def heard(store: ChdbStore, count: int, turns: range, **changes: Any) -> None:
     """A reading of each meter every 10 s."""
     block = replace(reading_block(count, turns, BEGAN), **changes)
-    for rows in ROWS[ReadingBlock](block, Origin("t", 0, turns.start)):
+    for rows in ROWS[ReadingBlock](block, Origin("t", 0, turns.stop)):
         store.insert(rows.table, rows.columns)
 
 
