@@ -60,7 +60,19 @@ def meters(count: int) -> list[str]:
         f"FROM {_numbers('m', count)}",
         "INSERT INTO flexmeter.home_requests_raw (meter, at, kind, number, power_w, appliance, version) "
         f"SELECT {_METER}, now64(3), 'consent', 0, 0, '', 1 FROM {_numbers('m', count)} WHERE {HOMES}",
+        _devices(count),
     ]
+
+
+def _devices(count: int) -> str:
+    """Of each substation itself, its ten feeders, and 97 transformers below them."""
+    return f"""INSERT INTO flexmeter.grid_nodes_raw
+        (substation, node, part, parent, kind, phase, customers, meters, published_at, version)
+        SELECT concat('S', toString(m)), multiIf(n = 0, concat('S', toString(m)), n < 11, concat('F', toString(n - 1)),
+        concat('T-', toString(n - 11))), 0, multiIf(n = 0, '', n < 11, concat('S', toString(m)),
+        concat('F', toString((n - 11) % 10))), multiIf(n = 0, 'substation', n < 11, 'feeder', 'transformer'), '',
+        if(n < 11, 0, 5), if(n < 11, 0, 5), now64(3), 1
+        FROM {_numbers("m", -(-count // 500))} ARRAY JOIN range(108) AS n"""
 
 
 def day(catalogue: Catalogue, count: int, begin_s: int, interval_s: int, windows: Windows) -> Iterator[str]:

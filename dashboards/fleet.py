@@ -33,8 +33,8 @@ def dashboard() -> Dashboard:
 def _of_each_meter(columns: str, rest: str = "") -> Sql:
     """Of every meter that has ever reported: what came, and what should have.
 
-    Counted from the beginning of the first whole hour of the time range, or from when the first of all meters was heard
-    in it: what is new is not incomplete. The newest reading may be on its way, so one less is expected.
+    Counted from the beginning of the first whole hour of the time range, or from when the first of the profile's meters
+    was heard in it: what is new is not incomplete. The newest reading may be on its way, so one less is expected.
     """
     return rows(f"""
         SELECT {columns}
@@ -43,7 +43,8 @@ def _of_each_meter(columns: str, rest: str = "") -> Sql:
             SELECT
                 meter, profile, feeder, substation, received,
                 greatest(
-                    toStartOfHour($__fromTime_ms + INTERVAL 3599999 MILLISECOND), minIf(first_at, received > 0) OVER ()
+                    toStartOfHour($__fromTime_ms + INTERVAL 3599999 MILLISECOND),
+                    minIf(first_at, received > 0) OVER (PARTITION BY profile)
                 ) AS begins,
                 greatest(intDiv(dateDiff('millisecond', begins, $__toTime_ms), greatest(interval_ms, 1)) - 1, 0)
                     AS expected,
@@ -75,7 +76,8 @@ def _meters() -> Panel:
 def _completeness() -> Panel:
     return number(
         "Completeness",
-        "Readings received of those that the meters' intervals promise, in the time range and since the first of them.",
+        "Readings received of those that the meters' intervals promise, in the time range and since the first of their "
+        "profile.",
         "percentunit",
         _of_each_meter("sum(counted) / sum(expected) AS completeness", "HAVING count() > 0"),
         COMPLETENESS,

@@ -35,7 +35,6 @@ SHOTS: Sequence[Shot] = [
     Shot("meter", "/d/flexmeter-meter?var-meter=E350-00000&from=now-3h&to=now", height=1240),
     Shot("heat-narrow", "/d/flexmeter-heat", width=800, height=1200),
     Shot("outages", "/d/flexmeter-outages", height=1240),
-    Shot("fleet", "/d/flexmeter-fleet", height=1240),
     Shot("alerts", "/d/flexmeter-alerts", height=1240),
     Shot("anomalies", "/d/flexmeter-anomalies", height=1240),
     Shot("home", "/d/flexmeter-home"),

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +37,16 @@ def store(tmp_path: Path) -> Iterator[ChdbStore]:
     made.close()
 
 
-def heard(store: ChdbStore, meters: int, turns: range) -> None:
+def heard(store: ChdbStore, count: int, turns: range, **changes: Any) -> None:
     """A reading of each meter every 10 s."""
-    for rows in ROWS[ReadingBlock](reading_block(meters, turns, BEGAN), Origin("t", 0, turns.start)):
+    block = replace(reading_block(count, turns, BEGAN), **changes)
+    for rows in ROWS[ReadingBlock](block, Origin("t", 0, turns.stop)):
         store.insert(rows.table, rows.columns)
 
 
 def completeness(store: ChdbStore, until: int) -> list[list[Any]]:
     """Of the day before."""
-    asked = expand(SQL, Range(until - DAY, until, 60_000), {"profile": ["malmo_household"]})
+    asked = expand(SQL, Range(until - DAY, until, 60_000), {"profile": ["malmo_household", "water"]})
     found: list[list[Any]] = json.loads(store.read(asked, "JSONCompact", {}))["data"]
     return found
 
@@ -65,3 +67,9 @@ def test_a_meter_that_falls_silent_lacks_what_it_should_have_sent(store: ChdbSto
 def test_a_fleet_that_falls_silent_lacks_it_too(store: ChdbStore) -> None:
     heard(store, 4, range(120))
     assert completeness(store, BEGAN + 80 * MINUTES) == [[pytest.approx(1 / 4, abs=0.005)]]
+
+
+def test_a_backlog_of_one_profile_makes_no_other_incomplete(store: ChdbStore) -> None:
+    heard(store, 4, range(120))
+    heard(store, 4, range(-1_080, 120), profile="water", meters=["W-1", "W-2", "W-3", "W-4"])
+    assert completeness(store, BEGAN + 20 * MINUTES) == [[1]]
