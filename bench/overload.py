@@ -80,6 +80,12 @@ def set_quota(bootstrap: str, bytes_per_s: int | None) -> None:
         raise RuntimeError(f"no quota was set\n{done.stderr}")
 
 
+def topology_text() -> str:
+    """The project's topology, its CoAP open to everybody, one block in each request to Kafka."""
+    text = TOPOLOGY.read_text("utf-8").replace('{psk_file: "${COAP_PSK_FILE:-}"}', "{}\n    anonymous: true")
+    return text.replace("kafka:\n", 'kafka:\n  options: {batch.size: "1"}\n', 1)
+
+
 class Reader:
     """Counts the readings of one bridge on Kafka, each once."""
 
@@ -112,9 +118,7 @@ def environment(folder: Path) -> Iterator[tuple[Place, dict[str, str]]]:
     (folder / "register.csv").write_text("\n".join(["meter_id,profile,substation,feeder", *rows]) + "\n")
     (folder / "principals.csv").write_text("identity,meters\n*,LGZ*\n")
     (folder / "tokens.csv").write_text("\n".join(["identity,sha256", *tokens()]))
-    document = TOPOLOGY.read_text("utf-8").replace('{psk_file: "${COAP_PSK_FILE:-}"}', "{}\n    anonymous: true")
-    document = document.replace("kafka:\n", "kafka:\n  options: {batch.size: 1}\n", 1)
-    (folder / "topology.yaml").write_text(document)
+    (folder / "topology.yaml").write_text(topology_text())
     env = {
         **environ,
         "HTTP_URL": f"http://{HOST}:{free_port()}",

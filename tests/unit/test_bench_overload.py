@@ -1,9 +1,12 @@
 """What bench.overload calls a fault, it finds; what is as it should be, it leaves alone."""
 
+from pathlib import Path
+
 import pytest
 
-from bench.overload import GOAL_TIMES, MOST_GROWTH_MB, Outcome, faults
+from bench.overload import GOAL_TIMES, MOST_GROWTH_MB, Outcome, faults, topology_text
 from bench.overload_load import Heard
+from schemas.topology import load_topology
 
 ACKNOWLEDGED = set(range(100))
 
@@ -28,6 +31,13 @@ def outcome(
 )
 def test_every_goal_can_be_missed(told: dict[str, float], words: list[str]) -> None:
     assert faults({"x": told}) == words
+
+
+def test_its_topology_is_one(tmp_path: Path) -> None:
+    (tmp_path / "topology.yaml").write_text(topology_text())
+    topology = load_topology(tmp_path / "topology.yaml", {})
+    assert topology.kafka.options["batch.size"] == "1"
+    assert topology.bridges["coap_malmo"].anonymous
 
 
 def test_the_figures_are_by_the_second() -> None:
