@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from bench.proof_stack import ProofStack, say
 from bench.report import report
 from flexmeter.local.ports import free_port
 from flexmeter.local.roles import Place
+from schemas.errors import Unavailable
 
 LOOK_S = 30.0
 MOST_GROWTH = 0.02
@@ -46,8 +48,9 @@ class Series:
         self.at_s.append(round(time.monotonic() - began, 1))
         for name, child in stack.supervisor.children.items():
             self.memory_mb.setdefault(name, []).append(resident_mb(child.process.pid))
-        for name in stack.running:
-            self.lag.setdefault(name, []).append(stack.lag(name))
+        with suppress(Unavailable):  # a machine too busy to answer once is no end to hours of looking
+            for name in stack.running:
+                self.lag.setdefault(name, []).append(stack.lag(name))
         for topic in (stream.state for stream in stack.topology.streams.values()):
             self.state_mb.setdefault(topic, []).append(on_disk_mb(stack.place.folder / "kafka", topic))
 
@@ -116,7 +119,7 @@ def main(hours: float, homes: int) -> None:
                 ended += list(stack.supervisor.watch())
                 say(
                     f"{series.at_s[-1] / 60:6.1f} min  "
-                    + ", ".join(f"{n} {v[-1]:.0f} MB" for n, v in series.memory_mb.items())
+                    + ", ".join(f"{n} {v[-1]:.0f} MB" for n, v in (series.memory_mb | series.state_mb).items())
                 )
         finally:
             stack.take_down()
