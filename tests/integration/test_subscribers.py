@@ -58,10 +58,12 @@ def running(command: list[str], place: RouterPlace, **env: str) -> Iterator[Path
 
 
 def prints(command: list[str], place: RouterPlace, expected: list[str]) -> None:
-    """It prints these lines and no others before an alert that comes last."""
-    place.put(*ALERTS, an_alert("last", kind="anomaly" if "anomaly" in command else "outage"))
+    """It prints these lines and no others before an alert that comes last in each partition."""
+    kind = "anomaly" if "anomaly" in command else "outage"
+    ends = [an_alert(f"last-{name}", kind=kind, substation=name) for name in ("ms-1", "ms-2")]
+    place.put(*ALERTS, *ends)
     with running(command, place) as out:
-        wait_until(lambda: "last is dark" in out.read_text(), place)
+        wait_until(lambda: all(f"{end.id} is dark" in out.read_text() for end in ends), place)
     lines = [line for line in out.read_text().splitlines() if " is dark" in line and "last" not in line]
     assert sorted(lines) == sorted(expected)
     assert [line for line in lines if " a " in line] == [line for line in expected if " a " in line]
