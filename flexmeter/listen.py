@@ -20,6 +20,8 @@ log = logging.getLogger("flexmeter.listen")
 
 _POLL_S = 0.2
 _ANSWER_S = 10.0
+_NEW_TOPIC_S = 2.0
+"""A topic that was made just now may not have its leader yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,17 @@ class Listener:
 
     def _place(self, topic: str, partition: int, from_start: bool) -> TopicPartition:
         place = TopicPartition(topic, partition)
-        try:
-            end = self._consumer.get_watermark_offsets(place, timeout=_ANSWER_S)[1]
-        except KafkaException as error:
-            raise Unavailable("kafka", f"{topic}/{partition}: {error.args[0].str()}") from error
-        place.offset = OFFSET_BEGINNING if from_start else end
-        return place
+        patient_until = time.monotonic() + _NEW_TOPIC_S
+        while True:
+            try:
+                end = self._consumer.get_watermark_offsets(place, timeout=_ANSWER_S)[1]
+            except KafkaException as error:
+                if time.monotonic() > patient_until:
+                    raise Unavailable("kafka", f"{topic}/{partition}: {error.args[0].str()}") from error
+                time.sleep(_POLL_S)
+            else:
+                place.offset = OFFSET_BEGINNING if from_start else end
+                return place
 
     def __enter__(self) -> Self:
         """Use it in a `with`."""

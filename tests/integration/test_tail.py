@@ -171,7 +171,8 @@ def test_alerts_shows_the_newest_of_each_by_time(place: Place) -> None:
 def test_alerts_follow_shows_each_change_once(place: Place) -> None:
     place.put("alerts", 0, encode_alert(ALERT)[0])
     with Following(place, "alerts", "--follow", "--kind", "last_gasp") as alerts:
-        wait_until(lambda: len(alerts.out) == 1, "the alert there is does not come")
+        wait_until(lambda: len(alerts.out) + len(alerts.err) > 0, "the alert there is does not come")
+        assert len(alerts.out) == 1, alerts.err
         cleared = replace(ALERT, number=2, state="cleared", at=T + 1000)
         changes = (ALERT, replace(ALERT, id="x", kind="other"), cleared, cleared, replace(ALERT, id="y"))
         place.put("alerts", 0, *(encode_alert(alert)[0] for alert in changes))
@@ -207,7 +208,7 @@ def test_what_cannot_be_marked_is_told(place: Place) -> None:
         (("silence", "--kind", "outage", "--for", "4"), "is no duration such as 90m, 4h or 2d"),
     ):
         code, _, err = ended(place.start("alerts", *arguments))
-        assert code == 2 and told in err
+        assert code == 2 and told in err, err
 
 
 def test_an_absent_kafka_is_told(place: Place) -> None:
