@@ -73,12 +73,12 @@ def test_messages_without_acknowledgement_are_counted(mosquitto: str) -> None:
 
 
 def test_what_comes_faster_than_its_sender_may_is_taken_and_counted(mosquitto: str) -> None:
-    with source_of(bridge(mosquitto, "hasty", rate_per_s="0.01", burst="2")) as source:
+    with source_of(bridge(mosquitto, "hasty_mqtt", rate_per_s="0.01", burst="2")) as source:
         source.receive(0, 0)
-        for topic in ("hasty/p/m1/reading", "hasty/p/m1/event", "hasty/p/m2/reading"):
+        for topic in ("hasty_mqtt/p/m1/reading", "hasty_mqtt/p/m1/event", "hasty_mqtt/p/m2/reading"):
             publish(mosquitto, topic, *"123")
         received(source, 9)
-    assert counted("flexmeter_bridge_over_rate_total", "hasty") == 2
+    assert counted("flexmeter_bridge_over_rate_total", "hasty_mqtt") == 2
 
 
 def test_a_broker_that_gives_less_than_asked_for_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
