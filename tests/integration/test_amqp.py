@@ -127,9 +127,9 @@ def test_a_channel_that_the_broker_closes_is_opened_again(rabbitmq: str) -> None
 def test_what_comes_faster_than_its_sender_may_is_taken_and_counted(rabbitmq: str) -> None:
     entry = bridge(rabbitmq, "hasty_amqp", rate_per_s="0.01", burst="2")
     with source_of(entry) as source:
-        publish(rabbitmq, "hasty.p.m1.reading", *[b"x"] * 5, user_id=HUB)
-        publish(rabbitmq, "hasty.p.m1.event", *[b"x"] * 5, user_id=HUB)
-        publish(rabbitmq, "hasty.p.m2.reading", b"of nobody: as if each meter were one")
+        publish(rabbitmq, "hasty_amqp.p.m1.reading", *[b"x"] * 5, user_id=HUB)
+        publish(rabbitmq, "hasty_amqp.p.m1.event", *[b"x"] * 5, user_id=HUB)
+        publish(rabbitmq, "hasty_amqp.p.m2.reading", b"of nobody: as if each meter were one")
         received(source, 11)
     assert REGISTRY.get_sample_value("flexmeter_bridge_over_rate_total", {"bridge": "hasty_amqp"}) == 3
 
