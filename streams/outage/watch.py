@@ -77,7 +77,7 @@ class OutageWatch:
         return [interruption_of(self.grid, state, outage, now_ms) for outage in lasting]
 
     def _look(self, state: State, root: int, changed: Int64s, now_ms: int) -> list[Result]:
-        results: list[Result] = []
+        results = self._lost_again(state, root, now_ms)
         for outage in [one for one in state.outages if one.root == root and one.slot < 0]:
             under = self.grid.meters(outage.top)
             news = np.searchsorted(changed, under.start) < np.searchsorted(changed, under.stop)
@@ -91,6 +91,17 @@ class OutageWatch:
             results += self._weigh(state, root, settled, now_ms)
             results += self._retire(state, root, now_ms)
         state.due_ms[root] = now_ms + _wait_ms(int(state.burst_ms[root].max()), quiet, now_ms)
+        return results
+
+    def _lost_again(self, state: State, root: int, now_ms: int) -> list[Result]:
+        """Close at once what only waited to be sure that all is back, where a meter that was back gasps anew."""
+        results: list[Result] = []
+        for outage in [one for one in state.outages if one.root == root and not one.closed and one.calm_ms]:
+            some = state.meters[self.grid.meters(outage.branch)]
+            back_ms = np.maximum(some["proof_ms"], some["restored_ms"])
+            if ((back_ms > outage.burst_ms) & (some["gasp_ms"] > back_ms)).any():
+                results += self._over(state, outage, now_ms)
+                results += finish(self.grid, state, outage, self.assumed) if outage.slot < 0 else []
         return results
 
     def _settled(self, state: State, root: int) -> Mask:

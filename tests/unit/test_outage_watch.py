@@ -185,6 +185,24 @@ def test_a_branch_that_stays_dark_when_its_fuse_is_closed() -> None:
     assert sorted(set(interruption.end_ms.tolist())) == [BEGIN + 400_000, BEGIN + 800_000]
 
 
+@pytest.mark.parametrize("lasted", [30_000, 240_000, 900_000], ids=["momentary", "sustained", "settled"])
+def test_supply_that_is_lost_again_is_told_at_once(lasted: int) -> None:
+    back = 100_000 + lasted
+    again, end = back + 15_000, back + 100_000
+    stays = [name for name in METERS if not name.startswith("a1")]
+    rows = [row for row in dark("a", 100_000, 0, back, end) if row[0] in stays or row[2] < again]
+    rows += [(name, Kind.LAST_GASP, again, again + 400) for name in METERS if name not in stays]
+    results, _, _ = play(grid(), rows, end)
+    first, second = (next(a for a in alerts(results) if a.id.endswith(number)) for number in ("/1", "/2"))
+    assert (first.subject, second.subject, second.evidence["start_ms"]) == ("a", "a1", BEGIN + again)
+    assert second.at - BEGIN - again <= 2 * SECOND
+    ended = [a for a in alerts(results) if a.id == first.id][-1]
+    assert ended.evidence["ending"] == ("momentary" if lasted < 180_000 else "restored")
+    assert ended.evidence["end_ms"] == BEGIN + back
+    (interruption,) = [result for result in results if isinstance(result, Interruption)]
+    assert set(interruption.end_ms.tolist()) == {BEGIN + back}
+
+
 def test_two_devices_at_once_are_two_outages() -> None:
     rows = dark("a1", 100_000, 0, 900_000, 150_000)
     gone = [row for row in dark("b2", 100_000, 0, 900_000, 150_000) if row[0].startswith("b2")]
