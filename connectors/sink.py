@@ -14,6 +14,7 @@ import orjson
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from prometheus_client import Counter, Gauge, Histogram
 
+from connectors.backoff import Stopped, until_available
 from connectors.batch import Batch, Block, NewMeters
 from connectors.columns import rows_of
 from connectors.kafka import Outlet, client_settings
@@ -40,7 +41,6 @@ MAX_ROWS = 50_000
 LINGER_S = 0.5
 POLL_S = 0.1
 POLL_RECORDS = 200
-BACKOFF_S = (0.1, 10.0)
 
 Decode = Callable[[bytes], Any]
 
@@ -93,7 +93,7 @@ class Sink:
         """Make the tables, as soon as the database is there."""
         try:
             self._until_available(lambda: self._store.migrate(statements))
-        except _Stopped:
+        except Stopped:
             log.warning("stopped before the database was there")
 
     def run(self) -> None:
@@ -102,7 +102,7 @@ class Sink:
         try:
             while not self._stop.is_set():
                 self._write(self._read())
-        except _Stopped:
+        except Stopped:
             log.warning("stopped while waiting; what was read is not committed and will be read again")
         finally:
             self._consumer.close()
@@ -175,24 +175,16 @@ class Sink:
             self._outlet.produce(topic.name, partition_of(letter.source, topic.partitions), encode(letter))
         while self._outlet.waiting():
             if self._stop.is_set():
-                raise _Stopped
+                raise Stopped
             self._outlet.serve(POLL_S)
 
     def _until_available(self, attempt: Callable[[], None]) -> None:
-        """Repeat for ever, with growing pauses, what finds the world away."""
-        pause_s, longest_s = BACKOFF_S
-        while True:
-            try:
-                attempt()
-                AVAILABLE.labels(self._name).set(1)
-                return
-            except Unavailable as away:
-                AVAILABLE.labels(self._name).set(0)
-                RETRIES.labels(self._name, away.what).inc()
-                log.warning("%s; next try in %.1f s", away, pause_s)
-            if self._stop.wait(pause_s):
-                raise _Stopped
-            pause_s = min(2 * pause_s, longest_s)
+        until_available(attempt, self._stop, self._away)
+        AVAILABLE.labels(self._name).set(1)
+
+    def _away(self, away: Unavailable) -> None:
+        AVAILABLE.labels(self._name).set(0)
+        RETRIES.labels(self._name, away.what).inc()
 
     def _commit(self, next_offsets: Mapping[tuple[str, int], int]) -> None:
         places = [TopicPartition(topic, partition, offset) for (topic, partition), offset in next_offsets.items()]
@@ -209,10 +201,6 @@ class Sink:
         """An error that librdkafka reports among the messages; it goes on trying by itself."""
         RETRIES.labels(self._name, "kafka").inc()
         log.warning("kafka: %s", error)
-
-
-class _Stopped(Exception):
-    """Asked to stop while the world was away."""
 
 
 def _rows(record: Any, origin: Origin) -> list[Rows]:

@@ -12,18 +12,14 @@ from typing import Any, TypeVar
 import click
 from prometheus_client import start_http_server
 
+from connectors.backoff import until_available
 from flexmeter.known import known
-from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.topology import Topology, load_topology
 from schemas.topology_check import reads, writes
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 Part = TypeVar("Part")
-
-log = logging.getLogger("flexmeter")
-
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 
 
 def topology_option(command: Decorated) -> Decorated:
@@ -106,23 +102,14 @@ def stopping_on_signals(and_then: Callable[[], None] = lambda: None) -> threadin
     return stopping
 
 
-def until_available(attempt: Callable[[], None], stopping: threading.Event) -> None:
-    """Try until the world is there, or until told to stop: roles start in any order, and some before their servers."""
-    pause_s = FIRST_PAUSE_S
-    while not stopping.is_set():
-        try:
-            return attempt()
-        except Unavailable as away:
-            log.warning("%s; trying again in %.1f s", away, pause_s)
-            stopping.wait(pause_s)
-            pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
-
-
 def await_topics(topology: Topology, kind: str, name: str, stopping: threading.Event) -> None:
     """Wait for Kafka, and for all topics that one part of the topology reads or writes; those it lacks are created.
 
+    Roles start in any order, and some before their servers.
+
     Raises:
         Faults: a topic has another number of partitions in Kafka.
+        Stopped: told to stop before Kafka was there.
 
     """
     from connectors.kafka import ensure_topics  # not needed to show --help

@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from prometheus_client import Counter, Gauge
 
+from connectors.backoff import Stopped, until_available
 from connectors.kafka import Outlet, ensure_topics
 from connectors.router.deliveries import Deliveries, Outcome
 from connectors.router.marks import Marks
 from connectors.router.receiver import Deferred, Receiver
-from connectors.router.records import Records, Stopped
+from connectors.router.records import Records
 from connectors.router.storm import Storm
 from connectors.router.topics import Memory
 from connectors.router.waiting import Letter, Partition, Waiting
@@ -233,14 +234,7 @@ class RouterLoop:
             self._committed.pop(place, None)
 
     def _until_available(self, attempt: Callable[[], object]) -> None:
-        while True:
-            try:
-                attempt()
-                return
-            except Unavailable as away:
-                log.warning("%s; next try in %.1f s", away, self._pause_s[1])
-            if self._stop.wait(self._pause_s[1]):
-                raise Stopped
+        until_available(attempt, self._stop, backoff_s=self._pause_s)
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1_000)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 from prometheus_client import Counter
 
+from connectors.backoff import Stopped
 from connectors.kafka import Outlet
 from connectors.router.waiting import Letter
 from connectors.rows import Origin
@@ -20,10 +21,6 @@ log = logging.getLogger("connectors.router")
 SETTLED = Counter("flexmeter_router_settled", "Versions of alerts that a router is done with", ["router", "outcome"])
 
 _SERVE_S = 0.1
-
-
-class Stopped(Exception):
-    """Asked to stop while the world was away."""
 
 
 class Records:

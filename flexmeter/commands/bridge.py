@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from connectors.backoff import Stopped, until_available
 from flexmeter.role import (
     await_topics,
     metrics_options,
@@ -15,7 +17,6 @@ from flexmeter.role import (
     stopping_on_signals,
     topology_option,
     topology_or_exit,
-    until_available,
 )
 from schemas.faults import Faults
 from schemas.topology import Bridge, Topology
@@ -46,13 +47,16 @@ def command(topology_path: Path, bridge_name: str, instance: str, metrics_host: 
     bridge = named(topology.bridges, bridge_name, "bridge")
     start_role(metrics_host, metrics_port)
     try:
-        run(topology, bridge, instance, stopping_on_signals())
+        with suppress(Stopped):
+            run(topology, bridge, instance, stopping_on_signals())
     except Faults as faults:
         raise click.UsageError(str(faults)) from faults
 
 
 def run(topology: Topology, bridge: Bridge, instance: str, stopping: threading.Event) -> None:
-    """Make the bridge and run it until `stopping`; raises Faults for files or topics that do not fit."""
+    """Make the bridge and run it until `stopping`; raises Faults for files or topics that do not fit, Stopped where
+    it was not to wait for Kafka any longer.
+    """
     from connectors.bridge import BridgeLoop
     from connectors.counters import CounterTopic
     from connectors.intake import Intake
@@ -72,8 +76,6 @@ def run(topology: Topology, bridge: Bridge, instance: str, stopping: threading.E
         until_available(followed.read_some, stopping)
     if shared is not None:
         until_available(shared.read, stopping)
-    if stopping.is_set():
-        return
     readings, events = topology.topics[bridge.readings], topology.topics[bridge.events]
     intake = Intake(register, decoders, readings.partitions, events.partitions, authority)
     outlet = Outlet(topology.kafka, f"flexmeter-{bridge.name}")

@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import click
 
 from connectors import tables
+from connectors.backoff import Stopped
 from connectors.kafka import Outlet
 from connectors.sink import Decode, Sink, consumer
 from connectors.store import Store
@@ -57,7 +58,8 @@ def command(topology_path: Path, name: str, http_port: int, metrics_host: str, m
         stopping = stopping_on_signals(sink.stop)
         sink.migrate(made)
         with _page(store, http_port):
-            await_topics(topology, "sinks", name, stopping)
+            with suppress(Stopped):
+                await_topics(topology, "sinks", name, stopping)
             sink.run()
 
 

@@ -1,10 +1,12 @@
 """`flexmeter worker`: run one stream."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
+from connectors.backoff import Stopped
 from flexmeter.role import (
     await_topics,
     metrics_options,
@@ -63,7 +65,8 @@ def run_stream(topology: Topology, stream: Stream, settings: Settings) -> NoRetu
     """Be a worker of this stream until told to stop."""
     stopping = stopping_on_signals()
     try:
-        await_topics(topology, "streams", stream.name, stopping)
+        with suppress(Stopped):
+            await_topics(topology, "streams", stream.name, stopping)
     except Faults as faults:
         raise click.UsageError(str(faults)) from faults
     if stopping.is_set():

@@ -18,12 +18,13 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from prometheus_client import Counter, Gauge
 
 from connectors import offsets
+from connectors.backoff import Stopped, until_available
 from connectors.kafka import Outlet, client_settings
 from flexmeter.recomputation.answers import Answer, Answers
 from flexmeter.recomputation.open_requests import Hour, MeterHour, OpenRequests, SubstationHour
 from schemas.blocks import LoadBlock, RecomputeRequestBlock
 from schemas.codec import decode, encode
-from schemas.errors import Rejected, Unavailable
+from schemas.errors import Rejected
 from schemas.partition import partition_of
 from schemas.topology import Stream, Topology
 
@@ -37,7 +38,6 @@ AVAILABLE = Gauge("flexmeter_recompute_available", "1 while Kafka and ClickHouse
 POLL_S, POLL_RECORDS = 0.2, 200
 ALIVE_S = 60.0
 """Kafka takes a member for dead that does not poll for five minutes; answering may take longer."""
-BACKOFF_S = (0.2, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Recomputation:
                 self._read()
                 self._answer_all()
                 self._commit()
-        except _Stopped:
+        except Stopped:
             log.warning("stopped while waiting; what was read is not committed and will be read again")
         finally:
             self._consumer.close()
@@ -139,7 +139,7 @@ class Recomputation:
             REVISED.labels(self._stream.name, type(result).__name__).inc()
         while self._outlet.waiting():
             if self._stop.is_set():
-                raise _Stopped
+                raise Stopped
             self._outlet.serve(POLL_S)
 
     def _wait_for_sink(self) -> None:
@@ -149,7 +149,7 @@ class Recomputation:
         wanted = {place: last for place, last in end.items() if last > first.get(place, 0)}
         while self._behind(wanted):
             if self._stop.wait(POLL_S):
-                raise _Stopped
+                raise Stopped
 
     def _behind(self, wanted: offsets.Offsets) -> bool:
         group = f"flexmeter-{self._sink}"
@@ -157,19 +157,9 @@ class Recomputation:
         return any(written.get(place, -1) < last for place, last in wanted.items())
 
     def _until_available(self, attempt: Callable[[], None]) -> None:
-        """Repeat for ever, with growing pauses, what finds the world away."""
-        pause_s, longest_s = BACKOFF_S
-        while True:
-            try:
-                attempt()
-                AVAILABLE.labels(self._stream.name).set(1)
-                return
-            except Unavailable as away:
-                AVAILABLE.labels(self._stream.name).set(0)
-                log.warning("%s; next try in %.1f s", away, pause_s)
-            if self._stop.wait(pause_s):
-                raise _Stopped
-            pause_s = min(2 * pause_s, longest_s)
+        available = AVAILABLE.labels(self._stream.name)
+        until_available(attempt, self._stop, lambda _away: available.set(0))
+        available.set(1)
 
     def _commit(self) -> None:
         topic = self._topology.topic_of(RecomputeRequestBlock.__name__, self._stream.outputs).name
@@ -184,10 +174,6 @@ class Recomputation:
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._requests.revoked({place.partition for place in partitions})
-
-
-class _Stopped(Exception):
-    """Asked to stop while the world was away."""
 
 
 def _asked(payload: bytes) -> list[MeterHour]:
