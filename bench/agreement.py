@@ -11,9 +11,10 @@ from fastavro import parse_schema, schemaless_reader
 from bench.contestants import PARTITIONS
 from bench.engine_topics import read_topic
 from bench.workload import MEAN_SCHEMA, QUANTITIES
-from schemas.blocks import AggregateBlock, ReadingBlock
+from schemas.blocks import ReadingBlock
 from schemas.catalogue import Kind, load_catalogue
 from schemas.codec import decode
+from schemas.results import AggregateBlock
 
 METERS, MINUTES = 60, 8
 OPEN_MINUTES = 3

@@ -8,8 +8,8 @@ from bench.faults_log import Found
 from bench.faults_truth import LoadFact, LoadKey
 from bench.faults_windows import AGGREGATE, WINDOWS, Aggregates
 from schemas.alert import decode_alert
-from schemas.blocks import Account, AggregateBlock, LoadBlock, PresenceBlock, RecomputeRequestBlock
 from schemas.codec import decode
+from schemas.results import Account, AggregateBlock, LoadBlock, PresenceBlock, RecomputeRequestBlock
 
 STEPS_PER_WH = 36_000_000
 """Steps of 0.1 W ms in a Wh."""

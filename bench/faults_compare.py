@@ -19,8 +19,9 @@ from bench.faults_check import (
 from bench.faults_load import PARTITIONS, READINGS, SOURCES
 from bench.faults_log import Found, Log
 from bench.faults_truth import LoadFact, LoadKey, Readings, last_gasps
-from schemas.blocks import Beat, EventBlock, ReadingBlock, Record
+from schemas.blocks import Beat, EventBlock, ReadingBlock
 from schemas.codec import decode
+from schemas.record import Record
 
 RESULTS = ("aggregates", "presence", "requests", "evidence", "accounts", "alerts", "dead")
 """Topics whose records must be the same, byte for byte: those that follow from the readings, and alerts."""

@@ -21,11 +21,13 @@ import numpy.typing as npt
 import orjson
 
 from connectors.kafka import Outlet
-from schemas.blocks import Beat, EventBlock, Float64s, Int64s, ReadingBlock, Record
+from schemas.arrays import Float64s, Int64s
+from schemas.blocks import Beat, EventBlock, ReadingBlock
 from schemas.catalogue import load_catalogue
 from schemas.codec import encode
 from schemas.partition import partition_of
 from schemas.quality import Quality
+from schemas.record import Record
 from schemas.topology import load_topology
 
 READINGS = "in.readings"

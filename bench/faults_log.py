@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, TopicPartition
 
-from schemas.blocks import Account, PartialLoadBlock, Record
 from schemas.codec import decode
 from schemas.errors import Unavailable
+from schemas.record import Record
+from schemas.results import Account, PartialLoadBlock
 
 PATIENCE_S = 30.0
 

@@ -26,8 +26,9 @@ from bench.faults_windows import (
     aggregates_of,
     load_of,
 )
-from schemas.blocks import Beat, EventBlock, ReadingBlock, Record
+from schemas.blocks import Beat, EventBlock, ReadingBlock
 from schemas.quality import Quality
+from schemas.record import Record
 
 LATENESS_INTERVALS, SILENT_INTERVALS = 6, 6
 REMEMBERED = 64

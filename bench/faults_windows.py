@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 from schemas.quality import Quality
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000

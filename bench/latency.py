@@ -28,9 +28,10 @@ from bench.engine_topics import broker, delete_topics, make_topic
 from bench.heat import started
 from bench.report import RESULTS, report
 from bench.workload import SOURCE, City, block_log, steps
-from schemas.blocks import Account, Beat
+from schemas.blocks import Beat
 from schemas.codec import decode, encode
 from schemas.errors import Unavailable
+from schemas.results import Account
 
 METERS, BLOCK_ROWS = 100_000, 200
 SHARES = (0.2, 0.5, 0.8)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from schemas.catalogue import load_catalogue
 from schemas.durations import DAY_MS, HOUR_MS, MINUTE_MS
 

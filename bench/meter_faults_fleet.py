@@ -12,7 +12,7 @@ import numpy as np
 from bench.meter_faults_data import Home
 from flexmeter.fleet.faulty import FAULTS, FaultyMeter, homes_for
 from flexmeter.fleet.world import Moment, World, build_world, step
-from schemas.blocks import Float64s
+from schemas.arrays import Float64s
 from schemas.durations import DAY_MS, QUARTER_MS
 
 SOURCE = "fleet"

@@ -8,10 +8,11 @@ import numpy as np
 from bench.meter_faults_data import CLOCKS, Home, registers
 from connectors.decode.trust import FUTURE_TOLERANCE_MS
 from schemas.alert import Alert
-from schemas.blocks import Float64s, HourlyLoadBlock, Int64s
+from schemas.arrays import Float64s, Int64s
 from schemas.catalogue import load_catalogue
 from schemas.durations import DAY_MS, HOUR_MS
 from schemas.quality import Quality
+from schemas.results import HourlyLoadBlock
 from streams.contract import HourlyLoads, Meters, Operator, Released, Result, Rows
 from streams.groups import Groups
 from streams.meter_fault import MeterFault

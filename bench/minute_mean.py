@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import Int64s, ReadingBlock
+from schemas.arrays import Int64s
+from schemas.blocks import ReadingBlock
 from schemas.catalogue import Quantity
 from schemas.durations import MINUTE_MS
 from streams.contract import MOST_ROWS, Meters, Operator, Released, Result, Rows, State

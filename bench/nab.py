@@ -31,7 +31,7 @@ from bench.nab_rules import (
     normalised,
 )
 from bench.report import report
-from schemas.blocks import Float64s
+from schemas.arrays import Float64s
 
 TUNED_ON = ("artificialNoAnomaly", "artificialWithAnomaly", "realAWSCloudwatch", "realTweets")
 KNOWN_LEFT_OUT = {"ARTime": 73.1, "numenta": 69.3, "contextOSE": 68.8, "knncad": 58.0, "windowedGaussian": 39.1}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from bench.nab_rules import Series
-from schemas.blocks import Float64s
+from schemas.arrays import Float64s
 from streams.anomaly import detector
 from streams.anomaly.rarity import MOST_DECADES
 

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 
 PROBATION, MOST_PROBATION_ROWS = 0.15, 750
 NEVER = 1.1

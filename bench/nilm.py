@@ -26,7 +26,7 @@ from bench.nilm_homes import Home, read_home
 from bench.nilm_run import Run, amended, first_told, interval_ms, run
 from bench.nilm_score import Counted, counted, score, threshold_w, together
 from bench.report import report
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from streams.contract import Mask
 from streams.nilm.frame import MOST_INTERVALS
 from streams.nilm.library import load_library

@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 
 from bench.nilm_score import threshold_w
-from schemas.blocks import Float64s
+from schemas.arrays import Float64s
 
 Estimate = dict[str, Float64s]
 _MOST_APPLIANCES = 10

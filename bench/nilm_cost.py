@@ -16,7 +16,7 @@ from bench import nilm_homes
 from bench.nilm_homes import read_home
 from bench.nilm_run import PROFILE
 from bench.report import report
-from schemas.blocks import Float64s
+from schemas.arrays import Float64s
 from schemas.catalogue import load_catalogue
 from streams.contract import Meters, Released, Rows
 from streams.nilm.operator import Nilm

@@ -20,7 +20,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from schemas.catalogue import load_catalogue
 
 DATA = Path("../shared/data")

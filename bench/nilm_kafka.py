@@ -29,7 +29,8 @@ from flexmeter.known import known
 from flexmeter.local.metrics import Series, scrape
 from flexmeter.local.part import Part, running
 from flexmeter.local.ports import free_port
-from schemas.blocks import Beat, Float64s, Int64s, ReadingBlock
+from schemas.arrays import Float64s, Int64s
+from schemas.blocks import Beat, ReadingBlock
 from schemas.catalogue import load_catalogue
 from schemas.codec import encode
 from schemas.partition import partition_of

@@ -17,7 +17,7 @@ from bench import nilm_homes
 from bench.nilm_homes import Home, read_home
 from bench.nilm_score import threshold_w
 from bench.report import report
-from schemas.blocks import Float64s
+from schemas.arrays import Float64s
 
 HEATER_W = 1_000
 LEARNT_FROM = (*nilm_homes.REAL, "mixture_library")

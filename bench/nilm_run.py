@@ -14,8 +14,9 @@ import numpy as np
 
 from bench.nilm_homes import Home
 from bench.nilm_score import activations, threshold_w
-from schemas.blocks import ApplianceEventBlock, Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from schemas.catalogue import load_catalogue
+from schemas.results import ApplianceEventBlock
 from streams.contract import Labels, Meters, Released, Result, Rows
 from streams.nilm.frame import nominal_of
 from streams.nilm.operator import Nilm, split

@@ -12,7 +12,7 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from streams.contract import Mask
 
 THRESHOLD_W = {"kettle": 500, "dishwasher": 300, "washing_machine": 300, "microwave": 200, "fridge": 50}

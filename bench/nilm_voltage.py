@@ -17,7 +17,7 @@ from bench import nilm_homes
 from bench.nilm import measure_first
 from bench.nilm_homes import DAY_S, Home, read_home
 from bench.report import report
-from schemas.blocks import Float64s
+from schemas.arrays import Float64s
 from streams.nilm.frame import NOMINAL_V
 from streams.nilm.operator import Nilm
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from schemas.blocks import Beat, EventBlock, Int64s, ReadingBlock
+from schemas.arrays import Int64s
+from schemas.blocks import Beat, EventBlock, ReadingBlock
 from schemas.catalogue import load_catalogue
 from schemas.codec import encode
 from schemas.partition import partition_of

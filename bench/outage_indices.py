@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from bench.outage_score import Happened
-from schemas.blocks import Float64s, Int64s, ReliabilityBlock
+from schemas.arrays import Float64s, Int64s
 from schemas.durations import DAY_MS, MINUTE_MS
+from schemas.results import ReliabilityBlock
 from streams.indices import NOT_COMPUTABLE, Counts, Indices, Interruptions, indices, indices_of, major_event_days
 from streams.outage.tree import Grid
 

@@ -12,8 +12,11 @@ import numpy as np
 
 from bench.outage_files import Event
 from schemas.alert import Alert
-from schemas.blocks import Beat, EventBlock, PlannedWorkBlock, ReadingBlock, Record, ReliabilityBlock
+from schemas.blocks import Beat, EventBlock, ReadingBlock
 from schemas.catalogue import load_catalogue
+from schemas.master_data import PlannedWorkBlock
+from schemas.record import Record
+from schemas.results import ReliabilityBlock
 from streams.contract import Result
 from streams.heard import Heard
 from streams.outage.assumptions import Assumptions

@@ -33,8 +33,8 @@ from flexmeter.commands.grid import publish
 from flexmeter.local.lag import ends
 from flexmeter.local.part import Part, spawn, stop, tail
 from schemas.alert import Alert, decode_alert
-from schemas.blocks import Account
 from schemas.codec import decode
+from schemas.results import Account
 from schemas.topology import Topology, load_topology
 
 TICK_MS = 50

@@ -27,7 +27,9 @@ from connectors.batch import Batch, NewMeters
 from connectors.chdb_store import ChdbStore
 from connectors.clickhouse_server import ClickHouseServer
 from connectors.columns import join
-from connectors.rows import ROWS, Origin, readings
+from connectors.origin import Origin
+from connectors.rows import ROWS
+from connectors.rows.of_blocks import readings
 from connectors.store import Store
 from flexmeter.local.clickhouse import clickhouse
 from flexmeter.local.old_clickhouse import for_1816

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from schemas.blocks import Beat, Float64s, Int64s, ReadingBlock
+from schemas.arrays import Float64s, Int64s
+from schemas.blocks import Beat, ReadingBlock
 from schemas.catalogue import load_catalogue
 from schemas.codec import encode
 from schemas.partition import partition_of

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.columns import Columns, cut, join, pick, plain, row_count
-from connectors.rows import Origin, Rows
+from connectors.origin import Origin
+from connectors.table_rows import Rows
 from schemas.blocks import DeadLetter
 
 _METERS = "meters_raw"

@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from schemas.blocks import Int32s, Int64s
+from schemas.arrays import Int32s, Int64s
 
 Array = npt.NDArray[Any]
 

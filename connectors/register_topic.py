@@ -7,10 +7,10 @@ from prometheus_client import Gauge
 
 from connectors.compacted import Compacted
 from connectors.kafka import Outlet
-from schemas.blocks import Device
 from schemas.catalogue import load_catalogue
 from schemas.codec import decode, encode
 from schemas.errors import Reason, Rejected, Unavailable
+from schemas.master_data import Device
 from schemas.partition import partition_of
 from schemas.register import Register, sharing_words
 from schemas.topology import Kafka, Topic

@@ -18,8 +18,10 @@ from connectors.backoff import Stopped, until_available
 from connectors.batch import Batch, Block, NewMeters
 from connectors.columns import rows_of
 from connectors.kafka import Outlet, client_settings
-from connectors.rows import ROWS, Origin, Rows
+from connectors.origin import Origin
+from connectors.rows import ROWS
 from connectors.store import Store
+from connectors.table_rows import Rows
 from schemas.blocks import DeadLetter
 from schemas.codec import encode
 from schemas.dead_letter import dead_letter

@@ -12,7 +12,7 @@ import numpy as np
 
 from connectors.columns import Columns, Words, plain, row_count
 from connectors.database import Database
-from schemas.blocks import Float64s, Int32s, Int64s
+from schemas.arrays import Float64s, Int32s, Int64s
 from schemas.quality import Quality
 
 _ON_TIME = f"bitAnd(quality, {int(Quality.FUTURE)}) = 0"

@@ -10,20 +10,18 @@ import orjson
 
 from flexmeter.answers import quality_names
 from schemas.alert import Alert
-from schemas.blocks import (
+from schemas.blocks import DeadLetter, EventBlock, ReadingBlock
+from schemas.catalogue import load_catalogue
+from schemas.master_data import HomeRequestBlock
+from schemas.record import Record
+from schemas.results import (
     AggregateBlock,
     AnomalyScoreBlock,
     ApplianceEnergyBlock,
     ApplianceEventBlock,
-    DeadLetter,
-    EventBlock,
-    HomeRequestBlock,
     PresenceBlock,
-    ReadingBlock,
     RecomputeRequestBlock,
-    Record,
 )
-from schemas.catalogue import load_catalogue
 
 
 @dataclass(frozen=True, slots=True)

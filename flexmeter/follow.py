@@ -11,9 +11,10 @@ from confluent_kafka import Consumer, TopicPartition
 
 from connectors.decode.readings import Decoded, MeterEvent, Reading
 from connectors.kafka import client_settings
-from schemas.blocks import DeadLetter, EventBlock, ReadingBlock, Record
+from schemas.blocks import DeadLetter, EventBlock, ReadingBlock
 from schemas.codec import decode
 from schemas.quality import Quality
+from schemas.record import Record
 from schemas.topology import Bridge, Topology
 
 

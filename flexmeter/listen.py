@@ -11,9 +11,9 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from connectors.kafka import client_settings
 from schemas.alert import Alert, decode_alert
-from schemas.blocks import Record
 from schemas.codec import decode
 from schemas.errors import Rejected, Unavailable
+from schemas.record import Record
 from schemas.topology import Topic, Topology
 
 log = logging.getLogger("flexmeter.listen")

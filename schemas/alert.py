@@ -53,6 +53,35 @@ class Alert:
         return area in (self.feeder, self.substation, self.area)
 
 
+@dataclass(frozen=True, slots=True)
+class AlertMark:
+    """What a person says about alerts."""
+
+    id: str
+    mark: str
+    alert: str
+    kind: str
+    subject: str
+    area: str
+    severity: str
+    at: int
+    until: int
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertDelivery:
+    """What a router did with one version of an alert."""
+
+    router: str
+    alert: str
+    number: int
+    outcome: str
+    told: bool
+    at: int
+
+
 def encode_alert(alert: Alert) -> tuple[bytes, Headers]:
     """The alert's JSON and its headers. The same alert always gives the same bytes."""
     time = datetime.fromtimestamp(alert.at / 1000, UTC).isoformat(timespec="milliseconds")

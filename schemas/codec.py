@@ -14,8 +14,8 @@ import numpy as np
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 
 from schemas import columnar
-from schemas.blocks import Record
 from schemas.errors import Reason, Rejected
+from schemas.record import Record
 from schemas.shape import PER_METER, ColumnarRecord, shape_fault
 from schemas.versions import Schema, Version, current, versions
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from schemas.errors import Reason, Rejected
 from schemas.shape import ColumnarRecord, is_per_row, shape_fault
 from schemas.varint import read_long, read_longs, write_long, write_longs

@@ -21,9 +21,9 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from schemas.blocks import Device
 from schemas.catalogue import load_catalogue
 from schemas.faults import Fault, Faults, choose_one_of
+from schemas.master_data import Device
 from schemas.register_rules import Beside
 
 __all__ = [

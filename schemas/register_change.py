@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 
-from schemas.blocks import Device
+from schemas.master_data import Device
 
 _COLUMN_OF = {"interval_ms": "interval_s", "nilm_consent_at": "nilm_consent"}
 """Field of a Device -> column of the file, where they differ."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from schemas.blocks import Device
 from schemas.catalogue import load_catalogue
 from schemas.faults import Fault
+from schemas.master_data import Device
 
 
 def clashes(staying: Iterable[Device], more: Iterable[Device]) -> Iterator[Fault]:

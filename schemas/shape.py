@@ -7,21 +7,18 @@ A table (`meters`, `quantities` ...) holds distinct names. `row_meter` and its l
 from dataclasses import dataclass, fields
 from typing import get_args, get_origin
 
-from schemas.blocks import (
+from schemas.blocks import EventBlock, ReadingBlock
+from schemas.master_data import GridBlock, HomeRequestBlock, PlannedWorkBlock
+from schemas.results import (
     AggregateBlock,
     AnomalyScoreBlock,
     ApplianceEnergyBlock,
     ApplianceEventBlock,
-    EventBlock,
-    GridBlock,
     HeardBlock,
-    HomeRequestBlock,
     HourlyLoadBlock,
     LoadBlock,
     PartialLoadBlock,
-    PlannedWorkBlock,
     PresenceBlock,
-    ReadingBlock,
     RecomputeRequestBlock,
     ReliabilityBlock,
 )
@@ -66,7 +63,7 @@ def shape_fault(record: ColumnarRecord) -> str | None:
     """What does not fit in a columnar record, or None.
 
     >>> import numpy as np
-    >>> from schemas.blocks import RecomputeRequestBlock
+    >>> from schemas.results import RecomputeRequestBlock
     >>> start, end = np.array([0]), np.array([3_600_000])
     >>> shape_fault(RecomputeRequestBlock(["m1"], ["water"], np.array([1], np.int32), start, end))
     'row_meter points outside meters'

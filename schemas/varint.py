@@ -7,7 +7,7 @@ in groups of 7 bits, the lowest first; every byte but the last has its top bit s
 import numpy as np
 import numpy.typing as npt
 
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 from schemas.compiled import kernel
 from schemas.errors import Reason, Rejected
 

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from schemas.catalogue import Quantity
 
 SIGNS = {

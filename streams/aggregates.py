@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schemas.blocks import AggregateBlock, Float64s
+from schemas.arrays import Float64s
 from schemas.compiled import kernel
 from schemas.durations import MINUTE_MS
+from schemas.results import AggregateBlock
 from streams.cells import Cells
 from streams.contract import MOST_ROWS, Mask, Meters
 from streams.samples import Scale

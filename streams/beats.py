@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 
 MOST_MS = 2_000
 """Time that one beat can move."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schemas.blocks import Int32s, Int64s
+from schemas.arrays import Int32s, Int64s
 from schemas.catalogue import Kind, Quantity
 from streams.contract import Mask, State
 

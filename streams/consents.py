@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from schemas.blocks import HomeRequestBlock, ReadingBlock
+from schemas.blocks import ReadingBlock
 from schemas.errors import Reason, Rejected
+from schemas.master_data import HomeRequestBlock
 
 KINDS = ("consent", "withdraw", "label")
 _NEVER = np.iinfo(np.int64).max

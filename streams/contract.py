@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.alert import Alert
-from schemas.blocks import Float64s, Int32s, Int64s, Record
+from schemas.arrays import Float64s, Int32s, Int64s
 from schemas.catalogue import Quantity
+from schemas.record import Record
 from streams.groups import Groups
 from streams.readable import readable
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 from schemas.catalogue import Kind, Quantity
 from streams import minutes
 from streams.active_power import signs_of

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 from schemas.compiled import compiled, kernel
 from schemas.durations import MINUTE_MS
 from schemas.quality import Quality

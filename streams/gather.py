@@ -4,16 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from schemas.blocks import (
-    EventBlock,
-    Float64s,
-    HomeRequestBlock,
-    HourlyLoadBlock,
-    Int64s,
-    PartialLoadBlock,
-    ReadingBlock,
-)
+from schemas.arrays import Float64s, Int64s
+from schemas.blocks import EventBlock, ReadingBlock
 from schemas.durations import HOUR_MS, QUARTER_MS
+from schemas.master_data import HomeRequestBlock
+from schemas.results import HourlyLoadBlock, PartialLoadBlock
 from streams.contract import Events, HourlyLoads, Labels, PartialLoads, Rows
 from streams.groups import Groups
 from streams.meters import MeterTable

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from schemas.blocks import Float64s
+from schemas.arrays import Float64s
 from schemas.catalogue import Catalogue, Quantity, load_catalogue
 from streams.active_power import signed_sum, signs_of
 from streams.contract import HeardRows, Meters, Operator, Rows, State

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from schemas.blocks import Beat, HeardBlock
+from schemas.blocks import Beat
+from schemas.results import HeardBlock
 from streams.beats import Beats
 from streams.contract import HeardRows
 from streams.meters import MeterTable

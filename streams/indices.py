@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from schemas.durations import DAY_MS, MINUTE_MS
 
 Mask = npt.NDArray[np.bool_]

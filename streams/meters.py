@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 from schemas.catalogue import Quantity
 from streams.contract import Mask, Meters, State
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 from schemas.catalogue import Kind, Quantity
 from streams.cells import Cells, Layout, Packed
 from streams.contract import Meters, Released, State

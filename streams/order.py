@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schemas.blocks import Int32s, Int64s
+from schemas.arrays import Int32s, Int64s
 from schemas.catalogue import Quantity
 from schemas.compiled import compiled, kernel
 from schemas.quality import Quality

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from schemas.blocks import Int64s, PartialLoadBlock
+from schemas.arrays import Int64s
 from schemas.durations import QUARTER_MS
+from schemas.results import PartialLoadBlock
 from streams.contract import MOST_ROWS, Contributions, State
 from streams.meters import MeterTable
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from schemas.catalogue import Quantity
 from streams.contract import Mask, Released, State
 from streams.samples import MISSING, Scale

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import Int64s, PresenceBlock
+from schemas.arrays import Int64s
 from schemas.catalogue import Quantity
 from schemas.quality import Quality
+from schemas.results import PresenceBlock
 from streams.contract import MOST_ROWS, Elapsed, Meters, Operator, Result, Rows, State
 
 SILENT_AFTER_INTERVALS = 6

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from schemas.blocks import Int64s, RecomputeRequestBlock
+from schemas.arrays import Int64s
 from schemas.durations import HOUR_MS
+from schemas.results import RecomputeRequestBlock
 from streams.contract import Rows
 from streams.meters import MeterTable
 from streams.samples import MOST_INTERVALS

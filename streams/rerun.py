@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import AggregateBlock, Int64s, LoadBlock
+from schemas.arrays import Int64s
 from schemas.catalogue import Profile, Quantity
 from schemas.durations import HOUR_MS, MINUTE_MS, QUARTER_MS
+from schemas.results import AggregateBlock, LoadBlock
 from streams import gather, order
 from streams.contract import Contributions, Mask, Operator, Result, Rows
 from streams.meters import OWN, MeterTable

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 from streams.contract import State
 
 CHANGES = 50

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from schemas.alert import Alert, encode_alert
-from schemas.blocks import Beat, HeardBlock, HourlyLoadBlock, PartialLoadBlock
+from schemas.blocks import Beat
 from schemas.codec import encode
 from schemas.partition import partition_of
+from schemas.results import HeardBlock, HourlyLoadBlock, PartialLoadBlock
 from schemas.topology_model import Stream, Topology
 from streams.contract import Result
 from streams.hearing import cut

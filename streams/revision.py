@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from schemas.blocks import AggregateBlock, Int64s, LoadBlock
+from schemas.arrays import Int64s
+from schemas.results import AggregateBlock, LoadBlock
 from streams.contract import Mask
 from streams.rerun import rows_of_aggregates
 

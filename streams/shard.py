@@ -10,20 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import (
-    Account,
-    Beat,
-    EventBlock,
-    HomeRequestBlock,
-    HourlyLoadBlock,
-    Int64s,
-    PartialLoadBlock,
-    ReadingBlock,
-    Record,
-)
+from schemas.arrays import Int64s
+from schemas.blocks import Beat, EventBlock, ReadingBlock
 from schemas.catalogue import Catalogue, Profile
 from schemas.durations import HOUR_MS, MINUTE_MS, QUARTER_MS
 from schemas.errors import Reason, Rejected
+from schemas.master_data import HomeRequestBlock
+from schemas.record import Record
+from schemas.results import Account, HourlyLoadBlock, PartialLoadBlock
 from streams import consents, gather, hearing, order, readable, recompute
 from streams.beats import Beats
 from streams.consents import Consents

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from schemas.blocks import StateChunk, StateCommit
+from schemas.results import StateChunk, StateCommit
 
 CHUNK_BYTES = 900_000
 """Kafka's brokers take records of up to 1 MB unless told otherwise."""

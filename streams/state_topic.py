@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
-from schemas.blocks import StateChunk, StateCommit
 from schemas.codec import decode, encode
+from schemas.results import StateChunk, StateCommit
 from schemas.topology_model import Kafka
 from streams import kafka_clients, slots
 from streams.slots import Saved

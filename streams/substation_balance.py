@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import Int64s, LoadBlock
+from schemas.arrays import Int64s
 from schemas.durations import QUARTER_MS
+from schemas.results import LoadBlock
 from streams.contract import MOST_ROWS, Operator, PartialLoads, State
 from streams.partial_loads import QUARTERS, SUMS
 

@@ -8,17 +8,9 @@ unfinished turn is in the shard's state.
 
 from dataclasses import dataclass, field
 
-from schemas.blocks import (
-    Beat,
-    EventBlock,
-    GridBlock,
-    HeardBlock,
-    HomeRequestBlock,
-    HourlyLoadBlock,
-    PartialLoadBlock,
-    PlannedWorkBlock,
-    ReadingBlock,
-)
+from schemas.blocks import Beat, EventBlock, ReadingBlock
+from schemas.master_data import GridBlock, HomeRequestBlock, PlannedWorkBlock
+from schemas.results import HeardBlock, HourlyLoadBlock, PartialLoadBlock
 from streams.beats import Beats
 
 MOST_ROWS = 2_048

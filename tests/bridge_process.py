@@ -18,8 +18,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from connectors.mqtt_session import MqttAddress
 from flexmeter.local.part import Part, spawn, stop
-from schemas.blocks import Record
 from schemas.codec import decode
+from schemas.record import Record
 from schemas.topology import Bridge, Topology, load_topology
 
 ROOT = Path(__file__).parent.parent

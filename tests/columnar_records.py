@@ -6,7 +6,7 @@ from typing import Any, get_args
 import numpy as np
 from hypothesis import strategies as st
 
-from schemas.blocks import Float64s, Int32s, Int64s
+from schemas.arrays import Float64s, Int32s, Int64s
 from schemas.shape import CELLS, INDEXES, PER_METER, TABLES, ColumnarRecord
 
 COLUMNAR: tuple[type[ColumnarRecord], ...] = get_args(ColumnarRecord)

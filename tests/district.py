@@ -5,7 +5,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from schemas.alert import Alert
-from schemas.blocks import AggregateBlock, Float64s, Int64s, LoadBlock, ReadingBlock, Record
+from schemas.arrays import Float64s, Int64s
+from schemas.blocks import ReadingBlock
+from schemas.record import Record
+from schemas.results import AggregateBlock, LoadBlock
 from tests.plausible import (
     aggregate_block,
     appliance_energy_block,

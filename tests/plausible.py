@@ -4,29 +4,24 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from schemas.blocks import (
+from schemas.alert import AlertDelivery, AlertMark
+from schemas.arrays import Float64s, Int64s
+from schemas.blocks import DeadLetter, EventBlock, ReadingBlock
+from schemas.dead_letter import dead_letter
+from schemas.errors import Reason, Rejected
+from schemas.master_data import GridBlock, HomeRequestBlock
+from schemas.record import Record
+from schemas.results import (
     Account,
     AggregateBlock,
-    AlertDelivery,
-    AlertMark,
     AnomalyScoreBlock,
     ApplianceEnergyBlock,
     ApplianceEventBlock,
-    DeadLetter,
-    EventBlock,
-    Float64s,
-    GridBlock,
-    HomeRequestBlock,
-    Int64s,
     LoadBlock,
     PresenceBlock,
-    ReadingBlock,
     RecomputeRequestBlock,
-    Record,
     ReliabilityBlock,
 )
-from schemas.dead_letter import dead_letter
-from schemas.errors import Reason, Rejected
 
 NOON = 1_795_521_600_000
 POWERS = ["active_power_l1_w", "active_power_l2_w", "active_power_l3_w"]

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from connectors import tables
 from connectors.chdb_store import ChdbStore
-from connectors.rows import ROWS, Origin
+from connectors.origin import Origin
+from connectors.rows import ROWS
 from flexmeter.local.ports import free_port
 from flexmeter.page.boards import FOLDER
 from flexmeter.page.interface import Interface

@@ -20,7 +20,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from connectors.kafka import Outlet, ensure_topics
 from flexmeter.local.part import Part, running
 from flexmeter.local.ports import HOST, free_port
-from schemas.blocks import AlertMark
+from schemas.alert import AlertMark
 from schemas.codec import encode
 from schemas.topology import load_topology
 from schemas.topology_model import Kafka

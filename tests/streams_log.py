@@ -6,19 +6,10 @@ from dataclasses import astuple, dataclass, fields
 import numpy as np
 
 from schemas.alert import Alert
-from schemas.blocks import (
-    Account,
-    Beat,
-    EventBlock,
-    GridBlock,
-    HeardBlock,
-    HomeRequestBlock,
-    HourlyLoadBlock,
-    PartialLoadBlock,
-    PlannedWorkBlock,
-    ReadingBlock,
-)
+from schemas.blocks import Beat, EventBlock, ReadingBlock
 from schemas.catalogue import load_catalogue
+from schemas.master_data import GridBlock, HomeRequestBlock, PlannedWorkBlock
+from schemas.results import Account, HeardBlock, HourlyLoadBlock, PartialLoadBlock
 from streams.contract import Operator, Result
 from streams.outage.tree import Node
 from streams.shard import Shard

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from schemas.blocks import AlertDelivery
+from schemas.alert import AlertDelivery
 
 
 class Outcome(StrEnum):

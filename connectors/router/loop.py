@@ -14,6 +14,7 @@ from prometheus_client import Counter, Gauge
 
 from connectors.backoff import Stopped, until_available
 from connectors.kafka import Outlet, ensure_topics
+from connectors.origin import Origin
 from connectors.router.deliveries import Deliveries, Outcome
 from connectors.router.marks import Marks
 from connectors.router.receiver import Deferred, Receiver
@@ -21,7 +22,6 @@ from connectors.router.records import Records
 from connectors.router.storm import Storm
 from connectors.router.topics import Memory
 from connectors.router.waiting import Letter, Partition, Waiting
-from connectors.rows import Origin
 from schemas.alert import decode_alert
 from schemas.errors import Reason, Rejected, Unavailable
 from schemas.topology import Router, Topology

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from schemas.alert import Alert, is_at_least
-from schemas.blocks import AlertMark
+from schemas.alert import Alert, AlertMark, is_at_least
 
 ACKNOWLEDGED, SILENCED = "acknowledged", "silenced"
 

@@ -7,9 +7,9 @@ from prometheus_client import Counter
 
 from connectors.backoff import Stopped
 from connectors.kafka import Outlet
+from connectors.origin import Origin
 from connectors.router.waiting import Letter
-from connectors.rows import Origin
-from schemas.blocks import AlertDelivery
+from schemas.alert import AlertDelivery
 from schemas.codec import encode
 from schemas.dead_letter import dead_letter
 from schemas.errors import Rejected

@@ -8,12 +8,11 @@ turn meanwhile is known from the deliveries.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from connectors.origin import Origin
 from connectors.router.deliveries import Deliveries, Outcome
 from connectors.router.marks import Marks
 from connectors.router.matching import CLEARED, hold_off_s
-from connectors.rows import Origin
-from schemas.alert import Alert
-from schemas.blocks import AlertDelivery
+from schemas.alert import Alert, AlertDelivery
 from schemas.topology_model import Rule
 
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 1_000, 60_000

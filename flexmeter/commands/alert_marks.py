@@ -17,8 +17,7 @@ from connectors.router.marks import ACKNOWLEDGED, SILENCED
 from flexmeter.facts import clock, one_line
 from flexmeter.listen import Listener
 from flexmeter.role import topology_option, topology_or_exit
-from schemas.alert import Alert
-from schemas.blocks import AlertMark
+from schemas.alert import Alert, AlertMark
 from schemas.codec import encode
 from schemas.errors import Unavailable
 from schemas.events import Severity

@@ -13,10 +13,10 @@ from flexmeter.commands import alert_marks
 from flexmeter.facts import alert_fact
 from flexmeter.listen import Listener
 from flexmeter.role import stop_on_signals, topology_option, topology_or_exit
-from schemas.alert import Alert, is_at_least
-from schemas.blocks import AlertMark, Record
+from schemas.alert import Alert, AlertMark, is_at_least
 from schemas.errors import Unavailable
 from schemas.events import Severity
+from schemas.record import Record
 from schemas.topology import Topic, Topology
 
 _CATCH_UP_S = 60.0

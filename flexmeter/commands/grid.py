@@ -11,11 +11,11 @@ from connectors.kafka import Outlet, ensure_topics
 from flexmeter.grid_file import Work, nodes_of, read_calendar, read_grid, works_at
 from flexmeter.registered import registered
 from flexmeter.role import start_role, topology_option, topology_or_exit
-from schemas.blocks import GridBlock, PlannedWorkBlock
 from schemas.catalogue import load_catalogue
 from schemas.codec import encode
 from schemas.errors import Unavailable
 from schemas.faults import Faults
+from schemas.master_data import GridBlock, PlannedWorkBlock
 from schemas.partition import partition_of
 from schemas.topology import Topic, Topology
 from streams.outage.tree import Grid, Node

@@ -13,12 +13,13 @@ from flexmeter.commands.tail import places_of
 from flexmeter.listen import Listener
 from flexmeter.registered import registered
 from flexmeter.role import topology_option, topology_or_exit
-from schemas.blocks import ApplianceEventBlock, HomeRequestBlock
 from schemas.codec import encode
 from schemas.errors import Unavailable
 from schemas.faults import Faults, choose_one_of, closest
+from schemas.master_data import HomeRequestBlock
 from schemas.partition import partition_of
 from schemas.register import Device
+from schemas.results import ApplianceEventBlock
 from schemas.topology import Topic, Topology
 from streams.nilm.library import load_library
 

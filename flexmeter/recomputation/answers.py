@@ -12,9 +12,10 @@ from connectors.columns import plain
 from connectors.database import Database
 from connectors.stored import MeterPlace, StoredRows
 from flexmeter.recomputation.open_requests import Hour, MeterHour, SubstationHour
-from schemas.blocks import AggregateBlock, Int64s, LoadBlock
+from schemas.arrays import Int64s
 from schemas.catalogue import Catalogue, Kind, Profile, Quantity
 from schemas.durations import HOUR_MS, QUARTER_MS
+from schemas.results import AggregateBlock, LoadBlock
 from streams import feeder_load, rerun
 from streams.contract import Contributions, Operator, Rows
 from streams.meters import MeterTable

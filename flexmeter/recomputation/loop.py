@@ -22,10 +22,10 @@ from connectors.backoff import Stopped, until_available
 from connectors.kafka import Outlet, client_settings
 from flexmeter.recomputation.answers import Answer, Answers
 from flexmeter.recomputation.open_requests import Hour, MeterHour, OpenRequests, SubstationHour
-from schemas.blocks import LoadBlock, RecomputeRequestBlock
 from schemas.codec import decode, encode
 from schemas.errors import Rejected
 from schemas.partition import partition_of
+from schemas.results import LoadBlock, RecomputeRequestBlock
 from schemas.topology import Stream, Topology
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import Float64s
+from schemas.arrays import Float64s
 from streams.anomaly.rarity import LEARNING
 
 BEYOND = 0.01

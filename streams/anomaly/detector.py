@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from streams.anomaly import band, normal, rarity
 from streams.anomaly.normal import VIEWS, State
 

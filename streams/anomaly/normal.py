@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from schemas.durations import HOUR_MS
 
 State = np.ndarray[Any, np.dtype[Any]]

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from schemas.alert import Alert
-from schemas.blocks import AnomalyScoreBlock, Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from schemas.catalogue import Quantity
 from schemas.durations import QUARTER_MS
+from schemas.results import AnomalyScoreBlock
 from streams import loads, periods
 from streams.anomaly import detector
 from streams.anomaly.detector import Judgement

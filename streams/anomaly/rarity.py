@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import Float64s
+from schemas.arrays import Float64s
 from streams.anomaly.normal import SCALES, VIEWS, Deviations, State
 
 LARGEST = 24

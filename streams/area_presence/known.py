@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from schemas.blocks import GridBlock, HeardBlock, Int64s
+from schemas.arrays import Int64s
+from schemas.master_data import GridBlock
+from schemas.results import HeardBlock
 from streams.contract import Mask
 from streams.outage.trees import Trees
 

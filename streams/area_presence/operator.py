@@ -14,7 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.alert import Alert
-from schemas.blocks import GridBlock, HeardBlock, Int64s, Record
+from schemas.arrays import Int64s
+from schemas.master_data import GridBlock
+from schemas.record import Record
+from schemas.results import HeardBlock
 from streams.area_presence.known import FORGOTTEN_AFTER_MS, LEARNED, Area, Known, Open
 from streams.contract import Mask, Operator, Result
 from streams.readable import time

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from schemas.catalogue import Kind, Quantity
 from schemas.durations import HOUR_MS
 from streams.active_power import directed, signed_sum

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from streams.contract import Mask, State
 
 DAY_HOURS, QUIET_HOURS, ENOUGH_HOURS = 24, 6, 20

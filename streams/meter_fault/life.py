@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from schemas.alert import Alert
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from schemas.durations import HOUR_MS
 from streams.contract import Mask, State
 from streams.gone import closing

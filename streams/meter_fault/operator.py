@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from schemas.alert import Alert
-from schemas.blocks import HourlyLoadBlock, Int64s
+from schemas.arrays import Int64s
 from schemas.catalogue import Quantity
 from schemas.durations import HOUR_MS
 from schemas.quality import Quality
+from schemas.results import HourlyLoadBlock
 from streams import loads, periods
 from streams.contract import MOST_ROWS, Elapsed, Meters, Operator, Released, Result, Rows, State
 from streams.gone import GONE_AFTER_MS

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from streams.contract import State
 from streams.meter_fault import days
 from streams.meter_fault.days import Day

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from schemas.alert import Alert
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 from schemas.durations import HOUR_MS
 from streams.contract import HourlyLoads, Mask, Operator, State
 from streams.gone import GONE_AFTER_MS

@@ -10,7 +10,7 @@ from math import exp, log
 
 import numpy as np
 
-from schemas.blocks import Float64s
+from schemas.arrays import Float64s
 from schemas.durations import DAY_MS
 from streams.nilm.home import HOUR_BINS, HOURS_OF_A_BIN, RECENT, Home, Load, Recent
 from streams.nilm.library import UNKNOWN, Library, normal_below

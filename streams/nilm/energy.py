@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 from schemas.durations import DAY_MS, QUARTER_MS
 from streams.contract import Mask, State
 

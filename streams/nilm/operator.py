@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from schemas.catalogue import Quantity
 from schemas.durations import QUARTER_MS
 from streams.active_power import signs_of

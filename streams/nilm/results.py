@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from schemas.blocks import ApplianceEnergyBlock, ApplianceEventBlock
+from schemas.results import ApplianceEnergyBlock, ApplianceEventBlock
 from streams.contract import MOST_ROWS, Meters, Result
 from streams.nilm.energy import STEPS_PER_WH, Window
 from streams.nilm.library import UNKNOWN, Library

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 from streams.outage import learning, planned
 from streams.outage.evidence import Evidence, Kind, is_new, settled_times, take
 from streams.outage.likelihood import messages_due, slowest_ms

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 from streams.outage.assumptions import Assumptions
 from streams.outage.evidence import heard_before_return
 from streams.outage.likelihood import JITTER, NEVER, due, gateway_silence, heard_until, log_silence, slowest_ms

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import ReliabilityBlock
 from schemas.durations import DAY_MS
+from schemas.results import ReliabilityBlock
 from streams.indices import Counts, Interruptions, count_by_day
 from streams.outage.results import Interruption
 from streams.outage.tree import Grid

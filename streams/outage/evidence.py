@@ -10,7 +10,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 
 MOST_BURSTS = 6
 """Bursts under one root that are weighed together."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from schemas.blocks import Float64s
+from schemas.arrays import Float64s
 from streams.outage import learning
 from streams.outage.assumptions import Assumptions
 from streams.outage.evidence import note_proofs

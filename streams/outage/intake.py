@@ -4,7 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from schemas.blocks import EventBlock, Float64s, HeardBlock, Int64s
+from schemas.arrays import Float64s, Int64s
+from schemas.blocks import EventBlock
+from schemas.results import HeardBlock
 from streams.outage.arrivals import Load, News
 from streams.outage.evidence import Evidence, Kind
 from streams.outage.tree import Grid

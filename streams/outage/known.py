@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import orjson
 
-from schemas.blocks import EventBlock, GridBlock, HeardBlock, Int64s, PlannedWorkBlock
+from schemas.arrays import Int64s
+from schemas.blocks import EventBlock
 from schemas.codec import decode, encode
+from schemas.master_data import GridBlock, PlannedWorkBlock
+from schemas.results import HeardBlock
 from streams.outage.days import Customers, Days
 from streams.outage.state import State
 from streams.outage.trees import Trees

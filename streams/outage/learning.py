@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from streams.outage.assumptions import Assumptions
 from streams.outage.state import DELAY_EDGES_MS, State
 

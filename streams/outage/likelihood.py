@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from streams.contract import Mask
 from streams.outage.assumptions import Assumptions
 from streams.outage.evidence import Meters, heard_before_return

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from schemas.blocks import Float64s
+from schemas.arrays import Float64s
 from streams.outage.state import LOADS_KEPT, State
 from streams.outage.tree import Grid, Span
 

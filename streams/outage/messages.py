@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from streams.outage.tree import Span
 
 IMPOSSIBLE = -1e30

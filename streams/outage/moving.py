@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 from streams.outage.life import Outage
 from streams.outage.state import State
 from streams.outage.tree import Grid

@@ -11,7 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from schemas.alert import Alert
-from schemas.blocks import EventBlock, GridBlock, HeardBlock, PlannedWorkBlock, Record
+from schemas.blocks import EventBlock
+from schemas.master_data import GridBlock, PlannedWorkBlock
+from schemas.record import Record
+from schemas.results import HeardBlock
 from streams.contract import Operator, Result
 from streams.outage import planned
 from streams.outage.assumptions import PROFILES, Assumptions

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.blocks import Float64s
+from schemas.arrays import Float64s
 from streams.outage.assumptions import Assumptions
 from streams.outage.messages import Marginals
 from streams.outage.tree import Grid, Span

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from schemas.alert import Alert
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 from streams.outage.life import Ending, Outage, Phase
 from streams.outage.tree import Grid
 

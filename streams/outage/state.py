@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from streams.outage.evidence import MOST_BURSTS, Meters, new_meters
 from streams.outage.life import Outage
 from streams.outage.tree import Grid

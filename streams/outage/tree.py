@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 from schemas.faults import Fault, Faults
 
 KINDS = ("substation", "feeder", "switch", "fuse", "transformer", "service", "meter")

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
-from schemas.blocks import GridBlock
 from schemas.faults import Faults
+from schemas.master_data import GridBlock
 from streams.outage.tree import GATEWAY, Grid, Node
 
 MOST_NODES = 2_000

@@ -9,7 +9,7 @@ tree; to the rest its meters say nothing. So a root weighs few bursts at once, h
 import numpy as np
 
 from schemas.alert import Alert
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 from streams.contract import Mask
 from streams.outage import bursts, learning, planned
 from streams.outage.accounts import ends_of, finish, interruption_of, was_dark

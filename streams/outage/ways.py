@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 from streams.outage.evidence import FUTURE_MS, Meters
 
 PACKING_MS = 2_000

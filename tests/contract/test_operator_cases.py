@@ -29,8 +29,10 @@ import numpy as np
 import pytest
 
 from schemas.alert import Alert
-from schemas.blocks import Account, Beat, PlannedWorkBlock
+from schemas.blocks import Beat
 from schemas.catalogue import load_catalogue
+from schemas.master_data import PlannedWorkBlock
+from schemas.results import Account
 from streams.contract import Result
 from streams.outage.tree import Node
 from streams.registry import OPERATORS

@@ -8,17 +8,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from schemas.blocks import (
-    Beat,
-    EventBlock,
-    GridBlock,
-    HeardBlock,
-    HourlyLoadBlock,
-    PartialLoadBlock,
-    PlannedWorkBlock,
-    ReadingBlock,
-)
+from schemas.blocks import Beat, EventBlock, ReadingBlock
+from schemas.master_data import GridBlock, PlannedWorkBlock
 from schemas.quality import Quality
+from schemas.results import HeardBlock, HourlyLoadBlock, PartialLoadBlock
 from streams import turn
 from streams.contract import Operator
 from streams.outage.tree import Node

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from schemas.blocks import AggregateBlock
 from schemas.catalogue import load_catalogue
+from schemas.results import AggregateBlock
 from streams import rerun
 from streams.contract import Operator, Rows
 from streams.registry import OPERATORS

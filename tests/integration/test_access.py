@@ -17,7 +17,8 @@ from connectors.access import CUSTOMER_VIEWS, GRAFANA, RECOMPUTATION, ROLES, SIN
 from connectors.chdb_store import ChdbStore
 from connectors.clickhouse_server import ClickHouseServer
 from connectors.erasure import text_columns
-from connectors.rows import ROWS, Origin
+from connectors.origin import Origin
+from connectors.rows import ROWS
 from connectors.tables.retention import of_options
 from flexmeter.commands.users import command
 from flexmeter.local import clickhouse as local_clickhouse

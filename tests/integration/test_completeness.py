@@ -11,7 +11,8 @@ import pytest
 
 from connectors import tables
 from connectors.chdb_store import ChdbStore
-from connectors.rows import ROWS, Origin
+from connectors.origin import Origin
+from connectors.rows import ROWS
 from dashboards.macros import Range, expand
 from schemas.blocks import ReadingBlock
 from schemas.catalogue import load_catalogue

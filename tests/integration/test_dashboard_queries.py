@@ -14,10 +14,12 @@ import yaml
 
 from connectors import tables
 from connectors.chdb_store import ChdbStore
-from connectors.rows import ROWS, Origin
+from connectors.origin import Origin
+from connectors.rows import ROWS
 from dashboards.macros import Range, expand
-from schemas.blocks import GridBlock, ReliabilityBlock
 from schemas.catalogue import load_catalogue
+from schemas.master_data import GridBlock
+from schemas.results import ReliabilityBlock
 from tests.district import AS_THEY_CAME, day_until
 from tests.grafana import BOARDS, FOLDER, PANELS, Shown, variables
 

@@ -13,8 +13,9 @@ from confluent_kafka import Consumer, TopicPartition
 
 from connectors.kafka import Outlet, client_settings, ensure_topics
 from flexmeter.local.part import Part, spawn
-from schemas.blocks import Account, Beat
+from schemas.blocks import Beat
 from schemas.codec import decode, encode
+from schemas.results import Account
 from schemas.topology import Topology
 from streams.contract import Result
 from streams.registry import OPERATORS

@@ -10,7 +10,8 @@ from connectors import tables
 from connectors.chdb_store import ChdbStore
 from connectors.clickhouse_errors import ClickHouseFault
 from connectors.erasure import erasing, proving
-from connectors.rows import ROWS, Origin
+from connectors.origin import Origin
+from connectors.rows import ROWS
 from flexmeter.commands.erase import command
 from schemas.alert import Alert
 from schemas.catalogue import load_catalogue

@@ -10,7 +10,8 @@ import pytest
 
 from connectors import tables
 from connectors.chdb_store import ChdbStore
-from connectors.rows import ROWS, Origin
+from connectors.origin import Origin
+from connectors.rows import ROWS
 from flexmeter.page.interface import Interface
 from schemas.blocks import ReadingBlock
 from schemas.catalogue import load_catalogue

@@ -14,7 +14,8 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from connectors import tables
 from connectors.chdb_store import ChdbStore
-from connectors.rows import ROWS, Origin
+from connectors.origin import Origin
+from connectors.rows import ROWS
 from flexmeter.page.interface import Interface
 from schemas.catalogue import load_catalogue
 from tests.plausible import meters, reading_block

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from connectors import tables
 from connectors.chdb_store import ChdbStore
-from connectors.rows import ROWS, Origin
+from connectors.origin import Origin
+from connectors.rows import ROWS
 from connectors.tables.retention import of_options
 from flexmeter.commands.keep import command
 from schemas.blocks import ReadingBlock

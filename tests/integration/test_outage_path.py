@@ -15,10 +15,12 @@ import pytest
 from connectors.kafka import ensure_topics
 from flexmeter.local.part import Part, spawn, stop
 from schemas.alert import Alert, decode_alert
-from schemas.blocks import Account, Beat, EventBlock, HeardBlock, Record
+from schemas.blocks import Beat, EventBlock
 from schemas.catalogue import load_catalogue
 from schemas.codec import decode
+from schemas.record import Record
 from schemas.register import Register, load_register
+from schemas.results import Account, HeardBlock
 from streams.outage.operator import Outage
 from streams.shard import Shard
 from tests.bridge_process import Place, make_place

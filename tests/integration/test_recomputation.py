@@ -13,12 +13,14 @@ from connectors.batch import Batch
 from connectors.chdb_store import ChdbStore
 from connectors.columns import Columns
 from connectors.database import columns_of_arrow
-from connectors.rows import ROWS, Origin
+from connectors.origin import Origin
+from connectors.rows import ROWS
 from flexmeter.recomputation.answers import Answers
 from flexmeter.recomputation.loop import together
 from flexmeter.recomputation.open_requests import MeterHour, OpenRequests, SubstationHour
-from schemas.blocks import Account, PartialLoadBlock, ReadingBlock, RecomputeRequestBlock
+from schemas.blocks import ReadingBlock
 from schemas.catalogue import load_catalogue
+from schemas.results import Account, PartialLoadBlock, RecomputeRequestBlock
 from streams.contract import Result
 from streams.registry import OPERATORS
 from streams.revision import RECOMPUTED

@@ -10,8 +10,9 @@ from flexmeter.commands.register import command
 from flexmeter.local.metrics import Series, scrape
 from flexmeter.local.ports import free_port
 from flexmeter.registered import registered
-from schemas.blocks import Beat, DeadLetter, Device, ReadingBlock
+from schemas.blocks import Beat, DeadLetter, ReadingBlock
 from schemas.codec import encode
+from schemas.master_data import Device
 from schemas.partition import partition_of
 from tests.bridge_process import REGISTER, Place, make_place, publisher, wait_until
 from tests.integration.test_bridge import reading

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flexmeter.local.ports import HOST, free_port
-from schemas.blocks import AlertMark
+from schemas.alert import AlertMark
 from tests.receivers import Hook, Mailbox, Request, mail_server, web_server
 from tests.router_process import MAIL, RULES, RouterPlace, an_alert, wait_until
 

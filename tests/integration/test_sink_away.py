@@ -10,7 +10,8 @@ from clickhouse_driver import Client
 from bench.sink_away import measure
 from connectors.clickhouse_server import ClickHouseServer
 from connectors.columns import plain
-from connectors.rows import ROWS, Origin
+from connectors.origin import Origin
+from connectors.rows import ROWS
 from connectors.tables import statements
 from flexmeter.local import clickhouse as local_clickhouse
 from flexmeter.local.old_clickhouse import for_1816

@@ -13,7 +13,8 @@ from clickhouse_driver import Client
 from connectors import tables
 from connectors.clickhouse_errors import ClickHouseFault
 from connectors.clickhouse_server import ClickHouseServer
-from connectors.rows import ROWS, Origin
+from connectors.origin import Origin
+from connectors.rows import ROWS
 from flexmeter.commands.sink import make_sink
 from flexmeter.local import clickhouse as local_clickhouse
 from flexmeter.local.old_clickhouse import for_1816

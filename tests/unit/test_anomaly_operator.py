@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.alert import Alert
-from schemas.blocks import AnomalyScoreBlock
 from schemas.durations import QUARTER_MS
+from schemas.results import AnomalyScoreBlock
 from streams.anomaly import Anomaly
 from streams.anomaly.rarity import LEARNING
 from streams.contract import Result

@@ -16,9 +16,10 @@ from connectors.intake import Intake, Taken
 from connectors.kafka import Outlet
 from connectors.registry import json_decoders
 from connectors.source import Delivery
-from schemas.blocks import Beat, DeadLetter, EventBlock, ReadingBlock, Record
+from schemas.blocks import Beat, DeadLetter, EventBlock, ReadingBlock
 from schemas.codec import decode
 from schemas.errors import Reason, Rejected, Unavailable
+from schemas.record import Record
 from schemas.register import load_register
 from schemas.topology import load_topology
 from tests.bridge_process import REGISTER, ROOT

@@ -3,7 +3,7 @@
 import numpy as np
 
 from schemas.alert import Alert
-from schemas.blocks import Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from schemas.catalogue import load_catalogue
 from schemas.durations import DAY_MS, HOUR_MS, QUARTER_MS
 from streams import resolution

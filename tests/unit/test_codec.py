@@ -12,17 +12,11 @@ from fastavro import schemaless_writer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.blocks import (
-    Account,
-    Beat,
-    DeadLetter,
-    ReadingBlock,
-    Record,
-    StateChunk,
-    StateCommit,
-)
+from schemas.blocks import Beat, DeadLetter, ReadingBlock
 from schemas.codec import avro_reader, avro_writer, decode, encode
 from schemas.errors import Reason, Rejected
+from schemas.record import Record
+from schemas.results import Account, StateChunk, StateCommit
 from schemas.shape import ColumnarRecord
 from schemas.varint import read_long, write_long
 from schemas.versions import current

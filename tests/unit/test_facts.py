@@ -10,21 +10,18 @@ from flexmeter.commands.alerts import Seen, shown, wanted
 from flexmeter.commands.tail import advice, places_of
 from flexmeter.facts import alert_fact, facts_about
 from schemas.alert import Alert
-from schemas.blocks import (
+from schemas.blocks import Beat, DeadLetter, EventBlock, ReadingBlock
+from schemas.master_data import HomeRequestBlock
+from schemas.partition import partition_of
+from schemas.record import Record
+from schemas.results import (
     AggregateBlock,
     AnomalyScoreBlock,
     ApplianceEnergyBlock,
     ApplianceEventBlock,
-    Beat,
-    DeadLetter,
-    EventBlock,
-    HomeRequestBlock,
     PresenceBlock,
-    ReadingBlock,
     RecomputeRequestBlock,
-    Record,
 )
-from schemas.partition import partition_of
 from schemas.topology import load_topology
 
 T = 1_795_507_200_000

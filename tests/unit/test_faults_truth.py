@@ -19,18 +19,11 @@ from bench.faults_load import CLOSING_STEPS, Load
 from bench.faults_log import Found
 from bench.faults_truth import LoadFact, LoadKey, Readings, last_gasps
 from schemas.alert import Alert, encode_alert
-from schemas.blocks import (
-    Account,
-    AggregateBlock,
-    Beat,
-    LoadBlock,
-    PartialLoadBlock,
-    PresenceBlock,
-    RecomputeRequestBlock,
-    Record,
-)
+from schemas.blocks import Beat
 from schemas.catalogue import load_catalogue
 from schemas.codec import encode
+from schemas.record import Record
+from schemas.results import Account, AggregateBlock, LoadBlock, PartialLoadBlock, PresenceBlock, RecomputeRequestBlock
 from streams.contract import Result
 from streams.registry import OPERATORS
 from streams.shard import Shard

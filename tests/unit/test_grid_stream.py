@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 
-from schemas.blocks import Beat, EventBlock, PartialLoadBlock, Record
+from schemas.blocks import Beat, EventBlock
 from schemas.catalogue import load_catalogue
+from schemas.record import Record
+from schemas.results import PartialLoadBlock
 from streams.outage.tree import Node
 from streams.registry import OPERATORS
 from streams.shard import Shard

@@ -8,7 +8,7 @@ import pytest
 from bench.meter_faults_data import CLOCKS, INJECTIONS, Home, Magnitudes
 from bench.meter_faults_run import ALIKE, FAULTY_DAYS, IN_ORDER_DAYS, Case, alerts, hourly_loads, limits, results
 from schemas.alert import Alert
-from schemas.blocks import Float64s
+from schemas.arrays import Float64s
 from schemas.catalogue import load_catalogue
 from schemas.durations import DAY_MS
 from schemas.quality import Quality

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.blocks import ApplianceEnergyBlock, ApplianceEventBlock, Float64s, Int64s
+from schemas.arrays import Float64s, Int64s
 from schemas.catalogue import load_catalogue
 from schemas.durations import DAY_MS, HOUR_MS
+from schemas.results import ApplianceEnergyBlock, ApplianceEventBlock
 from streams.contract import Elapsed, Labels, Meters, Released, Result, Rows, State
 from streams.nilm.library import library_of, load_library
 from streams.nilm.operator import Nilm, split

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.blocks import Int64s
+from schemas.arrays import Int64s
 from schemas.catalogue import load_catalogue
 from schemas.quality import Quality
 from streams import order

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.blocks import Float64s
+from schemas.arrays import Float64s
 from streams.outage.messages import Marginals, Priors, infer
 from streams.outage.tree import Grid, Node
 

@@ -8,10 +8,12 @@ import pytest
 
 from flexmeter.grid_file import Work, nodes_of, read_calendar, works_at
 from schemas.alert import Alert
-from schemas.blocks import EventBlock, GridBlock, HeardBlock, PlannedWorkBlock
+from schemas.blocks import EventBlock
 from schemas.catalogue import load_catalogue
 from schemas.faults import Faults
+from schemas.master_data import GridBlock, PlannedWorkBlock
 from schemas.register import load_register
+from schemas.results import HeardBlock
 from schemas.topology import Stream
 from streams.outage.evidence import Kind, new_meters
 from streams.outage.intake import news_of

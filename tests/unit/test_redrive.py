@@ -18,12 +18,13 @@ from connectors.standing import Standing
 from connectors.topic_template import address_of, templates_of
 from flexmeter.answers import payload_of, payloads, written
 from flexmeter.letters import Choice, Kept
-from schemas.blocks import DeadLetter, EventBlock, ReadingBlock, Record
+from schemas.blocks import DeadLetter, EventBlock, ReadingBlock
 from schemas.codec import decode
 from schemas.dead_letter import KEPT_BYTES, dead_letter
 from schemas.errors import Reason, Rejected
 from schemas.partition import partition_of
 from schemas.quality import Quality
+from schemas.record import Record
 from schemas.register import Device, Register
 from schemas.topology import load_topology
 from tests.bridge_process import ROOT

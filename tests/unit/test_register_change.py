@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.blocks import Device
+from schemas.master_data import Device
 from schemas.register_change import SHOWN, change_of
 
 METERS = st.sampled_from([f"m{n}" for n in range(8)])

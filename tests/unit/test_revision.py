@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.blocks import AggregateBlock, LoadBlock
+from schemas.results import AggregateBlock, LoadBlock
 from streams.revision import AGGREGATE_VALUES, RECOMPUTED, Standing, StandingLoad, revised, revised_loads
 from tests.plausible import aggregate_block, load_block
 

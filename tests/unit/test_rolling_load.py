@@ -8,8 +8,9 @@ from itertools import pairwise
 
 import pytest
 
-from schemas.blocks import AggregateBlock, Beat
+from schemas.blocks import Beat
 from schemas.durations import MINUTE_MS
+from schemas.results import AggregateBlock
 from streams.rolling_load import RollingLoad
 from tests.streams_log import BEGIN, SOURCE, Input, Row, block, feed, shard
 

@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.origin import Origin
 from connectors.router.deliveries import Deliveries, Outcome
 from connectors.router.marks import Marks
 from connectors.router.matching import hold_off_s, wants
 from connectors.router.storm import Storm
 from connectors.router.waiting import LONGEST_PAUSE_MS, Letter, Waiting
-from connectors.rows import Origin
-from schemas.alert import Alert
-from schemas.blocks import AlertDelivery, AlertMark
+from schemas.alert import Alert, AlertDelivery, AlertMark
 from schemas.topology import Rule
 
 S = 1_000

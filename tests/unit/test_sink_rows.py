@@ -10,10 +10,15 @@ import pytest
 from connectors import tables
 from connectors.batch import Batch, NewMeters
 from connectors.columns import Words, plain, row_count, rows_of
-from connectors.rows import ROWS, Origin, Rows
+from connectors.origin import Origin
+from connectors.rows import ROWS
+from connectors.table_rows import Rows
 from schemas.alert import Alert
-from schemas.blocks import Beat, Device, GridBlock, Record, StateChunk, StateCommit, TelegramCounter
+from schemas.blocks import Beat, TelegramCounter
 from schemas.catalogue import load_catalogue
+from schemas.master_data import Device, GridBlock
+from schemas.record import Record
+from schemas.results import StateChunk, StateCommit
 from tests.plausible import NOON, aggregate_block, everything, garbage, grid_block, reading_block
 
 ALERT = Alert("a", 2, "last_gasp", "critical", "raised", "m1", None, "S1", NOON, NOON, "Power lost", {"gasps": 1})

@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.blocks import StateChunk, StateCommit
+from schemas.results import StateChunk, StateCommit
 from streams import slots
 from streams.slots import Saved
 

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from fastavro import schemaless_writer
 
-from schemas.blocks import Float64s, Int32s, Int64s, Record, StateCommit
+from schemas.arrays import Float64s, Int32s, Int64s
 from schemas.codec import avro_reader, decode
 from schemas.columnar import kinds_of
+from schemas.record import Record
+from schemas.results import StateCommit
 from schemas.shape import ColumnarRecord
 from schemas.versions import Schema, Version, current, fingerprint_of, versions
 

@@ -1,7 +1,7 @@
 """The warm-up goes through the inner loops: windows of each length close in it."""
 
-from schemas.blocks import AggregateBlock
 from schemas.catalogue import load_catalogue
+from schemas.results import AggregateBlock
 from streams.rolling_load import WINDOWS
 from streams.warm_up import warm_up
 
