@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException
 
 from connectors.decode.json_decoder import decode_json
 from connectors.decode.mapping import JsonMapping, load_mappings
-from connectors.decode.readings import Address, Carries
+from connectors.decode.readings import Address, Carries, Reading
 from connectors.intake import primary
 from connectors.mqtt import publish
 from connectors.topic_template import TopicTemplate
@@ -56,8 +56,8 @@ def command(
     bridge = named(topology.bridges, bridge_name or next(iter(topology.bridges)), "bridge")
     if bridge.protocol != "mqtt":
         raise click.UsageError(f"{bridge.name} is a bridge of {bridge.protocol}; send goes by MQTT: choose with --name")
-    device = None if profile_name else _registered(topology, meter)
-    profile = profile_name or (device.profile if device else "")
+    devices = _registered(topology)
+    profile = profile_name or _profile(devices, meter)
     carries = Carries.EVENT if event_kind else Carries.READING
     address = _address(bridge, profile, meter, carries)
     mapping = load_mappings().get(profile)
@@ -67,7 +67,7 @@ def command(
             publish(bridge, address.text, payload)
             click.echo(f"published {len(payload)} bytes to {address.text}")
             began = time.monotonic()
-            found = follower.find(_sought(payload, address, mapping, device), within_s)
+            found = follower.find(sought(payload, address, mapping, devices), within_s)
     except (Unavailable, KafkaException) as error:
         raise click.ClickException(str(error)) from error
     if found is None:
@@ -79,16 +79,19 @@ def command(
         sys.exit(1)
 
 
-def _registered(topology: Topology, meter: str) -> Device:
+def _registered(topology: Topology) -> Mapping[str, Device]:
     try:
-        device = registered(topology).devices.get(meter)
+        return registered(topology).devices
     except Faults as faults:
         raise click.UsageError(str(faults)) from faults
     except Unavailable as away:
         raise click.ClickException(str(away)) from away
-    if device is None:
+
+
+def _profile(devices: Mapping[str, Device], meter: str) -> str:
+    if meter not in devices:
         raise click.UsageError(f"meter {meter!r} is not in the register; give --profile to send all the same")
-    return device
+    return devices[meter].profile
 
 
 def _address(bridge: Bridge, profile: str, meter: str, carries: Carries) -> Address:
@@ -131,15 +134,24 @@ def _value(mapping: JsonMapping, text: str) -> tuple[str, float]:
     return name, value
 
 
-def _sought(payload: bytes, address: Address, mapping: JsonMapping | None, device: Device | None) -> Sought:
+def sought(payload: bytes, address: Address, mapping: JsonMapping | None, devices: Mapping[str, Device]) -> Sought:
+    """What the bridge will have made of the payload where its meters are these devices."""
     try:
         decoded = decode_json(payload, address, time.time_ns() // 1_000_000, mapping) if mapping else None
     except Rejected:
         decoded = None
-    if decoded is not None and device is not None:
-        by = multipliers(device)
-        decoded = replace(decoded, readings=tuple(primary(reading, by) for reading in decoded.readings))
+    if decoded is not None:
+        readings = tuple(_on_the_grid(reading, address.profile, devices) for reading in decoded.readings)
+        decoded = replace(decoded, readings=readings)
     return Sought(address.text, payload, decoded)
+
+
+def _on_the_grid(reading: Reading, profile: str, devices: Mapping[str, Device]) -> Reading:
+    """As bridges bring it: by the ratios of a meter that is registered with this profile; others they reject."""
+    device = devices.get(reading.meter)
+    if device is None or device.profile != profile:
+        return reading
+    return primary(reading, multipliers(device))
 
 
 def _story(found: Found, after_s: float) -> list[str]:

@@ -257,6 +257,10 @@ def test_tls_and_password(kafka: str, tmp_path: Path) -> None:
 
 def test_send_shows_where_it_went(kafka: str, mosquitto: str, tmp_path: Path) -> None:
     place = make_place(tmp_path, kafka, mosquitto, "send")
+    (tmp_path / "register.csv").write_text(
+        "meter_id,profile,substation,ct_ratio\nm1,malmo_household,sub-1,\nm2,malmo_household,sub-1,\n"
+        "m5,malmo_household,,40\n"
+    )
     with place.running():
         wait_until(lambda: "connected" in place.log(), "the bridge does not connect")
         sent = run_send(place, "m1", "active_power_l1_w=120", "voltage_l1_v=230.1")
@@ -265,6 +269,9 @@ def test_send_shows_where_it_went(kafka: str, mosquitto: str, tmp_path: Path) ->
         assert "quality good: active_power_l1_w=120 voltage_l1_v=230.1" in sent.stdout
         event = run_send(place, "m2", "--event", "last_gasp")
         assert f"arrived: send.grid.evidence partition {partition_of('sub-1', 4)} offset " in event.stdout
+        for profile in ((), ("--profile", "malmo_household")):
+            behind_transformers = run_send(place, "m5", *profile, "active_power_l1_w=120", "voltage_l1_v=230")
+            assert "quality good: active_power_l1_w=4800 voltage_l1_v=230" in behind_transformers.stdout
         garbage = run_send(place, "m1", payload="{}")
         assert garbage.returncode == 1
         assert "rejected: send.dead.letters partition " in garbage.stdout
