@@ -45,7 +45,7 @@ TELEGRAMS: Mapping[str, DecodeTelegrams] = {
 """standard protocol -> what its payloads say of themselves."""
 
 TEXT_PROTOCOLS = frozenset({"json", "senml", "p1"})
-"""Those whose payloads may be text; all others are written as hexadecimal digits where text is needed."""
+"""Those whose payloads may be text, as those of json always are; of all others hexadecimal digits are written."""
 
 
 def json_decoders(keys: Keys = no_keys, clocks: Clocks = no_clocks) -> Mapping[str, Decode]:

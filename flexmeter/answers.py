@@ -40,16 +40,18 @@ def payloads(content: bytes, may_be_text: bool, by_line: bool) -> Iterator[tuple
         yield from enumerate(content.splitlines(), 1)
 
 
-def payload_of(written: bytes, may_be_text: bool) -> bytes:
+def payload_of(written: bytes, may_be_text: bool, may_be_hex: bool = True) -> bytes:
     """The bytes that a telegram is written for: hexadecimal digits (but not spaces, | and _ among them), or the text.
+
+    Where both are possible, what consists of such digits alone is no text.
 
     Raises:
         Rejected: `Reason.MALFORMED`, for text where only hexadecimal digits are expected.
 
-    >>> payload_of(b"|68_04|", False), payload_of(b'[{"n": "a"}]', True)
-    (b'h\\x04', b'[{"n": "a"}]')
+    >>> payload_of(b"|68_04|", False), payload_of(b'[{"n": "a"}]', True), payload_of(b"6804", True, may_be_hex=False)
+    (b'h\\x04', b'[{"n": "a"}]', b'6804')
     """
-    if _HEX.fullmatch(written):
+    if may_be_hex and _HEX.fullmatch(written):
         try:
             return bytes.fromhex(written.translate(None, _SEPARATORS).decode())
         except ValueError:

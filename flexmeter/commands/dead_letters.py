@@ -76,7 +76,9 @@ def choosing(command: Callable[..., None]) -> Callable[..., None]:
 @command.command("list")
 @choosing
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, without the payload.")
-@click.option("--hex", "as_hex", is_flag=True, help="Only the payloads, one a line, for `flexmeter decode --lines -`.")
+@click.option(
+    "--hex", "as_hex", is_flag=True, help="Only the payloads, one a line, for `flexmeter decode --lines --hex -`."
+)
 def list_letters(topology_path: Path, choice: Choice, as_json: bool, as_hex: bool) -> None:
     """Show dead letters, one a line, the newest last: time, place, source, reason, detail, size, address.
 
@@ -99,7 +101,8 @@ def list_letters(topology_path: Path, choice: Choice, as_json: bool, as_hex: boo
 def show(topology_path: Path, raw: bool, place: str) -> None:
     """Print the payload of the letter at PLACE, as `list` names it: for `flexmeter decode -`.
 
-    That is its text, or hexadecimal digits where it is none. What is known of it goes to stderr.
+    That is its text, or hexadecimal digits where it is none (`decode --hex` of JSON). What is known of it goes to
+    stderr.
     """
     topology = topology_or_exit(topology_path)
     found = _PLACE.fullmatch(place)

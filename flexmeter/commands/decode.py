@@ -63,6 +63,7 @@ class Zone(click.ParamType):
 @click.option("--meter", default="example", show_default=True, help="The meter, where JSON does not name it.")
 @click.option("--event", is_flag=True, help="The JSON came under an address for events, not readings.")
 @click.option("--lines", is_flag=True, help="One telegram a line, also where the file is one JSON document.")
+@click.option("--hex", "as_hex", is_flag=True, help="Hexadecimal digits, also of JSON: `dead-letters list --hex`.")
 @click.argument("file", type=click.File("rb"))
 def command(
     protocol: str,
@@ -73,12 +74,13 @@ def command(
     meter: str,
     event: bool,
     lines: bool,
+    as_hex: bool,
     file: BinaryIO,
 ) -> None:
     """Print what the telegrams in FILE (- for stdin) say, one JSON line for each, or why they are rejected.
 
-    One telegram a line, in hexadecimal digits or, where the protocol is text, as it is. Exit code 1 if any was
-    rejected. docs/decoding.md describes the output.
+    One telegram a line: json as it is, senml and p1 as text or in hexadecimal digits, all others in hexadecimal
+    digits. Exit code 1 if any was rejected. docs/decoding.md describes the output.
     """
     if protocol == "json":
         mapping = _mapping(profile_name, mapping_file)
@@ -86,7 +88,9 @@ def command(
         answers: Answers = partial(_mapped, mapping, Address("", mapping.profile.name, meter, carries))
     else:
         answers = partial(_described, TELEGRAMS[protocol], keys, zone)
-    if not _print(file.read(), answers, protocol in TEXT_PROTOCOLS, lines):
+    may_be_text, may_be_hex = protocol in TEXT_PROTOCOLS and not as_hex, protocol != "json" or as_hex
+    read = partial(payload_of, may_be_text=may_be_text, may_be_hex=may_be_hex)
+    if not _print(payloads(file.read(), may_be_text, lines), read, answers):
         raise SystemExit(1)
 
 
@@ -101,12 +105,12 @@ def _mapping(profile_name: str | None, file: Path | None) -> JsonMapping:
         raise click.UsageError(str(faults)) from faults
 
 
-def _print(content: bytes, answers: Answers, may_be_text: bool, by_line: bool) -> bool:
-    """Print the answers; whether no telegram was rejected."""
+def _print(written: Iterable[tuple[int, bytes]], read: Callable[[bytes], bytes], answers: Answers) -> bool:
+    """Print the answers to what is written in the lines; whether no telegram was rejected."""
     all_taken = True
-    for line, written in payloads(content, may_be_text, by_line):
+    for line, telegram in written:
         try:
-            told = list(answers(payload_of(written, may_be_text)))
+            told = list(answers(read(telegram)))
         except Rejected as rejected:
             told, all_taken = [of_rejection(rejected)], False
         for answer in told:

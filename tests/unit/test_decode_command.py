@@ -69,6 +69,20 @@ def test_every_line_has_its_answer_with_its_number() -> None:
     assert result.exit_code == 1
 
 
+def test_a_line_of_json_is_text_whatever_it_consists_of() -> None:
+    good = (CASES / "household_reading" / "payload").read_bytes()
+    lines = b"\n".join([b"123", b"7b7d", b"1234", good.hex().encode()])
+    household = ["--profile", "malmo_household"]
+
+    def rejected(*options: str, content: bytes = lines) -> list[str | None]:
+        result = CliRunner().invoke(command, [*household, *options, "-"], input=content)
+        return [json.loads(line).get("rejected") for line in result.stdout.splitlines()]
+
+    assert rejected() == ["field", "malformed", "field", "malformed"]  # a number is JSON, but no reading
+    assert rejected(content=b"1234") == ["field"]
+    assert rejected("--hex") == ["malformed", "field", "malformed", None]
+
+
 def test_a_document_over_several_lines_is_one_telegram() -> None:
     pack = b'[\n{"n":"m1/voltage_v","v":230}\n]\n'
     assert CliRunner().invoke(command, ["--protocol", "senml", "-"], input=pack).exit_code == 0
