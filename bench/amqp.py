@@ -7,7 +7,6 @@ one after the other takes them. Bare: pika acknowledges each message and counts.
 packs, produces to a real Kafka, and acknowledges when that has it.
 """
 
-import os
 import sys
 import tempfile
 import time
@@ -17,7 +16,7 @@ from typing import Any
 import click
 import pika
 
-from bench.bridge import GOAL, Run, appliance_reading, meter, register, take, tell
+from bench.bridge import ANY_AGE, GOAL, Run, appliance_reading, meter, register, take, tell
 from connectors.kafka import ensure_topics
 from flexmeter.local.kafka import kafka
 from flexmeter.local.part import running
@@ -74,7 +73,7 @@ def main(messages: int, repeats: int) -> None:
         place = Place(Path(folder), free_port(), free_port(), free_port(), free_port())
         register(place.folder, "nilm_meter")
         (place.folder / "principals.csv").write_text("identity,meters\nguest,*\n")
-        env = {**os.environ, "FLEXMETER_PRINCIPALS": str(place.folder / "principals.csv")}
+        env = {**ANY_AGE, "FLEXMETER_PRINCIPALS": str(place.folder / "principals.csv")}
         with (
             running(kafka(place.folder / "kafka", place.kafka_port, place.log("kafka"))),
             running(rabbitmq(place.folder / "rabbitmq", place.amqp_port, place.log("rabbitmq"))),

@@ -28,7 +28,7 @@ import numpy as np
 import yaml
 from aiocoap.resource import PathCapable, Resource
 
-from bench.bridge import METERS, meter
+from bench.bridge import ANY_AGE, METERS, meter
 from bench.coap_load import Load, post_all, request
 from bench.report import report
 from connectors.kafka import ensure_topics
@@ -140,7 +140,7 @@ def main(messages: int, repeats: int, window: int, serve_port: int | None) -> No
         argv = [sys.executable, "-m", "bench.coap", "--serve", str(port)]
         parts = {
             "bare server": Part("bare", argv, folder / "bare.log"),
-            "bridge": roles.part(Role("bridge", BRIDGE, free_port()), place, path, os.environ),
+            "bridge": roles.part(Role("bridge", BRIDGE, free_port()), place, path, ANY_AGE),
         }
         with running(kafka(folder / "kafka", place.kafka_port, place.log("kafka"))):
             topology = load_topology(path, place.settings(os.environ))

@@ -121,6 +121,7 @@ def environment(folder: Path) -> Iterator[tuple[Place, dict[str, str]]]:
     (folder / "topology.yaml").write_text(topology_text())
     env = {
         **environ,
+        "FLEXMETER_OLDEST_DAYS": "0",  # what is sent has the time of one day in 2026
         "HTTP_URL": f"http://{HOST}:{free_port()}",
         "HTTP_TOKENS_FILE": str(folder / "tokens.csv"),
         "COAP_URL": f"coap://{HOST}:{free_port()}",

@@ -48,6 +48,7 @@ LOOK_S = 2.0
 TELL_S = 5.0
 PAUSE_S = 0.1
 SHOWN_FAULTS = 20
+START = "2025-01-06"
 FAULTS = ("--duplicates", "0.01", "--disorder", "0.05", "--garbage", "0.001")
 
 
@@ -165,7 +166,7 @@ def _prove(folder: Path, recording: Path, days: int, meters: int, kills: bool) -
     topology_path = folder / "topology.yaml"
     topology_path.write_text(proof_topology(Path("topology.yaml").read_text()))
     areas = chain.from_iterable(("--area", area) for area in AREAS)
-    replay = ("--replay", str(recording.resolve()), "--meters", str(meters), "--days", str(days))
+    replay = ("--replay", str(recording.resolve()), "--meters", str(meters), "--days", str(days), "--start", START)
     stack = ProofStack(place, topology_path, (*replay, *areas, *FAULTS))
     try:
         stack.set_up()

@@ -42,6 +42,7 @@ def proof_topology(text: str) -> str:
     """The project's topology with one bridge of MQTT for each area in place of its own."""
     whole = yaml.safe_load(text)
     pattern = whole["bridges"].pop("mqtt_malmo")
+    pattern["options"]["oldest_days"] = "0"  # a recording is replayed as of years ago
     whole["bridges"] |= {
         f"mqtt_{area.replace('-', '_')}": pattern
         | {"subscribe": [f"{area}/{{profile}}/{{meter}}/{carries}" for carries in ("reading", "event")]}

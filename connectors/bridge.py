@@ -196,8 +196,10 @@ class BridgeLoop:
         except Exception:
             log.error("cannot go on: payload of %d bytes from %s", len(delivery.payload), delivery.address.text)
             raise
-        delivery.payload = b""
         repeats |= self._await(delivery, [proof for proof in taken.proofs if proof not in repeats])
+        if taken.left_out is not None:
+            self._bury(delivery, now_ms, taken.left_out)
+        delivery.payload = b""
         REPEATED.labels(self._bridge.name).inc(len(repeats))
         for place, reading in taken.readings:
             if reading.proof not in repeats:
@@ -221,15 +223,19 @@ class BridgeLoop:
         return under_way
 
     def _reject(self, delivery: Delivery, now_ms: int, rejected: Rejected) -> None:
+        delivery.rejected = rejected
+        self._bury(delivery, now_ms, rejected)
+        delivery.payload = b""
+        if isinstance(rejected, Refused):
+            self._report(rejected, now_ms, delivery)
+
+    def _bury(self, delivery: Delivery, now_ms: int, rejected: Rejected) -> None:
+        """The payload goes to the dead letters, with the reason; the delivery waits for that, too."""
         name = self._bridge.name
         address, sender = delivery.address.text, delivery.identity
         letter = dead_letter(name, address, now_ms, rejected, delivery.payload, sender, delivery.decoder)
         REJECTED.labels(name, rejected.reason.value).inc()
-        delivery.payload = b""
-        delivery.rejected = rejected
-        delivery.waits_for = 1
-        if isinstance(rejected, Refused):
-            self._report(rejected, now_ms, delivery)
+        delivery.waits_for += 1
         partition = partition_of(name, self._dead_letters.partitions)
         self._outlet.produce(self._dead_letters.name, partition, encode(letter), partial(self._arrived, [delivery]))
 

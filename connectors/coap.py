@@ -37,7 +37,7 @@ from connectors.coap_keys import PreSharedKeys
 from connectors.coap_transport import Server, open_context
 from connectors.decode.readings import Address, Carries
 from connectors.decode.trust import LARGEST_PAYLOAD_BYTES
-from connectors.options import RATE_OPTIONS
+from connectors.options import COMMON_OPTIONS
 from connectors.rate_limit import rate_limit
 from connectors.source import Delivery
 from connectors.topic_template import TopicTemplate, address_of, templates_of
@@ -63,7 +63,7 @@ _BUSY_RETRY_S = 5
 _GATHER_S = 0.02
 _LAST_WORDS_S = 0.1
 _BLOCK_OPTIONS = (OptionNumber.BLOCK1, OptionNumber.BLOCK2)
-_OPTIONS = ("psk_file", "answer_within_s", *RATE_OPTIONS)
+_OPTIONS = ("psk_file", "answer_within_s", *COMMON_OPTIONS)
 _PORTS = {"coap": 5683, "coaps": 5684}
 
 ANSWERS = Counted(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import mul
 
+from connectors.age import ANY_AGE, AgeLimit
 from connectors.authority import Authority, Grant, Refused
 from connectors.decode.readings import Decode, MeterEvent, Proof, Reading
 from connectors.source import Delivery
@@ -30,11 +31,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one payload said, of one meter or several."""
+    """What one payload said, of one meter or several; and why not all that it said is here."""
 
     readings: Sequence[tuple[Place, Reading]]
     events: Sequence[tuple[Place, MeterEvent]]
     proofs: Sequence[Proof] = ()
+    left_out: Rejected | None = None
 
 
 def primary(reading: Reading, multipliers: tuple[float, ...] | None) -> Reading:
@@ -58,10 +60,12 @@ class Intake:
         readings_partitions: int,
         events_partitions: int,
         authority: Authority,
+        age_limit: AgeLimit = ANY_AGE,
     ) -> None:
         self._register = register
         self._decoders = decoders
         self._authority = authority
+        self._age_limit = age_limit
         self._readings_partitions = readings_partitions
         self._events_partitions = events_partitions
         self._places: dict[str, Place] = {}
@@ -73,7 +77,7 @@ class Intake:
         Raises:
             Rejected: unknown_profile; forbidden, unknown_meter, wrong_profile of the address's meter; what the decoder
                 finds; forbidden, unknown_meter (outside its validity, too), wrong_profile of meters that the payload
-                names.
+                names; time where all of it is readings that are too old.
 
         """
         address = delivery.address
@@ -81,7 +85,9 @@ class Intake:
         grant = self._authority.grant(delivery.identity)
         if address.meter:
             self._place(address.meter, address.profile, grant, delivery.identity)
-        decoded = decode(delivery.payload, address, received_at)
+        decoded, left_out = self._age_limit.applied(decode(delivery.payload, address, received_at), received_at)
+        if left_out is not None and not (decoded.readings or decoded.events):
+            raise left_out
 
         def place(row: Reading | MeterEvent) -> Place:
             found = self._place(row.meter, address.profile, grant, delivery.identity)
@@ -94,6 +100,7 @@ class Intake:
             [(place, primary(reading, place.multipliers)) for place, reading in zip(places, readings, strict=True)],
             [(place(event), event) for event in decoded.events],
             decoded.proofs,
+            left_out,
         )
 
     def _apart(self, readings: Sequence[Reading], received_at: int) -> Sequence[Reading]:

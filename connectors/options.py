@@ -6,12 +6,16 @@ from schemas.faults import Fault, Faults, choose_one_of
 from schemas.topology import Bridge
 
 RATE_OPTIONS = ("rate_per_s", "burst")
-"""Those that every protocol knows: see rate_limit.py."""
+"""How fast a sender may send: see rate_limit.py."""
+OLDEST_DAYS = "oldest_days"
+"""How old a reading may be: see age.py."""
+COMMON_OPTIONS = (*RATE_OPTIONS, OLDEST_DAYS)
+"""Those that every protocol knows."""
 
 
 def check_options(bridge: Bridge, known: Collection[str]) -> None:
     """Raise Faults for options that neither the protocol nor every protocol knows."""
-    known = (*known, *RATE_OPTIONS)
+    known = (*known, *COMMON_OPTIONS)
     unknown = [
         Fault(0, f"bridge {bridge.name}: unknown option {key!r}", choose_one_of(key, known))
         for key in bridge.options

@@ -93,6 +93,8 @@ class Redrive:
         except Rejected as rejected:
             self._reject(letter, rejected, reasons)
             return
+        if taken.left_out is not None:
+            self._reject(letter, taken.left_out, reasons)
         self.outcome.taken += 1
         self.outcome.readings += len(taken.readings)
         self.outcome.events += len(taken.events)
@@ -141,6 +143,7 @@ def again(
         readings,
         [(place, event) for place, event in events if standing.is_news(event, letter.received_at)],
         taken.proofs,
+        taken.left_out,
     )
 
 

@@ -140,8 +140,7 @@ def make_place(
     document["bridges"] = {prefix: bridge}
     bridge["url"] = url
     bridge["subscribe"] = [f"{prefix}/{{profile}}/{{meter}}/{carries}" for carries in ("reading", "event")]
-    if options:
-        bridge["options"] = options
+    bridge["options"] = options or {}
     document |= {key: value for key, value in entry.items() if key in ("principals", "keys")}
     bridge |= {key: value for key, value in entry.items() if key not in ("principals", "keys")}
     if "counters" not in bridge:

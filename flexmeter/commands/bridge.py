@@ -57,6 +57,7 @@ def run(topology: Topology, bridge: Bridge, instance: str, stopping: threading.E
     """Make the bridge and run it until `stopping`; raises Faults for files or topics that do not fit, Stopped where
     it was not to wait for Kafka any longer.
     """
+    from connectors.age import age_limit
     from connectors.bridge import BridgeLoop
     from connectors.counters import CounterTopic
     from connectors.intake import Intake
@@ -77,7 +78,7 @@ def run(topology: Topology, bridge: Bridge, instance: str, stopping: threading.E
     if shared is not None:
         until_available(shared.read, stopping)
     readings, events = topology.topics[bridge.readings], topology.topics[bridge.events]
-    intake = Intake(register, decoders, readings.partitions, events.partitions, authority)
+    intake = Intake(register, decoders, readings.partitions, events.partitions, authority, age_limit(bridge))
     outlet = Outlet(topology.kafka, f"flexmeter-{bridge.name}")
     watched = [*files, *([followed] if followed else ())]
     BridgeLoop(bridge, topology, source, outlet, intake, watched=watched, shared=shared).run(stopping.is_set)

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from connectors.age import age_limit
 from connectors.counters import Counters, CounterTopic
 from connectors.intake import Intake
 from connectors.kafka import Outlet, ensure_topics
@@ -243,4 +244,4 @@ def _intake(topology: Topology, bridge: Bridge) -> Intake:
     register = registered(topology)
     authority, decoders, _ = trusted(topology, bridge, register)
     readings, events = topology.topics[bridge.readings], topology.topics[bridge.events]
-    return Intake(register, decoders, readings.partitions, events.partitions, authority)
+    return Intake(register, decoders, readings.partitions, events.partitions, authority, age_limit(bridge))

@@ -20,7 +20,7 @@ from flexmeter.fleet.live import SLOTS, District
 from flexmeter.fleet.messages import messages, write_truth
 from flexmeter.fleet.outages import Schedule
 from flexmeter.fleet.recording import load_recording, write_own_recording
-from flexmeter.fleet.replay import Faults, plan
+from flexmeter.fleet.replay import Faults, newest_start, plan
 from flexmeter.fleet.run import Ledger, Sender, run_live, run_replay
 from flexmeter.fleet.sources import amqp_user, bridges_of, direct_homes, let_in, links
 from flexmeter.fleet.trust import kept_trust
@@ -59,7 +59,7 @@ class Options:
     outage_lasts: float
     replay: str | None
     days: int
-    start: datetime
+    start: datetime | None
     speed: str
     duplicates: float
     disorder: float
@@ -100,6 +100,10 @@ class Options:
         folder = self.folder / "recording"
         write_own_recording(folder, max(30, self.days + 3), self.seed, log.info)
         return folder
+
+    def first_day(self, now: datetime) -> datetime:
+        """From when a replay is laid out: the day asked for, or the newest Monday that all of it fits behind."""
+        return self.start.replace(tzinfo=UTC) if self.start else newest_start(self.days, now)
 
     def history_to_send(self) -> int:
         """Days that the faulty meter is still to deliver: those asked for, but once for each folder."""
@@ -147,7 +151,11 @@ class Options:
 @click.option("--outage-lasts", default=20.0, show_default=True, help="Seconds that an outage lasts (live).")
 @click.option("--replay", default=None, help=f"Replay the recording in this folder; `{OWN}`: of the fleet's own homes.")
 @click.option("--days", default=7, show_default=True, help="Days to replay.")
-@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), default="2025-01-06", show_default=True, help="First day.")
+@click.option(
+    "--start",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="First day (replay); the newest Monday that the days asked for are over by now.",
+)
 @click.option("--speed", default="max", show_default=True, help="Times real time, or max (replay).")
 @click.option("--duplicates", default=0.0, help="Share of the readings that are sent twice.")
 @click.option("--disorder", default=0.0, help="Share of the readings overtaken within the lateness (replay).")
@@ -170,7 +178,7 @@ def command(**given: Any) -> None:
 
     What the broker took is told in FOLDER/fleet.json, every second and at the end.
     """
-    options = Options(**given | {"start": given["start"].replace(tzinfo=UTC)})
+    options = Options(**given)
     start_role("127.0.0.1", options.metrics_port)
     topology = topology_or_exit(options.topology_path)
     stopping = stopping_on_signals()
@@ -220,7 +228,8 @@ def _replay(options: Options, topology: Topology, stopping: threading.Event) -> 
     if options.fault:
         raise click.UsageError("--fault is for live mode, without --replay")
     recording = load_recording(options.recording_folder())
-    replay = plan(recording, options.homes, options.days, options.seed, options.faults, options.start)
+    start = options.first_day(datetime.now(UTC))
+    replay = plan(recording, options.homes, options.days, options.seed, options.faults, start)
     write_register(replay.devices, options.register_file(topology))
     areas = list(options.areas)
     write_truth(replay, areas, options.seed, options.folder)

@@ -13,7 +13,7 @@ Everything is decided here before anything is sent: `plan` is a pure function of
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +25,6 @@ from schemas.register import Device
 
 Ints = npt.NDArray[np.int64]
 
-DEFAULT_START = datetime(2025, 1, 6, tzinfo=UTC)
-"""A Monday; never in the future, or the bridges would flag the readings."""
 EXTRA_MINUTES = 30
 """Sent beyond the days asked for: more than the lateness and the longest gap, so that the last hour closes."""
 ENERGY_UNITS_PER_WH = 36_000
@@ -83,10 +81,20 @@ class Plan:
         return int((~self.repeat).sum())
 
 
-def plan(
-    recording: Recording, meters: int, days: int, seed: int, faults: Faults, start: datetime | None = None
-) -> Plan:
-    """Decide everything.
+def newest_start(days: int, now: datetime) -> datetime:
+    """The newest Monday from which so many days, and what is sent beyond them, are over at `now`.
+
+    What is in the future bridges would flag; what is very old they would reject.
+
+    >>> newest_start(7, datetime(2026, 11, 26, 12)).isoformat()
+    '2026-11-16T00:00:00'
+    """
+    last = (now - timedelta(days=days, minutes=EXTRA_MINUTES)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return last - timedelta(days=last.weekday())
+
+
+def plan(recording: Recording, meters: int, days: int, seed: int, faults: Faults, start: datetime) -> Plan:
+    """Decide everything. Days begin at `start`, a midnight of UTC.
 
     Raises:
         ValueError: the recording is shorter than the days asked for.
@@ -98,7 +106,7 @@ def plan(
         raise ValueError(f"{recording.folder} holds {held} days; {days} are asked for and two more needed")
     index = np.arange(meters)
     day = index * fitting // meters
-    begin = int((start or DEFAULT_START).timestamp() * 1000)
+    begin = int(start.timestamp() * 1000)
     devices = build_grid(meters, 0, seed, MINUTE_MS, stations=False)
     rng = np.random.default_rng((seed, 30))
     first = day * DAY_MINUTES + (index - np.searchsorted(day, day)) * 7 % DAY_MINUTES

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from connectors import bridge as loop_module
+from connectors.age import AgeLimit
 from connectors.authority import EACH_ITSELF, Authority
 from connectors.bridge import MOST_IN_FLIGHT, BridgeLoop
 from connectors.decode.readings import Address, Carries, MeterEvent, Proof
@@ -19,6 +20,7 @@ from connectors.source import Delivery
 from schemas.blocks import Beat, DeadLetter, EventBlock, ReadingBlock
 from schemas.codec import decode
 from schemas.errors import Reason, Rejected, Unavailable
+from schemas.quality import Quality
 from schemas.record import Record
 from schemas.register import load_register
 from schemas.topology import load_topology
@@ -94,7 +96,7 @@ class Bench:
         self.now_s = 1_795_507_200.0
         monkeypatch.setattr(loop_module.time, "monotonic", lambda: self.now_s)
         authority = Authority(lambda: EACH_ITSELF, anonymous=True)
-        intake = Intake(load_register(folder / "register.csv"), {"": json_decoders()}, 4, 4, authority)
+        intake = Intake(load_register(folder / "register.csv"), {"": json_decoders()}, 4, 4, authority, AgeLimit(400))
         self.loop = BridgeLoop(
             topology.bridges["mqtt_malmo"], topology, self.source, cast(Outlet, self.kafka), intake, lambda: self.now_s
         )
@@ -133,6 +135,22 @@ def test_a_reading_with_alarms_is_acknowledged_when_kafka_has_both_and_once(benc
     assert bench.source.acknowledged == []
     bench.kafka.take(EventBlock)
     assert len(bench.source.acknowledged) == 1
+
+
+def test_an_alarm_of_a_meter_that_thinks_it_is_2001_is_taken_and_the_payload_kept(bench: Bench) -> None:
+    old = delivery(time="2001-01-01T00:00:00Z", alarms=["tamper"])
+    bench.source.next = [old]
+    bench.turn()
+    bench.turn(0.5)
+    assert bench.kafka.records(ReadingBlock) == []
+    (events,), (letter,) = bench.kafka.records(EventBlock), bench.kafka.records(DeadLetter)
+    assert isinstance(events, EventBlock) and isinstance(letter, DeadLetter)
+    assert events.at.tolist() == [1_795_507_200_000] and events.quality.tolist() == [Quality.TIME_BY_BRIDGE]
+    assert letter.reason == "time" and b"2001" in letter.payload
+    bench.kafka.take(EventBlock)
+    assert bench.source.acknowledged == []
+    bench.kafka.take(DeadLetter)
+    assert bench.source.acknowledged == [old] and old.rejected is None
 
 
 def test_an_event_goes_out_in_the_turn_in_which_it_came(bench: Bench) -> None:

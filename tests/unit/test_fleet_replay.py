@@ -18,13 +18,14 @@ from connectors.source import Delivery
 from flexmeter.fleet.garbage import RECIPES
 from flexmeter.fleet.messages import EVENT, GARBAGE, READING, REPEAT, garbage_rows, messages, write_truth
 from flexmeter.fleet.recording import Recording, load_recording, write_own_recording
-from flexmeter.fleet.replay import DEFAULT_START, EXTRA_MINUTES, Faults, Plan, plan
+from flexmeter.fleet.replay import EXTRA_MINUTES, Faults, Plan, plan
 from schemas.durations import MINUTE_MS
 from schemas.errors import Rejected
 from schemas.register import Register
 
 AREAS = ["malmo-north", "malmo-south"]
-START = int(DEFAULT_START.timestamp() * 1000)
+FIRST_DAY = datetime(2025, 1, 6, tzinfo=UTC)
+START = int(FIRST_DAY.timestamp() * 1000)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 
 def made(recording: Recording, faults: Faults, meters: int = 10, days: int = 1) -> Plan:
-    return plan(recording, meters, days, seed=1, faults=faults)
+    return plan(recording, meters, days, seed=1, faults=faults, start=FIRST_DAY)
 
 
 def test_what_is_sent_is_what_the_independent_truth_says(recording: Recording, tmp_path: Path) -> None:

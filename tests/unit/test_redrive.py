@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.age import AgeLimit
 from connectors.authority import EACH_ITSELF, Authority, Principals
 from connectors.counters import WINDOW, Counters
 from connectors.decode.readings import Address, Carries, Proof
@@ -44,9 +45,13 @@ def letter(meter: str = "h1", at: int = T, reason: Reason = Reason.UNKNOWN_METER
 class Bench:
     """A re-drive, and what it gave out."""
 
-    def __init__(self, *meters: str, principals: Principals = EACH_ITSELF, anonymous: bool = True) -> None:
+    def __init__(
+        self, *meters: str, principals: Principals = EACH_ITSELF, anonymous: bool = True, oldest_days: int = 0
+    ) -> None:
         register = Register({one: Device(one, "district_heat", "s", None, None, None, None, 10_000) for one in meters})
-        intake = Intake(register, {"": json_decoders()}, 4, 4, Authority(lambda: principals, anonymous))
+        intake = Intake(
+            register, {"": json_decoders()}, 4, 4, Authority(lambda: principals, anonymous), AgeLimit(oldest_days)
+        )
         self.counters = Counters()
         self.out: list[tuple[str, int, Record]] = []
         bridge = TOPOLOGY.bridges["mqtt_malmo"]
@@ -65,6 +70,15 @@ class Bench:
 
     def letters(self) -> list[DeadLetter]:
         return [record for _, _, record in self.out if isinstance(record, DeadLetter)]
+
+
+def test_what_was_too_old_is_taken_once_the_bound_is_raised() -> None:
+    old = letter(reason=Reason.TIME, time="2001-01-01T00:00:00Z")
+    bounded, raised = Bench("h1", oldest_days=400), Bench("h1")
+    for bench in (bounded, raised):
+        bench.take(old, reasons=frozenset({"time"}))
+    assert (bounded.out, bounded.run.outcome.rejected) == ([], {"time": 1})
+    assert raised.run.outcome.readings == 1
 
 
 def test_a_reading_without_time_keeps_the_time_of_its_first_arrival() -> None:
