@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from flexmeter.fleet.coap_client import CoapClient
 from flexmeter.fleet.direct_uplink import DirectUplink
 from flexmeter.fleet.faulty import FAULTS, FaultyMeter
 from flexmeter.fleet.grid import write_register
+from flexmeter.fleet.kept import Keeper
 from flexmeter.fleet.live import SLOTS, District
 from flexmeter.fleet.messages import messages, write_truth
 from flexmeter.fleet.outages import Schedule
@@ -206,6 +208,7 @@ def _live(options: Options, topology: Topology, stopping: threading.Event) -> bo
     faulty = FaultyMeter.somewhere(world, options.fault, begun) if options.fault else None
     district = District(world, list(options.areas), begun, interval_ms, schedule, faults, faulty)
     senders: list[Sender] = [district]
+    turin: Turin | None = None
     if town is not None:
         trust, at_fault = kept_trust(options.folder / "fleet.secret"), None if faulty is None else faulty.home
         sound = [home for i, home in enumerate(world.households) if i != at_fault]
@@ -213,15 +216,22 @@ def _live(options: Options, topology: Topology, stopping: threading.Event) -> bo
         let_in(topology, bridges, town, direct, trust)
         uplink = links(bridges, uplink.gateways, direct, trust, stopping.is_set)
         district.direct = frozenset(map(world.households.index, direct))
-        senders.append(Turin(town, begun, interval_ms // SLOTS, trust.key, amqp_user(bridges), frozenset(bridges)))
+        turin = Turin(town, begun, interval_ms // SLOTS, trust.key, amqp_user(bridges), frozenset(bridges))
+        senders.append(turin)
     if options.register_only:
         return True
     history_days = options.history_to_send()
     if faulty is not None:
         faulty.since = begun - min(history_days, 1) * DAY_MS
+    keeper = Keeper(options.folder / "fleet.npz", devices)
+    if not history_days:
+        keeper.resume(district, turin)
     uplink.connect()
     ledger = Ledger(options.folder / "fleet.json", uplink, len(devices))
-    return run_live(senders, uplink, ledger, stopping.is_set, district.history(history_days))
+    history, keep = district.history(history_days), partial(keeper.keep, district, turin)
+    complete = run_live(senders, uplink, ledger, stopping.is_set, history, keep)
+    keep(at_once=True)
+    return complete
 
 
 def _replay(options: Options, topology: Topology, stopping: threading.Event) -> bool:

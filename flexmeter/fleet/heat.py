@@ -68,7 +68,8 @@ def show_heat(stations: Stations, at: int, before: Heat | None, passed_ms: int) 
     flow = np.round(wanted_kw / (KWH_PER_M3_K * (forward - back)), 3)
     power = KWH_PER_M3_K * flow * (forward - back)
     if before is None:
-        # As if 1.5 times the most it can take had flowed since 2024: no register goes back when the fleet starts again.
+        # As if 1.5 times the most it can take had flowed since 2024: no register goes back, also where nobody knows
+        # what a fleet before this one showed (kept.py).
         energy = (stations.loss_kw_per_k * 25 + stations.hot_water_kw) * 1.5 / 1000 * (at - INSTALLED_MS) / 3_600_000
         return Heat(forward, back, flow, power, power, np.floor(energy * 22_000), energy)
     hours = passed_ms / 3_600_000

@@ -13,7 +13,7 @@ from flexmeter.fleet.messages import EVENT, GARBAGE, READING, REPEAT, Message, a
 from flexmeter.fleet.outages import Schedule, says, struck_feeder
 from flexmeter.fleet.replay import Faults
 from flexmeter.fleet.speak import senml
-from flexmeter.fleet.world import Moment, World, step
+from flexmeter.fleet.world import Moment, World, between, step
 from schemas.durations import DAY_MS
 
 SLOTS = 20
@@ -58,6 +58,16 @@ class District:
         due = sorted((m for m in self.waiting if m.due < end), key=lambda m: m.due)
         self.waiting = [m for m in self.waiting if m.due >= end]
         return due
+
+    def go_on(self, moment: Moment, by_faulty: Moment | None) -> None:
+        """Count on from what a fleet before this one showed last; the homes went on taking what they take."""
+        self.moment = moment
+        if self.faulty is not None:
+            self.faulty.before = by_faulty
+        for at in between(moment.at, self.begun):
+            self.moment = step(self.world, self.moment, at)
+            if self.faulty is not None:
+                self.faulty.show(self.world, self.moment)
 
     def history(self, days: int) -> Iterator[Message]:
         """What the faulty meter measured in the days before the start, as a gateway delivers it that was away."""

@@ -80,9 +80,10 @@ def run_live(
     ledger: Ledger,
     stopping: Callable[[], bool],
     history: Iterable[Message] = (),
+    after_slot: Callable[[], None] = lambda: None,
 ) -> bool:
     """Send the history, then in real time until told to stop; then finish what is under way. False if some of it could
-    not be.
+    not be. `after_slot` is called whenever all of a slot was sent.
     """
     for message in takewhile(lambda _: not stopping(), history):
         uplink.send(message)
@@ -94,6 +95,7 @@ def run_live(
                 break
             uplink.send(message)
         ledger.keep()
+        after_slot()
     return finish(uplink, ledger)
 
 

@@ -124,7 +124,9 @@ def show(town: Town, before: Shown | None, at: int) -> Shown:
 
 
 def _registers(town: Town, before: Shown | None, at: int, home_w: Floats, station_w: float) -> dict[str, Any]:
-    """Every register. They begin as if more than anybody takes had flowed since 2024: none goes back at a restart."""
+    """Every register. They begin as if more than anybody takes had flowed since 2024: none goes back, also where nobody
+    knows what a fleet before this one showed (kept.py).
+    """
     if before is None:
         hours = (at - INSTALLED_MS) / 3_600_000
         start = np.random.default_rng((town.seed, 61)).uniform(1e6, 4e6, len(town.homes)) + 800 * hours

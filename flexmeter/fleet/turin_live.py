@@ -20,6 +20,7 @@ from flexmeter.fleet.messages import READING, Message
 from flexmeter.fleet.payloads import iso_time
 from flexmeter.fleet.speak import dlms, mbus, p1
 from flexmeter.fleet.turin import ADAPTER, HEAT, HUB, NILM, SLOW_MS, ST_I, STATION, WATER, Shown, Town, show
+from flexmeter.fleet.world import between
 
 BATCH_S = 5
 EVERY_S = 10
@@ -68,6 +69,12 @@ class Turin:
             messages += (one for one in self._due(self.shown) if one.via in self.protocols)
             self.second += 1
         return messages
+
+    def go_on(self, shown: Shown) -> None:
+        """Count on from what a fleet before this one showed last."""
+        self.shown = shown
+        for at in between(shown.at, self.begun // 1000 * 1000):
+            self.shown = show(self.town, self.shown, at)
 
     def _due(self, shown: Shown) -> Iterator[Message]:
         number = shown.at // 1000

@@ -23,6 +23,7 @@ NOMINAL_V = 230.0
 FEEDER_OHM = 0.1
 SERVICE_OHM = 0.12
 REACTIVE_PER_ACTIVE = 0.22
+_MOST_PARTS = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,6 +125,16 @@ def step(world: World, before: Moment | None, at: int, dark: Collection[str] = (
     )
 
 
+def between(first: int, last: int) -> list[int]:
+    """Instants between two (ms UTC), by which to pass over that time: a second apart, or more, but at most 200.
+
+    >>> between(0, 3_000), between(0, 900), len(between(0, 86_400_000))
+    ([1000, 2000], [], 199)
+    """
+    parts = min(_MOST_PARTS, (last - first) // 1_000)
+    return [first + (last - first) * part // parts for part in range(1, parts)]
+
+
 def _sum_by(group: Ints, values: Floats, groups: int) -> Floats:
     """Rows of `values` (n, 3) summed by group, (groups, 3)."""
     return np.stack([np.bincount(group, values[:, k], groups) for k in range(3)], axis=1)
@@ -136,7 +147,9 @@ def _source_v(world: World, at: int) -> Floats:
 
 
 def _first_registers(world: World, at: int) -> dict[str, Floats]:
-    """What registers begin with: more than homes can have consumed since 2024: none goes back at a restart."""
+    """What registers begin with: more than homes can have consumed since 2024. So none goes back, also where nobody
+    knows what a fleet before this one showed (kept.py).
+    """
     rng = np.random.default_rng((world.seed, 11))
     hours = (at - INSTALLED_MS) / 3_600_000
     homes, stations = len(world.households), len(world.stations)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import orjson
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
@@ -133,6 +134,32 @@ def test_live_ends_on_sigterm_with_a_true_account(mosquitto: str, tmp_path: Path
     assert bus.count == account["sent"] + account["events"]
     assert account["meters"] == 23
     assert {topic.split("/")[1] for topic in bus.received} == {"malmo_household", "malmo_substation", "district_heat"}
+
+
+def test_the_next_fleet_in_the_folder_counts_on(mosquitto: str, tmp_path: Path) -> None:
+    timing = ("--interval", "1", "--outage-every", "0")
+    command = fleet(mosquitto, tmp_path, "--homes", "5", "--heat", "0", "--area", "fleet-again", *timing)
+
+    def consumed_kwh(end: signal.Signals) -> list[list[float]]:
+        """What each home's register shows until the fleet is ended so."""
+        with subscriber(mosquitto, "fleet-again") as bus:
+            process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+            try:
+                bus.until(lambda: len(bus.received) == 7 and min(map(len, bus.received.values())) >= 3)
+            finally:
+                process.send_signal(end)
+                process.wait(60)
+        homes = sorted(topic for topic in bus.received if "/malmo_household/" in topic)
+        return [[orjson.loads(payload)["energy"]["consumed"] for payload in bus.received[topic]] for topic in homes]
+
+    consumed_kwh(signal.SIGTERM)
+    with np.load(tmp_path / "fleet.npz") as file:
+        kept = dict(file)
+    np.savez(tmp_path / "fleet.npz", **kept | {"malmo.import_wh": kept["malmo.import_wh"] + 5e9})
+    second, third = consumed_kwh(signal.SIGKILL), consumed_kwh(signal.SIGTERM)
+    assert len(second) == len(third) == 5
+    for began_wh, one, other in zip(kept["malmo.import_wh"], second, third, strict=True):
+        assert began_wh / 1e3 + 5e6 <= one[0] and one[-1] <= other[0] < one[-1] + 0.5
 
 
 def test_a_restart_of_the_broker_loses_nothing(tmp_path: Path) -> None:
