@@ -22,6 +22,11 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 Part = TypeVar("Part")
 
 
+def examples(*lines: str) -> str:
+    """The epilog of a command's help: lines that can be typed as they stand."""
+    return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
+
+
 def topology_option(command: Decorated) -> Decorated:
     """`--topology`: which file says what runs."""
     return click.option(
@@ -31,6 +36,7 @@ def topology_option(command: Decorated) -> Decorated:
         default="topology.yaml",
         envvar="FLEXMETER_TOPOLOGY",
         show_default=True,
+        show_envvar=True,
         help="What runs and how it joins.",
     )(command)
 
@@ -42,6 +48,7 @@ def metrics_options(command: Decorated) -> Decorated:
         default="127.0.0.1",
         envvar="FLEXMETER_METRICS_HOST",
         show_default=True,
+        show_envvar=True,
         help="Serve Prometheus metrics at this address of the machine; 0.0.0.0 = all.",
     )
     port = click.option(
@@ -49,6 +56,7 @@ def metrics_options(command: Decorated) -> Decorated:
         default=0,
         envvar="FLEXMETER_METRICS_PORT",
         show_default=True,
+        show_envvar=True,
         help="At this port; 0 = no metrics.",
     )
     return host(port(command))

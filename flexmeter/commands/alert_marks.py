@@ -47,7 +47,7 @@ class Duration(click.ParamType):
 def _who(command: Callable[..., None]) -> Callable[..., None]:
     """`--by` and `--reason`, which every mark has."""
     reason = click.option("--reason", default="", help="Why, for others.")
-    return click.option("--by", default=_me, help="Who says so; you.")(reason(command))
+    return click.option("--by", default=_me, help="Who says so; your user name unless told.")(reason(command))
 
 
 def _me() -> str:
@@ -62,7 +62,10 @@ def _me() -> str:
 @_who
 @topology_option
 def ack(alert: str, by: str, reason: str, topology_path: Path) -> None:
-    """Acknowledge an alert: routers tell no more of it but its end."""
+    """Acknowledge an alert: routers tell no more of it but its end.
+
+    ALERT is its id, as `flexmeter alerts --json` tells it.
+    """
     topology = topology_or_exit(topology_path)
     topic = marks_topic(topology)
     with _told():
@@ -116,7 +119,10 @@ def marks(topology_path: Path) -> None:
 @click.argument("mark")
 @topology_option
 def lift(mark: str, topology_path: Path) -> None:
-    """Take an acknowledgement back, or end a silence."""
+    """Take an acknowledgement back, or end a silence.
+
+    MARK is its id, as `flexmeter alerts marks` tells it.
+    """
     topology = topology_or_exit(topology_path)
     topic = marks_topic(topology)
     with _told():

@@ -12,7 +12,7 @@ from connectors.router.marks import Marks
 from flexmeter.commands import alert_marks
 from flexmeter.facts import alert_fact
 from flexmeter.listen import Listener
-from flexmeter.role import stop_on_signals, topology_option, topology_or_exit
+from flexmeter.role import examples, stop_on_signals, topology_option, topology_or_exit
 from schemas.alert import Alert, AlertMark, is_at_least
 from schemas.errors import Unavailable
 from schemas.events import Severity
@@ -22,7 +22,15 @@ from schemas.topology import Topic, Topology
 _CATCH_UP_S = 60.0
 
 
-@click.group(invoke_without_command=True)
+@click.group(
+    invoke_without_command=True,
+    epilog=examples(
+        "flexmeter alerts --follow --severity warning",
+        "flexmeter alerts --json --area malmo-north",
+        "flexmeter alerts ack outage/malmo-north/1795507200000/1 --reason 'crew is on its way'",
+        "flexmeter alerts silence --area malmo-north --for 4h --reason 'works until noon'",
+    ),
+)
 @topology_option
 @click.option("--follow", is_flag=True, help="Go on with each change as it comes. Ctrl-C ends it.")
 @click.option("--kind", help="Only alerts of this kind, such as last_gasp.")

@@ -11,6 +11,7 @@ import click
 from connectors.backoff import Stopped, until_available
 from flexmeter.role import (
     await_topics,
+    examples,
     metrics_options,
     named,
     start_role,
@@ -28,13 +29,21 @@ if TYPE_CHECKING:
     from schemas.register import Register
 
 
-@click.command()
+@click.command(
+    epilog=examples("flexmeter bridge --name mqtt_malmo", "flexmeter bridge --name https_turin --metrics-port 9400")
+)
 @topology_option
-@click.option("--name", "bridge_name", required=True, help="The bridge of topology.yaml to run.")
+@click.option(
+    "--name",
+    "bridge_name",
+    required=True,
+    help="The bridge of topology.yaml to run; `flexmeter topology show` lists them.",
+)
 @click.option(
     "--instance",
     default="",
     envvar="FLEXMETER_INSTANCE",
+    show_envvar=True,
     help="One of several that share the bridge's messages: a name that stays the same over restarts.",
 )
 @metrics_options
@@ -42,6 +51,7 @@ def command(topology_path: Path, bridge_name: str, instance: str, metrics_host: 
     """Bring the readings of one source onto Kafka.
 
     Nothing is acknowledged to the source before Kafka has it: what a killed bridge had not finished comes again.
+    docs/bridges.md explains every setting.
     """
     topology = topology_or_exit(topology_path)
     bridge = named(topology.bridges, bridge_name, "bridge")

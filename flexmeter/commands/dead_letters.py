@@ -21,7 +21,7 @@ from flexmeter.answers import written
 from flexmeter.commands.bridge import trusted
 from flexmeter.letters import Choice, Kept, Since, letters
 from flexmeter.registered import registered
-from flexmeter.role import named, stop_on_signals, topology_option, topology_or_exit
+from flexmeter.role import examples, named, stop_on_signals, topology_option, topology_or_exit
 from schemas.blocks import DeadLetter
 from schemas.errors import Reason, Unavailable
 from schemas.faults import Faults
@@ -34,10 +34,20 @@ KAFKA_S = 120.0
 _PLACE = re.compile(r"(.+)/(\d{1,9})/(\d{1,18})")
 
 
-@click.group(invoke_without_command=True)
+@click.group(
+    invoke_without_command=True,
+    epilog=examples(
+        "flexmeter dead-letters list --since 2h --reason unknown_meter",
+        "flexmeter dead-letters show dead.letters/3/17 | flexmeter decode --profile district_heat -",
+        "flexmeter dead-letters redrive --meter KAM12345678 --dry-run",
+    ),
+)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Show the payloads that could not be taken, with their reasons; put them through their bridge again."""
+    """Show the payloads that could not be taken, with their reasons; put them through their bridge again.
+
+    Without a command: all of them.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     stop_on_signals()
     if ctx.invoked_subcommand is None:
@@ -81,8 +91,9 @@ def choosing(command: Callable[..., None]) -> Callable[..., None]:
     "--hex", "as_hex", is_flag=True, help="Only the payloads, one a line, for `flexmeter decode --lines --hex -`."
 )
 def list_letters(topology_path: Path, choice: Choice, as_json: bool, as_hex: bool) -> None:
-    """Show dead letters, one a line, the newest last: time, place, source, reason, detail, size, address.
+    """Show dead letters, one a line, the newest last.
 
+    Of each its time, place, source, reason, detail, size and address.
     Those of streams and sinks are records of Kafka that could not be read or written: they cannot be re-driven.
     """
     topology = topology_or_exit(topology_path)
@@ -100,10 +111,10 @@ def list_letters(topology_path: Path, choice: Choice, as_json: bool, as_hex: boo
 @click.option("--raw", is_flag=True, help="The very bytes, whatever they are.")
 @click.argument("place")
 def show(topology_path: Path, raw: bool, place: str) -> None:
-    """Print the payload of the letter at PLACE, as `list` names it: for `flexmeter decode -`.
+    """Print a payload, for `flexmeter decode -`.
 
-    That is its text, or hexadecimal digits where it is none (`decode --hex` of JSON). What is known of it goes to
-    stderr.
+    PLACE is that of its letter, as `list` names it. What is printed is its text, or hexadecimal digits where it is none
+    (`decode --hex` of JSON); what is known of it goes to stderr.
     """
     topology = topology_or_exit(topology_path)
     found = _PLACE.fullmatch(place)
@@ -124,8 +135,9 @@ def show(topology_path: Path, raw: bool, place: str) -> None:
 @choosing
 @click.option("--dry-run", is_flag=True, help="Say what would become of them, and do nothing.")
 def redrive(topology_path: Path, choice: Choice, dry_run: bool) -> None:
-    """Put payloads through their bridge's decoding and intake again, with the time at which they first came.
+    """Put payloads through their bridge again.
 
+    They are decoded and judged as of now, with the time at which they first came.
     For what has been mended since: a meter is registered, a key or permission there, a mapping corrected. Doing it
     again changes nothing: the same reading counts once. What is rejected again has a dead letter anew only if the
     reason is another.

@@ -16,7 +16,7 @@ from connectors.decode.readings import Address, Carries
 from connectors.decode.telegram import DecodeTelegrams
 from connectors.registry import TELEGRAMS, TEXT_PROTOCOLS
 from flexmeter.answers import Answer, of_rejection, of_rows, of_telegrams, payload_of, payloads
-from flexmeter.role import named
+from flexmeter.role import examples, named
 from schemas.errors import Rejected
 from schemas.faults import Faults
 
@@ -49,8 +49,20 @@ class Zone(click.ParamType):
             self.fail(f"there is no time zone {value!r}; write one such as Europe/Stockholm", param, ctx)
 
 
-@click.command()
-@click.option("--protocol", type=click.Choice(["json", *TELEGRAMS]), default="json", show_default=True)
+@click.command(
+    epilog=examples(
+        "flexmeter decode --profile malmo_household payload.json",
+        'echo \'[{"n":"m1/voltage_v","v":230}]\' | flexmeter decode --protocol senml -',
+        "flexmeter decode --protocol wmbus --key 000102030405060708090A0B0C0D0E0F telegrams.txt",
+    )
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(["json", *TELEGRAMS]),
+    default="json",
+    show_default=True,
+    help="What the telegrams are written in.",
+)
 @click.option("--profile", "profile_name", help="Which mapping reads JSON: the meter's profile.")
 @click.option(
     "--mapping",

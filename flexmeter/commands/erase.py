@@ -6,10 +6,10 @@ import click
 
 from connectors.erasure import erasing, proving
 from flexmeter.administration import sink_option, tables_of
-from flexmeter.role import topology_option
+from flexmeter.role import examples, topology_option
 
 
-@click.command()
+@click.command(epilog=examples("flexmeter erase LGZ1030655933000"))
 @topology_option
 @sink_option
 @click.argument("meter")

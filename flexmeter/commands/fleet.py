@@ -31,7 +31,7 @@ from flexmeter.fleet.turin_live import Turin
 from flexmeter.fleet.uplink import open_uplink
 from flexmeter.fleet.uplinks import Uplinks
 from flexmeter.fleet.world import build_world
-from flexmeter.role import start_role, stopping_on_signals, topology_option, topology_or_exit
+from flexmeter.role import examples, start_role, stopping_on_signals, topology_option, topology_or_exit
 from schemas.durations import DAY_MS
 from schemas.errors import Unavailable
 from schemas.topology import Topology
@@ -127,7 +127,13 @@ class Options:
         return speed
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "flexmeter fleet --homes 50 --interval 2",
+        "flexmeter fleet --also http --also coap --fault reversed_phase --history-days 9",
+        "flexmeter fleet --replay own --days 2 --garbage 0.01 --speed 3600",
+    )
+)
 @topology_option
 @click.option(
     "--url",
@@ -140,9 +146,29 @@ class Options:
     type=click.Choice(["coap", "http", "amqp"]),
     help="Be also Turin's meters, and homes that speak CoAP, at the topology's bridges of these protocols (live).",
 )
-@click.option("--register", "register_path", type=click.Path(path_type=Path), default=None, help="Where to write it.")
-@click.option("--folder", type=click.Path(path_type=Path), default=".run", envvar="FLEXMETER_RUN", show_default=True)
-@click.option("--area", "areas", multiple=True, default=["malmo"], show_default=True, help="First level of the topics.")
+@click.option(
+    "--register",
+    "register_path",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Where to write the register of its meters; the topology's `register` unless told.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=".run",
+    envvar="FLEXMETER_RUN",
+    show_default=True,
+    help="Where its account is, and what the next fleet goes on from.",
+)
+@click.option(
+    "--area",
+    "areas",
+    multiple=True,
+    default=["malmo"],
+    show_default=True,
+    help="First level of the topics; several: each has its share of the meters.",
+)
 @click.option("--gateways", default=4, show_default=True, help="MQTT connections; over CoAP every meter has its own.")
 @click.option("--homes", "--meters", "homes", default=200, show_default=True, help="Household meters.")
 @click.option("--heat", default=5, show_default=True, help="Thermal substations (live).")
@@ -156,21 +182,29 @@ class Options:
 @click.option(
     "--start",
     type=click.DateTime(["%Y-%m-%d"]),
-    help="First day (replay); the newest Monday that the days asked for are over by now.",
+    metavar="YYYY-MM-DD",
+    help="First day (replay); unless told, the newest Monday from which they are over by now.",
 )
 @click.option("--speed", default="max", show_default=True, help="Times real time, or max (replay).")
-@click.option("--duplicates", default=0.0, help="Share of the readings that are sent twice.")
-@click.option("--disorder", default=0.0, help="Share of the readings overtaken within the lateness (replay).")
-@click.option("--late", default=0.0, help="Share of the readings that come behind the lateness (replay).")
-@click.option("--garbage", default=0.0, help="Payloads that nobody can read, as a share of the readings.")
-@click.option("--clock-error", default=0.0, help="Share of the meters whose clock is up to an hour off (replay).")
-@click.option("--outage", "outages", default=0, help="How many outages of feeders (replay).")
+@click.option("--duplicates", default=0.0, show_default=True, help="Share of the readings that are sent twice, 0 to 1.")
+@click.option(
+    "--disorder", default=0.0, show_default=True, help="Share that is overtaken within the lateness (replay)."
+)
+@click.option("--late", default=0.0, show_default=True, help="Share that comes behind the lateness (replay).")
+@click.option(
+    "--garbage", default=0.0, show_default=True, help="Payloads that nobody can read, as a share of the readings."
+)
+@click.option(
+    "--clock-error", default=0.0, show_default=True, help="Share of the meters with a clock up to an hour off (replay)."
+)
+@click.option("--outage", "outages", default=0, show_default=True, help="How many outages of feeders (replay).")
 @click.option(
     "--fault", type=click.Choice(sorted(FAULTS)), default=None, help="One home's meter has this fault (live)."
 )
 @click.option(
     "--history-days",
     default=0,
+    show_default=True,
     help="That meter first delivers its last days, once, and was in order but for the last of them (live).",
 )
 @click.option("--register-only", is_flag=True, help="Write the register (and a replay's truth) and end.")

@@ -10,7 +10,7 @@ import numpy as np
 from connectors.kafka import Outlet, ensure_topics
 from flexmeter.grid_file import Work, nodes_of, read_calendar, read_grid, works_at
 from flexmeter.registered import registered
-from flexmeter.role import start_role, topology_option, topology_or_exit
+from flexmeter.role import examples, start_role, topology_option, topology_or_exit
 from schemas.catalogue import load_catalogue
 from schemas.codec import encode
 from schemas.errors import Unavailable
@@ -26,10 +26,17 @@ PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
 PATIENCE_S = 30.0
 
 
-@click.command()
+@click.command(epilog=examples("flexmeter grid", "flexmeter grid --grid grid.csv --planned works.csv"))
 @topology_option
-@click.option("--grid", "grid_path", type=PATH, envvar="FLEXMETER_GRID", help="Its nodes; the register's unless told.")
-@click.option("--planned", "planned_path", type=PATH, help="The calendar: it replaces the one before.")
+@click.option(
+    "--grid",
+    "grid_path",
+    type=PATH,
+    envvar="FLEXMETER_GRID",
+    show_envvar=True,
+    help="A CSV file of its nodes, with the columns of docs/outage.md; unless told, what the register says.",
+)
+@click.option("--planned", "planned_path", type=PATH, help="A CSV file of planned works: they replace those before.")
 def command(topology_path: Path, grid_path: Path | None, planned_path: Path | None) -> None:
     """Publish the grid as it is now: the tree from each substation to its meters, and gateways.
 

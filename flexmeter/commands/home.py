@@ -12,7 +12,7 @@ from connectors.kafka import Outlet
 from flexmeter.commands.tail import places_of
 from flexmeter.listen import Listener
 from flexmeter.registered import registered
-from flexmeter.role import topology_option, topology_or_exit
+from flexmeter.role import examples, topology_option, topology_or_exit
 from schemas.codec import encode
 from schemas.errors import Unavailable
 from schemas.faults import Faults, choose_one_of, closest
@@ -39,7 +39,11 @@ class Request:
     appliance: str = ""
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "flexmeter home consent LGZ1030655933000", "flexmeter home label LGZ1030655933000 kettle --power 2000"
+    )
+)
 def command() -> None:
     """Say what a home wants of `nilm`: consent, withdraw, label a load."""
 
@@ -48,7 +52,7 @@ def command() -> None:
 @topology_option
 @click.argument("meter")
 def consent(topology_path: Path, meter: str) -> None:
-    """Let the appliances behind METER be told apart, from now on."""
+    """Let METER's appliances be told apart from now on."""
     topology = topology_or_exit(topology_path)
     devices = _devices(topology)
     if meter not in devices:
@@ -63,8 +67,9 @@ def consent(topology_path: Path, meter: str) -> None:
 @topology_option
 @click.argument("meter")
 def withdraw(topology_path: Path, meter: str) -> None:
-    """Take METER's consent back: its state is erased, and no reading of it is looked into any more.
+    """Take METER's consent back.
 
+    Its state is erased, and no reading of it is looked into any more.
     What was told so far stays in ClickHouse until `flexmeter erase`, and in Kafka for as long as its topics keep.
     """
     _send(topology_or_exit(topology_path), [Request(meter, _now(), "withdraw")])
@@ -82,8 +87,9 @@ def withdraw(topology_path: Path, meter: str) -> None:
 )
 @click.option("--power", "power_w", type=click.FloatRange(1), help="What draws about so many watts.")
 def label(topology_path: Path, meter: str, appliance: str, number: int | None, power_w: float | None) -> None:
-    """Say that a load of METER's home is APPLIANCE, or `unknown` if it is none of those that are known.
+    """Say which APPLIANCE a load of METER's home is.
 
+    By a name such as kettle or washing_machine, or `unknown`; one that is not known is answered with those that are.
     A load that is still on is told anew at once; from then on the home's loads of that power are taken for it.
     """
     if (number is None) == (power_w is None):

@@ -6,10 +6,10 @@ import click
 
 from connectors.tables.retention import MOST_DAYS, statements
 from flexmeter.administration import sink_option, tables_of
-from flexmeter.role import topology_option
+from flexmeter.role import examples, topology_option
 
 
-@click.command()
+@click.command(epilog=examples("flexmeter keep --readings-days 30 --minutes-days 0"))
 @topology_option
 @sink_option
 @click.option(
@@ -17,14 +17,14 @@ from flexmeter.role import topology_option
     type=click.IntRange(0, MOST_DAYS),
     default=90,
     show_default=True,
-    help="Raw readings; 0: unchanged.",
+    help="Days that raw readings are kept; 0 = leave them as they are.",
 )
 @click.option(
     "--minutes-days",
     type=click.IntRange(0, MOST_DAYS),
     default=365,
     show_default=True,
-    help="1min, rolling_15min; 0: same.",
+    help="Days that windows 1min and rolling_15min are kept; 0 = leave them as they are.",
 )
 def command(topology_path: Path, name: str, readings_days: int, minutes_days: int) -> None:
     """Keep raw readings and windows of a minute so many days; quarters of an hour, hours and all else for ever.

@@ -14,12 +14,16 @@ from connectors.decode.readings import Address, Carries
 from flexmeter.answers import of_rows
 from flexmeter.facts import one_line
 from flexmeter.proposal.propose import propose, text_of
-from flexmeter.role import named
+from flexmeter.role import examples, named
 from schemas.catalogue import built_in_profiles, load_catalogue
 from schemas.errors import Rejected
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "flexmeter mapping sample.json > garage_meter.yaml", "flexmeter mapping --event alarm.json sample.json"
+    )
+)
 @click.option("--profile", "profile_name", help="Map to this profile's quantities; a profile of its own unless told.")
 @click.option("--name", help="The name of the new profile, and so of the file; the sample's unless told.")
 @click.option("--event", "event_file", type=click.File("rb"), help="A sample of what comes under addresses for events.")

@@ -13,7 +13,15 @@ from connectors.kafka import Outlet
 from connectors.sink import consumer
 from flexmeter.recomputation.answers import Answers
 from flexmeter.recomputation.loop import Pace, Recomputation
-from flexmeter.role import metrics_options, named, start_role, stopping_on_signals, topology_option, topology_or_exit
+from flexmeter.role import (
+    examples,
+    metrics_options,
+    named,
+    start_role,
+    stopping_on_signals,
+    topology_option,
+    topology_or_exit,
+)
 from schemas.catalogue import load_catalogue
 from schemas.topology import Topology
 from streams.registry import operators_of
@@ -27,13 +35,14 @@ DATABASES: Mapping[str, Callable[[str], Database]] = {
 }
 
 
-@click.command()
+@click.command(epilog=examples("flexmeter recompute --name metering"))
 @topology_option
 @click.option("--name", "stream_name", required=True, help="The stream of topology.yaml whose requests are answered.")
 @click.option("--sink", "sink_name", default="clickhouse", show_default=True, help="The sink that stores its readings.")
 @click.option(
     "--database",
     envvar="FLEXMETER_RECOMPUTE_DATABASE",
+    show_envvar=True,
     help="Where they are read: clickhouse:// or http://, as a user that may only read. "
     "Not given: as the sink writes them.",
 )
@@ -42,7 +51,11 @@ DATABASES: Mapping[str, Callable[[str], Database]] = {
 )
 @click.option("--linger", "linger_s", default=5.0, show_default=True, help="Seconds to gather requests.")
 @click.option(
-    "--look-again", "look_again_s", default=60.0, show_default=True, help="Seconds between looks at open hours."
+    "--look-again",
+    "look_again_s",
+    default=60.0,
+    show_default=True,
+    help="Seconds between looks at hours that the stream has not closed yet.",
 )
 @metrics_options
 def command(

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from flexmeter.registered import bring, standing
-from flexmeter.role import topology_option, topology_or_exit
+from flexmeter.role import examples, topology_option, topology_or_exit
 from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.register import Device, load_register
@@ -14,7 +14,13 @@ from schemas.register_change import change_of
 from schemas.register_rules import clashes
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "flexmeter register meters.csv --dry-run",
+        "flexmeter register meters.csv",
+        "flexmeter register - --yes --remove",
+    )
+)
 @topology_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Say what differs, and do nothing.")

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from flexmeter.commands.worker import run_stream
-from flexmeter.role import metrics_options, named, start_role, topology_option, topology_or_exit
+from flexmeter.role import examples, metrics_options, named, start_role, topology_option, topology_or_exit
 from schemas.durations import HOUR_MS
 from schemas.topology import Stream, Topology
 from streams.engine import Settings
@@ -14,7 +14,7 @@ from streams.engine import Settings
 log = logging.getLogger("flexmeter.replay")
 
 
-@click.command()
+@click.command(epilog=examples("flexmeter replay --name metering_2"))
 @topology_option
 @click.option(
     "--name", "stream_name", required=True, help="The new entry under `streams`, with a state topic of its own."

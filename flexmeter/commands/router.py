@@ -8,13 +8,21 @@ from connectors.kafka import Outlet
 from connectors.registry import RECEIVERS
 from connectors.router.loop import RouterLoop
 from connectors.sink import consumer
-from flexmeter.role import metrics_options, named, start_role, stopping_on_signals, topology_option, topology_or_exit
+from flexmeter.role import (
+    examples,
+    metrics_options,
+    named,
+    start_role,
+    stopping_on_signals,
+    topology_option,
+    topology_or_exit,
+)
 from schemas.faults import Faults
 from schemas.topology import Router, Topology
 from schemas.topology_check import scheme
 
 
-@click.command()
+@click.command(epilog=examples("flexmeter router --name control_room"))
 @topology_option
 @click.option("--name", required=True, help="The router of topology.yaml to run.")
 @metrics_options

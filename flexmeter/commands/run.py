@@ -14,7 +14,7 @@ from flexmeter.local.ports import faults, ports, source_ports
 from flexmeter.local.roles import Place, Role
 from flexmeter.local.run_folder import held
 from flexmeter.local.stack import Stack
-from flexmeter.role import stop_on_signals
+from flexmeter.role import examples, stop_on_signals
 from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.topology import load_topology
@@ -23,8 +23,19 @@ FAULTY = ("--fault", "reversed_phase", "--history-days", "9")
 """One meter is faulty, and has been in order long enough to be known: so an alert is raised within seconds."""
 
 
-@click.command()
-@click.option("--topology", "path", default="topology.yaml", envvar="FLEXMETER_TOPOLOGY", show_default=True)
+@click.command(
+    epilog=examples(
+        "flexmeter run", "flexmeter run --sources mqtt --meters 50", "PAGE_PORT=8223 flexmeter run --for 60"
+    )
+)
+@click.option(
+    "--topology",
+    "path",
+    default="topology.yaml",
+    envvar="FLEXMETER_TOPOLOGY",
+    show_default=True,
+    help="What runs and how it joins.",
+)
 @click.option("--folder", default=".run", envvar="FLEXMETER_RUN", show_default=True, help="Where everything is kept.")
 @click.option("--for", "for_s", type=float, envvar="FOR", help="End after so many seconds, with a summary.")
 @click.option(
@@ -44,6 +55,7 @@ def command(path: str, folder: str, for_s: float | None, meters: int, chosen: st
     Kafka, mosquitto, RabbitMQ (for AMQP), topics, sinks, workers, bridges, and a fleet of meters of every kind; data
     and logs are kept in a folder.
     With --for: exit code 1 if anything that the fleet sent is not in ClickHouse at the end.
+    Ports are environment variables: KAFKA_PORT, MQTT_PORT, HTTP_PORT, COAP_PORT, AMQP_PORT, PAGE_PORT.
     """
     try:
         sys.exit(_run(Path(path), Path(folder), for_s, meters, sources(chosen)))

@@ -20,7 +20,7 @@ from flexmeter.answers import quality_names
 from flexmeter.compose import compose_event, compose_reading
 from flexmeter.follow import Follower, Found, Sought
 from flexmeter.registered import registered
-from flexmeter.role import named, topology_option, topology_or_exit
+from flexmeter.role import examples, named, topology_option, topology_or_exit
 from schemas.blocks import DeadLetter, EventBlock, ReadingBlock
 from schemas.errors import Rejected, Unavailable
 from schemas.faults import Faults, choose_one_of
@@ -28,7 +28,13 @@ from schemas.register import Device, multipliers
 from schemas.topology import Bridge, Topology
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "flexmeter send LGZ1030655933000 active_power_l1_w=2300 voltage_l1_v=229.8",
+        "flexmeter send LGZ1030655933000 --event last_gasp",
+        "flexmeter send LGZ1030655933000 < payload.json",
+    )
+)
 @topology_option
 @click.option("--name", "bridge_name", help="The bridge to send through; the first one unless told.")
 @click.option("--profile", "profile_name", help="The meter's profile; the register's unless told.")
@@ -49,7 +55,8 @@ def command(
 ) -> None:
     """Publish one reading of METER as its device would, and show where on Kafka it landed.
 
-    Values are in the catalogue's units: active_power_l1_w=120. Without values the payload is read from stdin.
+    Values are in the units that their names end with; docs/reference/profiles.md has the names. What is not given is
+    not measured. Without values the payload is read from stdin.
     Exit code 1 if it was rejected, or did not arrive in time.
     """
     topology = topology_or_exit(topology_path)

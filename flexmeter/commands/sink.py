@@ -17,6 +17,7 @@ from flexmeter.administration import open_store
 from flexmeter.page.interface import Interface, Reader
 from flexmeter.role import (
     await_topics,
+    examples,
     metrics_options,
     named,
     start_role,
@@ -34,7 +35,11 @@ from schemas.topology import Topology
 log = logging.getLogger(__name__)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "flexmeter sink", "CLICKHOUSE_URL=clickhouse://sink:secret@db:9000/ flexmeter sink --name clickhouse"
+    )
+)
 @topology_option
 @click.option("--name", default="clickhouse", show_default=True, help="The sink of topology.yaml to run.")
 @click.option(
@@ -42,6 +47,7 @@ log = logging.getLogger(__name__)
     default=8123,
     envvar="PAGE_PORT",
     show_default=True,
+    show_envvar=True,
     help="With embedded ClickHouse: the page and ClickHouse's HTTP interface, on 127.0.0.1; 0 = no.",
 )
 @metrics_options

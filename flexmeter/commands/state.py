@@ -11,7 +11,7 @@ import orjson
 import yaml
 from aiokafka.errors import KafkaError
 
-from flexmeter.role import named, topology_option, topology_or_exit
+from flexmeter.role import examples, named, topology_option, topology_or_exit
 from schemas.catalogue import load_catalogue
 from schemas.partition import partition_of
 from schemas.topology import Stream, Topology
@@ -21,7 +21,9 @@ from streams.shard import Shard
 from streams.snapshot import Incompatible, thaw
 
 
-@click.command()
+@click.command(
+    epilog=examples("flexmeter state LGZ1030655933000", "flexmeter state LGZ1030655933000 --name metering --json")
+)
 @topology_option
 @click.option("--name", "stream_name", help="Only this stream; all unless told.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a stream and profile, a line each.")

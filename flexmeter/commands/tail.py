@@ -10,7 +10,7 @@ import click
 from flexmeter.facts import facts_about
 from flexmeter.listen import Listener
 from flexmeter.registered import registered
-from flexmeter.role import stop_on_signals, topology_option, topology_or_exit
+from flexmeter.role import examples, stop_on_signals, topology_option, topology_or_exit
 from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.partition import partition_of
@@ -20,7 +20,9 @@ QUIET_S = 10.0
 ELSEWHERE = frozenset({"EventBlock", "Alert", "DeadLetter"})  # not cut by meter: any partition may speak of it
 
 
-@click.command()
+@click.command(
+    epilog=examples("flexmeter tail LGZ1030655933000", "flexmeter tail LGZ1030655933000 --from-start --json --for 10")
+)
 @topology_option
 @click.option("--from-start", is_flag=True, help="Begin with what Kafka still has, not with what comes next.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")

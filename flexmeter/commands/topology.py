@@ -9,7 +9,7 @@ import click
 
 from connectors.kafka import ensure_topics
 from flexmeter.known import known
-from flexmeter.role import topology_option
+from flexmeter.role import examples, topology_option
 from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.topology import Topology, load_topology
@@ -17,7 +17,7 @@ from schemas.topology_check import reads, writes
 from schemas.topology_reader import Path
 
 
-@click.group()
+@click.group(epilog=examples("flexmeter topology check", "flexmeter topology show", "flexmeter topology create"))
 def command() -> None:
     """Check and show topology.yaml; create its topics."""
 
@@ -25,7 +25,10 @@ def command() -> None:
 @command.command()
 @topology_option
 def check(topology_path: FilePath) -> None:
-    """Name every fault, with its line and what to do about it. Exit code 1 if there is one."""
+    """Name every fault, with its line and what to do about it.
+
+    Connects to nothing. Exit code 1 if there is one.
+    """
     topology = _load(topology_path)
     parts = ("topics", "bridges", "streams", "sinks", "routers")
     click.echo(f"{topology_path}: no fault; " + ", ".join(f"{kind}: {len(getattr(topology, kind))}" for kind in parts))
@@ -34,7 +37,7 @@ def check(topology_path: FilePath) -> None:
 @command.command()
 @topology_option
 def show(topology_path: FilePath) -> None:
-    """Draw what flows where."""
+    """Draw what flows where, and list all bridges, streams, sinks and routers."""
     for line in picture(_load(topology_path)):
         click.echo(line)
 
@@ -42,8 +45,9 @@ def show(topology_path: FilePath) -> None:
 @command.command()
 @topology_option
 def create(topology_path: FilePath) -> None:
-    """Create on Kafka the topics that are missing, replicated as the broker's default says; leave alone those it has.
+    """Create on Kafka the topics that are missing.
 
+    They are replicated as the broker's default says; those that are there are left alone.
     Exit code 1 if one has another number of partitions, or if Kafka is away.
     """
     topology = _load(topology_path)

@@ -5,13 +5,27 @@ from hashlib import sha256
 import click
 
 from connectors.access import ROLES, as_sql, customer, everyone_else
+from flexmeter.role import examples
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "flexmeter users grafana | clickhouse-client",
+        "flexmeter users customer anna LGZ1030655933000 | clickhouse-client",
+    )
+)
 @click.argument("role", type=click.Choice([*ROLES, "customer"]))
 @click.argument("user", required=False)
 @click.argument("meters", nargs=-1)
-@click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True, envvar="FLEXMETER_USER_PASSWORD")
+@click.option(
+    "--password",
+    prompt=True,
+    hide_input=True,
+    confirmation_prompt=True,
+    envvar="FLEXMETER_USER_PASSWORD",
+    show_envvar=True,
+    help="The user's; asked for unless told.",
+)
 def command(role: str, user: str | None, meters: tuple[str, ...], password: str) -> None:
     """Print the SQL that makes a user of ClickHouse: ROLE alone, or customer USER METER ...
 

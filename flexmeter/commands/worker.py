@@ -9,6 +9,7 @@ import click
 from connectors.backoff import Stopped
 from flexmeter.role import (
     await_topics,
+    examples,
     metrics_options,
     named,
     start_role,
@@ -23,12 +24,20 @@ from streams.engine import Engine, Settings, run
 from streams.registry import operators_of
 
 
-@click.command()
+@click.command(
+    epilog=examples("flexmeter worker --name metering", "flexmeter worker --name metering --instance metering-1")
+)
 @topology_option
-@click.option("--name", "stream_name", required=True, help="The stream of topology.yaml to run.")
+@click.option(
+    "--name",
+    "stream_name",
+    required=True,
+    help="The stream of topology.yaml to run; `flexmeter topology show` lists them.",
+)
 @click.option(
     "--instance",
     envvar="FLEXMETER_INSTANCE",
+    show_envvar=True,
     help="A name that stays the same over restarts, different for each worker: a successor takes over at once.",
 )
 @click.option(
@@ -39,7 +48,11 @@ from streams.registry import operators_of
     help="Least seconds between saves; up to ten times as many, until as much has come in as the state is large.",
 )
 @click.option(
-    "--session-timeout", "session_timeout_s", default=20.0, show_default=True, help="Seconds until others take over."
+    "--session-timeout",
+    "session_timeout_s",
+    default=20.0,
+    show_default=True,
+    help="Seconds that a worker may be silent until others take over.",
 )
 @metrics_options
 def command(

@@ -159,7 +159,7 @@ def test_the_next_fleet_in_the_folder_counts_on(mosquitto: str, tmp_path: Path) 
     second, third = consumed_kwh(signal.SIGKILL), consumed_kwh(signal.SIGTERM)
     assert len(second) == len(third) == 5
     for began_wh, one, other in zip(kept["malmo.import_wh"], second, third, strict=True):
-        assert began_wh / 1e3 + 5e6 <= one[0] and one[-1] <= other[0] < one[-1] + 0.5
+        assert int(began_wh) / 1e3 + 5e6 <= one[0] and one[-1] <= other[0] < one[-1] + 0.5
 
 
 def test_a_restart_of_the_broker_loses_nothing(tmp_path: Path) -> None:
