@@ -53,6 +53,18 @@ class Model:
         return "accepted"
 
 
+@pytest.mark.parametrize(("ahead_ms", "late"), [(243_000, 18), (65_000, 0), (53_000, 0)])
+def test_a_clock_that_is_ahead_costs_nothing_until_it_is_set_back_by_more_than_the_lateness(
+    ahead_ms: int, late: int
+) -> None:
+    state = np.zeros(METERS, order.dtype(QUANTITIES))
+    times = range(BEGIN, BEGIN + 900_000, 10_000)
+    ahead, _ = take(state, [(0, at + ahead_ms, 1.0) for at in times])
+    set_right, _ = take(state, [(0, at + 900_000, 1.0) for at in times])
+    assert ahead == ["accepted"] * 90
+    assert set_right == ["late"] * late + ["accepted"] * (90 - late)
+
+
 arrivals_of_three_meters = st.lists(
     st.tuples(
         st.integers(0, METERS - 1), st.integers(0, 20).map(lambda i: BEGIN + i * 10_000), st.sampled_from([1.0, 2.0])
