@@ -2,7 +2,7 @@
 
 more than 5 min ahead of the bridge's clock        kept, Quality.FUTURE
 a value outside the catalogue's plausible range    kept, Quality.OUT_OF_RANGE
-a time before 2000 or from 2200 on                 Rejected time
+a time before 2000 or from 2200 on                 Rejected time; how old one may be says the bridge (age.py)
 a payload of more than 1 MB                        Rejected too_large
 """
 
