@@ -41,18 +41,17 @@ class AgeLimit:
 
         What their telegrams have proven is left out with them, so that they are no repeats when they are re-driven.
         """
+        rows: tuple[Reading | MeterEvent, ...] = (*decoded.readings, *decoded.events)
+        if not any(self.is_exceeded(row.at, received_at) for row in rows):
+            return decoded, None
         too_old = [one for one in decoded.readings if self.is_exceeded(one.at, received_at)]
-        events = tuple(self._dated(event, received_at) for event in decoded.events)
-        if not too_old:
-            return replace(decoded, events=events), None
         proven = {one.proof for one in too_old}
-        left = replace(
-            decoded,
-            readings=tuple(one for one in decoded.readings if not self.is_exceeded(one.at, received_at)),
-            events=events,
-            proofs=tuple(proof for proof in decoded.proofs if proof not in proven),
+        left = Decoded(
+            tuple(one for one in decoded.readings if not self.is_exceeded(one.at, received_at)),
+            tuple(self._dated(event, received_at) for event in decoded.events),
+            tuple(proof for proof in decoded.proofs if proof not in proven),
         )
-        return left, self._rejected(too_old)
+        return left, self._rejected(too_old) if too_old else None
 
     def _dated(self, event: MeterEvent, received_at: int) -> MeterEvent:
         if not self.is_exceeded(event.at, received_at):
