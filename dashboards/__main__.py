@@ -7,11 +7,11 @@ import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from dashboards import alerts, anomalies, fleet, grid, heat, home, live, meter, outages, pipeline, rules, water
+from dashboards import alerts, anomalies, fleet, grid, heat, home, live, meter, outage, outages, pipeline, rules, water
 
 FOLDER = Path(__file__).parent / "grafana"
 PAGES = {
-    "dashboards/metering": (live, fleet, grid, outages, meter, home, heat, water, anomalies, alerts),
+    "dashboards/metering": (live, fleet, grid, outages, outage, meter, home, heat, water, anomalies, alerts),
     "dashboards/operations": (pipeline,),
 }
 _GENERATED = "# Written by `python -m dashboards` from dashboards/rules.py.\n"

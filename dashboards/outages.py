@@ -2,8 +2,24 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
+from dashboards import reliability
+from dashboards.dark import CUSTOMERS_NOW, CUSTOMERS_OVER_TIME, DARK, HERE, OPENED, TREE
 from dashboards.page import CLICKHOUSE_SOURCE, Line, choice, page, to
-from dashboards.panels import BLUE, CRITICAL, FINE, GREY, ORANGE, SKY, VERMILLION, WARNING, Column, lines, number, table
+from dashboards.panels import (
+    CRITICAL,
+    FINE,
+    GREY,
+    ORANGE,
+    PHASES,
+    SKY,
+    VERMILLION,
+    WARNING,
+    Column,
+    lines,
+    number,
+    states,
+    table,
+)
 from dashboards.queries import series
 from dashboards.queries import table as rows
 
@@ -14,42 +30,49 @@ SUBSTATIONS = choice(
     "SELECT DISTINCT substation FROM flexmeter.reliability ORDER BY substation",
     any_number=True,
 )
-_HERE = "substation IN (${substation:sqlstring})"
-_DARK = f"{_HERE} AND state != 'cleared'"
-_REAL = f"{_HERE} AND ending NOT IN ('merged', 'withdrawn')"
-_BY_FEEDER = f"""
-            SELECT
-                substation, feeder, max(customers) AS customers, sum(sustained_interruptions) AS interrupted,
-                sum(sustained_ms) / 1000 AS lasted_s, sum(momentary_events) AS momentary
-            FROM flexmeter.reliability
-            WHERE {_HERE} AND $__timeFilter_ms(start)
-            GROUP BY substation, feeder
-            """
-_FIVE_YEARS_D = 5 * 365
+_REAL = f"{HERE} AND ending NOT IN ('merged', 'withdrawn')"
+_MOST_LANES = 40
+_NONE_KNOWN = "No outage is known now."
+_NONE_THEN = "No outage is known of this time range."
+_SURE = Column("percentunit", [(None, WARNING), (0.9, FINE)], decimals=1)
+_TO_ONE = "Everything of this outage"
 _LINKS = {
-    "device": Column(),
-    "feeder": Column(leads_to=("This feeder", to("flexmeter-grid", "feeder", keeps="substation"))),
-    "started_at": Column("dateTimeAsIso"),
+    "device": Column(leads_to=(_TO_ONE, to("flexmeter-outage", "outage", "id"))),
+    "id": Column(is_hidden=True),
+    "phase": Column(words=PHASES),
+    "feeder": reliability.FEEDER,
+    "since": Column("dateTimeAsIso"),
 }
 
 
 def dashboard() -> Dashboard:
-    """Opens with a month."""
+    """Opens with half a day: first what is dark now, then what was, then the indices."""
     return page(
         "flexmeter-outages",
         "Outages",
         "What is dark now and which device opened, what was, and how reliable supply is: SAIDI, SAIFI, CAIDI, MAIFI_E.",
         [CLICKHOUSE_SOURCE, SUBSTATIONS],
         [
-            Line(4, [_open(), _customers_dark(), _saidi(), _saifi(), _caidi(), _maifi()]),
+            Line(4, [_open(), _customers_dark(), _dark_longest(), _unsure()]),
             Line(8, [_now()]),
+            Line(11, [_timeline()]),
             Line(10, [_tree()]),
-            Line(8, [_timeline(), _begun()]),
+            Line(9, [_customers_over_time(), _begun()]),
             Line(9, [_past()]),
-            Line(9, [_feeders(), _days()]),
-            Line(4, [_longest(), _major_event_days()]),
+            Line(
+                4,
+                [
+                    reliability.saidi(),
+                    reliability.saifi(),
+                    reliability.caidi(),
+                    reliability.maifi(),
+                    _longest(),
+                    reliability.major_event_days(),
+                ],
+            ),
+            Line(9, [reliability.feeders(), reliability.days()]),
         ],
-        since="now-30d",
+        since="now-12h",
     )
 
 
@@ -58,7 +81,7 @@ def _open() -> Panel:
         "Outages now",
         "Devices that are open now, as far as is known: provisional ones too.",
         "short",
-        rows(f"SELECT countIf({_DARK}) AS outages FROM flexmeter.outages"),
+        rows(f"SELECT countIf({DARK}) AS outages FROM flexmeter.outages"),
         [(None, FINE), (1, CRITICAL)],
     )
 
@@ -66,91 +89,119 @@ def _open() -> Panel:
 def _customers_dark() -> Panel:
     return number(
         "Customers without supply",
-        "Usage points under what is dark now.",
+        "Usage points under what is dark now, each counted once.",
         "short",
-        rows(f"SELECT sumIf(customers_dark, {_DARK}) AS customers FROM flexmeter.outages"),
+        rows(CUSTOMERS_NOW),
         [(None, FINE), (1, CRITICAL)],
     )
 
 
-def _index(title: str, says: str, unit: str, expression: str) -> Panel:
+def _dark_longest() -> Panel:
     return number(
-        title, says, unit, rows(f"SELECT {expression} AS value FROM ({_BY_FEEDER}) HAVING sum(customers) > 0")
-    )
-
-
-def _saidi() -> Panel:
-    says = "Mean time without supply of a customer in the time range, by sustained interruptions that are over."
-    return _index("SAIDI", says, "s", "sum(lasted_s) / sum(customers)")
-
-
-def _saifi() -> Panel:
-    return _index(
-        "SAIFI",
-        "Sustained interruptions of a customer in the time range, on average.",
-        "none",
-        "sum(interrupted) / sum(customers)",
-    )
-
-
-def _caidi() -> Panel:
-    return _index(
-        "CAIDI",
-        "Mean duration of a customer's sustained interruption in the time range; none where there was none.",
+        "Dark the longest",
+        "For how long the oldest outage of those that last has lasted.",
         "s",
-        "if(sum(interrupted) > 0, sum(lasted_s) / sum(interrupted), NULL)",
+        rows(f"""
+            SELECT max(dateDiff('second', started_at, now64(3, 'UTC'))) AS lasts
+            FROM flexmeter.outages
+            WHERE {DARK}
+            HAVING count() > 0
+            """),
+        [(None, FINE), (0, CRITICAL)],
     )
 
 
-def _maifi() -> Panel:
-    return _index(
-        "MAIFI_E",
-        "Momentary interruption events of a customer in the time range, on average.",
-        "none",
-        "sum(momentary) / sum(customers)",
+def _unsure() -> Panel:
+    return number(
+        "Of them provisional",
+        "Outages now of which it is not sure yet which device opened, or whether one did.",
+        "short",
+        rows(f"SELECT countIf({DARK} AND phase = 'provisional') AS outages FROM flexmeter.outages"),
+        [(None, FINE), (1, WARNING)],
     )
 
 
 def _now() -> Panel:
     return table(
         "Dark now",
-        "Each outage that lasts: which device opened, how sure that is, and how many customers are under it.",
+        "Each outage that lasts, the largest first: which device opened, since when, how many customers are without "
+        "supply, how sure it is that they are and that it was this device. A click on the device shows the others that "
+        "it may be.",
         rows(f"""
-            SELECT device, phase, started_at, customers_dark, confidence, substation, feeder, summary
+            SELECT
+                device, customers_dark, started_at AS since, dateDiff('second', started_at, now64(3, 'UTC')) AS lasts,
+                replaceAll(phase, '_', ' ') AS phase, probability_still_dark AS sure_it_is_dark,
+                confidence AS sure_of_device, substation, feeder, id
             FROM flexmeter.outages
-            WHERE {_DARK}
+            WHERE {DARK}
             ORDER BY customers_dark DESC, started_at
             LIMIT 200
             """),
         {
             **_LINKS,
             "customers_dark": Column("short", is_bar=True),
-            "confidence": Column("percentunit", [(None, WARNING), (0.9, FINE)]),
+            "lasts": Column("s", decimals=1),
+            "sure_it_is_dark": _SURE,
+            "sure_of_device": _SURE,
         },
+        _NONE_KNOWN,
+    )
+
+
+def _timeline() -> Panel:
+    return states(
+        "Outages over time",
+        "A lane for each outage, from when supply was lost until it was back, and what was known of it then: "
+        f"those that last first, the largest on top, then the newest; {_MOST_LANES} at most. #2 is the second one of "
+        "its device. A click on a lane shows everything of its outage.",
+        rows(f"""
+            WITH
+                shown AS
+                (
+                    SELECT
+                        id, started_at, ended_at,
+                        row_number() OVER (PARTITION BY device ORDER BY started_at, id) AS nth,
+                        if(nth = 1, device, concat(device, ' #', toString(nth))) AS lane,
+                        row_number() OVER (
+                            ORDER BY state = 'cleared', customers_dark DESC, started_at DESC, id
+                        ) AS place
+                    FROM flexmeter.outages
+                    WHERE
+                        {_REAL} AND started_at <= $__toTime_ms
+                        AND (ended_at IS NULL OR ended_at >= $__fromTime_ms)
+                    ORDER BY place
+                    LIMIT {_MOST_LANES}
+                )
+            SELECT lane, id, greatest(moment, $__fromTime_ms) AS time, argMax(known, number) AS state
+            FROM
+            (
+                SELECT
+                    place, lane, shown.id AS id, number, replaceAll(phase, '_', ' ') AS known,
+                    if(number = 1, least(at, shown.started_at), least(at, ifNull(shown.ended_at, at))) AS moment
+                FROM flexmeter.outage_history AS told
+                INNER JOIN shown ON told.id = shown.id
+                WHERE at <= $__toTime_ms
+            )
+            GROUP BY place, lane, id, time
+            ORDER BY place, time
+            """),
+        Column(
+            words=PHASES, leads_to=(_TO_ONE, "/d/flexmeter-outage?var-outage=${__field.labels.id}&${__url_time_range}")
+        ),
+        _NONE_THEN,
     )
 
 
 def _tree() -> Panel:
     return table(
         "The grid: what is dark",
-        "From each substation down: its feeders, and wherever something is dark the devices on the way and below. lit: "
-        "no outage is known; unknown: no customer is there to tell. An outage of a single customer: see Dark now.",
+        "From each substation down, the darkest first: its feeders, and the way to each device that is dark, with all "
+        "below it. lit: no outage is known; unknown: no customer is there to tell. An outage of a single customer: see "
+        "Dark now.",
         rows(f"""
-            WITH RECURSIVE
-                nodes AS (SELECT substation, node, parent, kind, customers FROM flexmeter.grid_nodes WHERE {_HERE}),
-                tree AS
+            WITH RECURSIVE {TREE}
                 (
-                    SELECT substation, node, kind, customers, '' AS feeder, [node] AS way FROM nodes WHERE parent = ''
-                    UNION ALL
-                    SELECT
-                        nodes.substation, nodes.node, nodes.kind, nodes.customers,
-                        if(nodes.kind = 'feeder', nodes.node, tree.feeder) AS feeder,
-                        arrayPushBack(tree.way, nodes.node) AS way
-                    FROM nodes
-                    INNER JOIN tree ON nodes.parent = tree.node AND nodes.substation = tree.substation
-                ),
-                (
-                    SELECT groupUniqArrayArray(if(empty(dark), [device], dark)) FROM flexmeter.outages WHERE {_DARK}
+                    SELECT groupUniqArrayArray({OPENED}) FROM flexmeter.outages WHERE {DARK}
                 ) AS opened,
                 below AS
                 (
@@ -167,8 +218,8 @@ def _tree() -> Panel:
                 served AS customers, unserved AS customers_dark, tree.substation AS substation, feeder
             FROM tree
             INNER JOIN below ON below.substation = tree.substation AND below.above = tree.node
-            WHERE length(way) <= 2 OR dark > 0 OR hasAny(way, opened)
-            ORDER BY way
+            WHERE NOT hasAny(arrayPopBack(way), opened) AND (length(way) <= 2 OR dark > 0 OR hasAny(way, opened))
+            ORDER BY max(unserved) OVER (PARTITION BY tree.substation) DESC, tree.substation, way
             LIMIT 500
             """),
         {
@@ -177,42 +228,30 @@ def _tree() -> Panel:
             "customers": Column("short"),
             "customers_dark": Column("short", is_bar=True),
         },
+        "No grid is published: see flexmeter grid.",
     )
 
 
-def _timeline() -> Panel:
+def _customers_over_time() -> Panel:
     return lines(
         "Customers without supply over time",
-        "As it was known at each moment: the customers that all outages together left dark, older ones included.",
+        "As it was known at each moment: the customers that all outages together left dark, each counted once.",
         "short",
-        series(f"""
-            SELECT time, sum(sum(change)) OVER (ORDER BY time) AS customers
-            FROM
-            (
-                SELECT
-                    greatest(at, $__fromTime_ms) AS time,
-                    customers_dark - lagInFrame(customers_dark, 1, 0) OVER (
-                        PARTITION BY id ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-                    ) AS change
-                FROM flexmeter.outage_history
-                WHERE {_HERE} AND at <= $__toTime_ms
-            )
-            GROUP BY time
-            ORDER BY time
-            """),
+        series(CUSTOMERS_OVER_TIME),
         {"customers": VERMILLION},
         lowest=0,
+        steps=True,
     )
 
 
 def _begun() -> Panel:
     return lines(
-        "Outages begun by day",
+        "Outages begun by hour",
         "Those that lasted, and those that were over before they counted as sustained.",
         "short",
         series(f"""
             SELECT
-                toStartOfDay(started_at) AS time, if(ending = 'momentary', 'momentary', 'sustained') AS series,
+                toStartOfHour(started_at) AS time, if(ending = 'momentary', 'momentary', 'sustained') AS series,
                 uniqExact(id) AS value
             FROM flexmeter.outages
             WHERE {_REAL} AND $__timeFilter_ms(started_at)
@@ -222,19 +261,22 @@ def _begun() -> Panel:
         {"momentary": SKY, "sustained": ORANGE},
         bars=True,
         lowest=0,
-        interval="1d",
+        interval="1h",
+        nothing=_NONE_THEN,
     )
 
 
 def _past() -> Panel:
     return table(
         "Outages",
-        "All of the time range, the newest first; what was taken back, or became part of another, is left out.",
+        "All that began in the time range, the newest first; what was taken back, or became part of another, is left "
+        "out.",
         rows(f"""
             SELECT
-                started_at, device, phase, ending,
+                device, started_at AS since,
                 if(ended_at IS NULL, NULL, dateDiff('second', started_at, ended_at)) AS lasted,
-                customers, confidence, substation, feeder
+                replaceAll(phase, '_', ' ') AS phase, ending, customers, confidence AS sure_of_device,
+                substation, feeder, id
             FROM flexmeter.outages
             WHERE {_REAL} AND $__timeFilter_ms(started_at)
             ORDER BY started_at DESC, id
@@ -242,54 +284,11 @@ def _past() -> Panel:
             """),
         {
             **_LINKS,
-            "lasted": Column("s"),
+            "lasted": Column("s", nothing="lasts", decimals=1),
             "customers": Column("short", is_bar=True),
-            "confidence": Column("percentunit", [(None, WARNING), (0.9, FINE)]),
+            "sure_of_device": _SURE,
         },
-    )
-
-
-def _feeders() -> Panel:
-    return table(
-        "Reliability by feeder",
-        "The indices of each feeder in the time range; feeder empty: customers at the substation itself.",
-        rows(f"""
-            SELECT
-                substation, feeder, customers, lasted_s / customers AS SAIDI, interrupted / customers AS SAIFI,
-                if(interrupted > 0, lasted_s / interrupted, NULL) AS CAIDI, momentary / customers AS MAIFI_E
-            FROM ({_BY_FEEDER})
-            WHERE customers > 0
-            ORDER BY SAIDI DESC, substation, feeder
-            LIMIT 200
-            """),
-        {
-            "feeder": _LINKS["feeder"],
-            "customers": Column("short"),
-            "SAIDI": Column("s", is_bar=True),
-            "SAIFI": Column("none"),
-            "CAIDI": Column("s"),
-            "MAIFI_E": Column("none"),
-        },
-    )
-
-
-def _days() -> Panel:
-    return lines(
-        "SAIDI by day",
-        "Mean time without supply of a customer, by the day on which the interruption began.",
-        "s",
-        series(f"""
-            SELECT start AS time, sum(sustained_ms) / 1000 / sum(customers) AS SAIDI
-            FROM flexmeter.reliability
-            WHERE {_HERE} AND $__timeFilter_ms(start)
-            GROUP BY time
-            HAVING sum(customers) > 0
-            ORDER BY time
-            """),
-        {"SAIDI": BLUE},
-        bars=True,
-        lowest=0,
-        interval="1d",
+        _NONE_THEN,
     )
 
 
@@ -304,39 +303,4 @@ def _longest() -> Panel:
             WHERE {_REAL} AND $__timeFilter_ms(started_at) AND ended_at IS NOT NULL
             HAVING count() > 0
             """),
-    )
-
-
-def _major_event_days() -> Panel:
-    return number(
-        "Major event days",
-        "Days of the time range whose SAIDI is above T_MED = exp(alpha + 2.5 beta) of the five years before (IEEE "
-        "1366, clause 5.3); not computable from fewer days.",
-        "none",
-        rows(f"""
-            WITH
-                (
-                    SELECT (count(), exp(avg(logs) + 2.5 * stddevSamp(logs)))
-                    FROM
-                    (
-                        SELECT
-                            start,
-                            if(sum(sustained_ms) > 0, log(sum(sustained_ms) / 60000 / sum(customers)), NULL) AS logs
-                        FROM flexmeter.reliability
-                        WHERE
-                            {_HERE} AND start <= $__toTime_ms
-                            AND start > $__toTime_ms - toIntervalDay({_FIVE_YEARS_D + 1})
-                        GROUP BY start
-                    )
-                ) AS days
-            SELECT if(days.1 < {_FIVE_YEARS_D}, 'not computable', toString(countIf(saidi > days.2))) AS found
-            FROM
-            (
-                SELECT start, sum(sustained_ms) / 60000 / sum(customers) AS saidi
-                FROM flexmeter.reliability
-                WHERE {_HERE} AND $__timeFilter_ms(start)
-                GROUP BY start
-            )
-            """),
-        fields="/^found$/",
     )

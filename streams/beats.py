@@ -74,6 +74,11 @@ class Beats:
             source.turn_began_ms = source.passed_ms
 
     @property
+    def leading(self) -> int:
+        """Position of the source whose newest beat is the newest; -1 before any source."""
+        return max(range(len(self.sources)), key=lambda i: self.sources[i].last_beat, default=-1)
+
+    @property
     def passed_ms(self) -> Int64s:
         """Time of each source that has passed, in the order of their positions."""
         return np.array([source.passed_ms for source in self.sources], np.int64)

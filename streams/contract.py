@@ -279,3 +279,10 @@ class Operator:
     def on_hourly_loads(self, state: State, loads: HourlyLoads) -> Sequence[Result]:
         """Hourly loads of meters came. `state` is that of those meters, shape (n,)."""
         return []
+
+    def on_hourly_time(self, state: State, meters: Meters, elapsed: Elapsed) -> Sequence[Result]:
+        """An hour or so passed, for the meters whose hourly loads come; their ids are profile and meter.
+
+        Time is that of the source that beat last when a meter's load came: hourly loads have none of their own.
+        """
+        return []

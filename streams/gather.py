@@ -15,7 +15,9 @@ from streams.meters import MeterTable
 from streams.turn import Arrival
 
 
-def arrived(blocks: Sequence[ReadingBlock | EventBlock], arrivals: Sequence[Arrival]) -> tuple[Int64s, Int64s]:
+def arrived(
+    blocks: Sequence[ReadingBlock | EventBlock | HourlyLoadBlock], arrivals: Sequence[Arrival]
+) -> tuple[Int64s, Int64s]:
     """The source of each row of the blocks, and its time when the row came. An arrival for each block."""
     rows = [len(block.row_meter) for block in blocks]
     source = np.repeat(np.array([arrival.source for arrival in arrivals], np.int64), rows)

@@ -74,10 +74,9 @@ class Shard:
         self.parts = MeterTable.empty("parts", (), {name: part for name, part in part_dtypes.items() if part.itemsize})
         self.wholes = {name: whole for name, op in operators.items() if (whole := op.whole()) is not None}
         self._is_heard = any("HeardBlock" in op.gives for op in operators.values())
-        hourly_dtypes = {name: op.hourly_dtype() for name, op in operators.items()}
-        self.hourly = MeterTable.empty(
-            "hourly", (), {name: hourly for name, hourly in hourly_dtypes.items() if hourly.itemsize}
-        )
+        hourly_dtypes = {name: op.hourly_dtype() for name, op in operators.items() if op.hourly_dtype().itemsize}
+        self._comparing = tuple(hourly_dtypes)
+        self.hourly = MeterTable.empty("hourly", (), {"own": OWN, **hourly_dtypes} if hourly_dtypes else {})
         self.groups = Groups()
         self.begin()
 
@@ -153,7 +152,7 @@ class Shard:
     def _compared(self, profile: str, row: int) -> dict[str, Any]:
         table = self.hourly
         known = {"profile": profile, "feeder": table.feeders[row], "substation": table.substations[row]}
-        return known | {name: self.operators[name].describe(table.column(name)[row], ()) for name in table.columns}
+        return known | {name: self.operators[name].describe(table.column(name)[row], ()) for name in self._comparing}
 
     def _wanted(self, record: Input) -> Input | None:
         """The record, as far as the stream may work on it; None if it may not, or has no use for it."""
@@ -175,12 +174,14 @@ class Shard:
             results += self._readings(profile, turn.arrivals)
         results += self._events(turn.arrivals)
         results += self._partial_loads([a.block for a in turn.arrivals if isinstance(a.block, PartialLoadBlock)])
-        results += self._hourly_loads([a.block for a in turn.arrivals if isinstance(a.block, HourlyLoadBlock)])
+        results += self._hourly_loads(turn.arrivals)
         results += self._wholes(turn)
         if self._is_heard:
             results += hearing.beats(self._hearer, before, self.beats)
         if turn.ended_by_beat:
             results += self._time_passed()
+        if self._comparing and before.newest // HOUR_MS != self.beats.newest // HOUR_MS:
+            results += self._hour_passed()
         if turn.requests:
             results += self._requests(turn.requests)
         self.next_offset = self.cursor
@@ -247,13 +248,31 @@ class Shard:
                 results += self.operators[name].on_partial_loads(table.column(name), loads)
         return results
 
-    def _hourly_loads(self, blocks: Sequence[HourlyLoadBlock]) -> list[Result]:
+    def _hourly_loads(self, arrivals: Sequence[Arrival]) -> list[Result]:
+        came = [(a.block, a) for a in arrivals if isinstance(a.block, HourlyLoadBlock)]
+        blocks, arrivals = [block for block, _ in came], [arrival for _, arrival in came]
         table = self.hourly
         results: list[Result] = []
-        if blocks and table.columns:
+        if blocks and self._comparing:
             loads = gather.hourly_loads(table, self.groups, blocks)
-            for name in table.columns:
+            table.column("own")["interval_ms"][loads.meter] = HOUR_MS
+            table.arrived(loads.meter, *gather.arrived(blocks, arrivals))
+            for name in self._comparing:
                 results += self.operators[name].on_hourly_loads(table.column(name), loads)
+        return results
+
+    def _hour_passed(self) -> list[Result]:
+        """What was open of meters whose hourly loads no longer come is closed, and these are forgotten."""
+        table, passed_ms = self.hourly, self.beats.passed_ms
+        own, leading = table.column("own"), self.beats.leading
+        # Of a state that was saved before this was kept: as if their loads came now.
+        own[own["interval_ms"] == 0] = (HOUR_MS, passed_ms[leading], leading, 0)
+        elapsed = Elapsed(passed_ms[own["source"]] - own["arrived_ms"])
+        results: list[Result] = []
+        for name in self._comparing:
+            results += self.operators[name].on_hourly_time(table.column(name), table.view(), elapsed)
+        if self._forget(table, passed_ms):
+            self.groups = Groups()
         return results
 
     def _requests(self, block: HomeRequestBlock) -> list[Result]:
@@ -304,12 +323,17 @@ class Shard:
                 results += self._idle(table, elapsed)
         return [*results, *self.loads.due(passed_ms)]
 
-    def _forget(self, table: MeterTable, passed_ms: Int64s) -> None:
-        """Drop the meters that were taken away, once they are an eighth of the table: it is laid anew then."""
+    def _forget(self, table: MeterTable, passed_ms: Int64s) -> bool:
+        """Drop the meters that were taken away, once they are an eighth of the table: it is laid anew then.
+
+        Whether it was.
+        """
         own = table.column("own")
         gone = passed_ms[own["source"]] - own["arrived_ms"] > FORGOTTEN_AFTER_MS
-        if gone.any() and 8 * gone.sum() >= len(gone):
+        is_worth_it = bool(gone.any() and 8 * gone.sum() >= len(gone))
+        if is_worth_it:
             table.keep(~gone)
+        return is_worth_it
 
     def _idle(self, table: MeterTable, elapsed: Elapsed) -> list[Result]:
         """Idle meters' watermarks move on by what elapsed, for an hour: then every window of theirs is closed."""

@@ -22,7 +22,7 @@ Block = Sourced | PartialLoadBlock | HourlyLoadBlock | GridBlock | PlannedWorkBl
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A block and when it came, in its source's own time; -1 and 0 for one of nobody who beats."""
+    """A block and when it came, in its source's own time; of nobody who beats: in that of the source that beat last."""
 
     block: Block
     source: int = -1
@@ -56,11 +56,13 @@ class Turn:
             if self.ended_by_beat:
                 self.beats.begin_turn()
             return self.ended_by_beat
-        if not isinstance(record, Sourced):
-            self.arrivals.append(Arrival(record))
-            self.rows += len(record.node if isinstance(record, GridBlock) else record.start)
-            return self.rows >= MOST_ROWS
-        source = self.beats.index(record.source)
-        self.arrivals.append(Arrival(record, source, self.beats.sources[source].passed_ms))
-        self.rows += len(record.row_meter)
+        source = self.beats.index(record.source) if isinstance(record, Sourced) else self.beats.leading
+        self.arrivals.append(Arrival(record, source, self.beats.sources[source].passed_ms if source >= 0 else 0))
+        self.rows += _rows(record)
         return self.rows >= MOST_ROWS
+
+
+def _rows(block: Block) -> int:
+    if isinstance(block, Sourced):
+        return len(block.row_meter)
+    return len(block.node if isinstance(block, GridBlock) else block.start)

@@ -91,6 +91,9 @@ def _outages(now: int) -> Iterator[Alert]:
                 "start_ms": began,
                 "end_ms": ended if closed else None,
                 "confidence": 0.75 + 0.2 * (number - 1),
+                "probability_of_outage": 0.99,
+                "probability_still_dark": 0.0 if closed else 0.85,
+                "devices": [{"device": device, "alike": [device, f"{device}-fuse"], "probability": 0.75}],
                 "customers": customers,
                 "customers_dark": 0 if closed else customers,
             }

@@ -52,6 +52,18 @@ def dashboard() -> dict[str, Any]:
     }
 
 
+def nothing_to_choose() -> dict[str, Any]:
+    """With a variable that has no value."""
+    panel = _panel("table", "A panel", "SELECT 1 WHERE 'a' IN (${pump:sqlstring})")
+    query = {"rawSql": "SELECT 1 WHERE 0"}
+    return {
+        "uid": "nothing-to-choose",
+        "title": "Nothing to choose",
+        "templating": {"list": [{"type": "query", "name": "pump", "label": "Heat pump", "query": query}]},
+        "panels": [panel | {"id": 1, "gridPos": {"x": 0, "y": 0, "w": 6, "h": 8}}],
+    }
+
+
 def _panel(
     kind: str, title: str, sql: str, options: dict[str, Any] | None = None, overrides: Any = (), **defaults: Any
 ) -> dict[str, Any]:

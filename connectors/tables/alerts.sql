@@ -37,7 +37,9 @@ SELECT
     JSONExtractInt(`evidence`, 'customers_dark') AS `customers_dark`,
     JSONExtractFloat(`evidence`, 'confidence') AS `confidence`,
     `summary`,
-    JSONExtract(`evidence`, 'dark', 'Array(String)') AS `dark`
+    JSONExtract(`evidence`, 'dark', 'Array(String)') AS `dark`,
+    JSONExtractFloat(`evidence`, 'probability_of_outage') AS `probability_of_outage`,
+    JSONExtractFloat(`evidence`, 'probability_still_dark') AS `probability_still_dark`
 FROM flexmeter.alerts_raw FINAL
 WHERE `kind` = 'outage';
 

@@ -11,7 +11,7 @@ import numpy as np
 from schemas.alert import Alert
 from schemas.arrays import Int64s
 from schemas.durations import HOUR_MS
-from streams.contract import HourlyLoads, Mask, Operator, State
+from streams.contract import Elapsed, HourlyLoads, Mask, Meters, Operator, State
 from streams.gone import GONE_AFTER_MS
 from streams.meter_fault import life
 from streams.meter_fault.life import Fault, Finding, Place
@@ -62,6 +62,15 @@ class Neighbours(Operator):
             state["hour"][meter], state["load"][meter] = hour, loads.load[which]
         return alerts
 
+    def on_hourly_time(self, state: State, meters: Meters, elapsed: Elapsed) -> list[Alert]:
+        """Close what is open of meters that no longer report, be they one or the whole group."""
+        gone = np.flatnonzero(elapsed.since_arrival_ms > GONE_AFTER_MS)
+        closed: list[Alert] = []
+        for row in gone[state["raised_at"][gone].any(axis=1)].tolist():
+            of = Place(meters.ids[row].partition("\x1f")[2], meters.feeders[row], meters.substations[row])
+            closed += life.close(self.name, FAULTS, state[row], of, (int(state["hour"][row]) + 1) * HOUR_MS)
+        return closed
+
     def _compare(self, state: State, loads: HourlyLoads, group: Int64s, hour: int) -> list[Alert]:
         """The hour of those meters of the group that have told it."""
         meter = group[state["hour"][group] == hour]
@@ -71,16 +80,7 @@ class Neighbours(Operator):
         alerts = self._tell(known, loads, meter, _TAMPER, dropped, np.ones(len(meter), np.bool_), hour)
         alerts += self._tell(known, loads, meter, _PV, silent, bright, hour)
         state[meter] = known
-        return alerts + self._close_gone(state, loads, group, hour)
-
-    def _close_gone(self, state: State, loads: HourlyLoads, group: Int64s, hour: int) -> list[Alert]:
-        """Clear what is open of those meters of the group that told nothing for long."""
-        silent = group[state["hour"][group] < hour - GONE_AFTER_MS // HOUR_MS]
-        closed: list[Alert] = []
-        for row in silent[state["raised_at"][silent].any(axis=1)].tolist():
-            last = (int(state["hour"][row]) + 1) * HOUR_MS
-            closed += life.close(self.name, FAULTS, state[row], _place(loads, row), last)
-        return closed
+        return alerts
 
     def _tell(
         self, known: State, loads: HourlyLoads, meter: Int64s, place: int, finding: Finding, judged: Mask, hour: int

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from connectors.chdb_store import ChdbStore
 from connectors.origin import Origin
 from connectors.rows import ROWS
 from dashboards.macros import Range, expand
+from schemas.alert import Alert
+from schemas.blocks import Record
 from schemas.catalogue import load_catalogue
 from schemas.master_data import GridBlock
 from schemas.results import ReliabilityBlock
@@ -94,6 +97,15 @@ def test_every_panel_has_data(store: ChdbStore, shown: Shown) -> None:
             assert {column for column, _, _ in shown.overrides()} <= set(names)
             for url in shown.links():
                 assert set(re.findall(r"__data\.fields\.(\w+)", url)) <= set(names)
+        case "state-timeline":
+            assert names == ["lane", "id", "time", "state"]
+            (words,) = (value for _, what, value in shown.overrides() if what == "mappings")
+            assert {row[3] for row in rows} <= set(words[0]["options"])
+            for lane in {row[0] for row in rows}:
+                times = [row[2] for row in rows if row[0] == lane]
+                assert times == sorted(set(times)) and len({row[1] for row in rows if row[0] == lane}) == 1
+        case kind:
+            pytest.fail(f"nothing is asked of a {kind}")
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["uid"])
@@ -108,9 +120,19 @@ def test_every_rule_has_data_that_it_can_judge(store: ChdbStore, rule: dict[str,
     assert labels <= {name for name, _ in columns[:-1]}
 
 
-def series_of(store: ChdbStore, uid: str, title: str) -> list[list[Any]]:
+def series_of(store: ChdbStore, uid: str, title: str, time: Range = DAY) -> list[list[Any]]:
     (shown,) = (shown for shown in PANELS if (shown.board["uid"], shown.panel["title"]) == (uid, title))
-    return asked(store, expand(shown.panel["targets"][0]["rawSql"], DAY, chosen(store, shown.board)))[1]
+    return asked(store, expand(shown.panel["targets"][0]["rawSql"], time, chosen(store, shown.board)))[1]
+
+
+def insert(store: ChdbStore, record: Record | Alert) -> None:
+    for rows in ROWS[type(record)](record, Origin("t", 0, 0)):
+        store.insert(rows.table, rows.columns)
+
+
+def ms_of(time: str) -> int:
+    """A time as JSONCompact has it."""
+    return round(datetime.fromisoformat(f"{time}+00:00").timestamp() * 1_000)
 
 
 def test_what_was_inserted_twice_counts_once(store: ChdbStore) -> None:
@@ -137,18 +159,60 @@ def test_the_tree_of_the_grid_tells_what_is_dark(store: ChdbStore) -> None:
 
 def test_outages_that_began_before_the_range_count_in_it(store: ChdbStore) -> None:
     """Two minutes of the time in which F1-T2 is dark, long after it began."""
-    (shown,) = (shown for shown in PANELS if shown.panel["title"] == "Customers without supply over time")
     late = Range(NOW - 120_000, NOW, 1_000)
-    rows = asked(store, expand(shown.panel["targets"][0]["rawSql"], late, chosen(store, shown.board)))[1]
-    assert [int(customers) for _, customers in rows] == [12]
+    rows = series_of(store, "flexmeter-outages", "Customers without supply over time", late)
+    assert [int(customers) for _, customers in rows] == [12, 12]
+    lanes = series_of(store, "flexmeter-outages", "Outages over time", late)
+    assert [(lane, state) for lane, _, _, state in lanes] == [("F1-T2", "sustained")]
+
+
+def test_each_outage_has_a_lane_from_when_supply_was_lost_until_it_was_back(store: ChdbStore) -> None:
+    """What lasts comes first; then the newest."""
+    lanes = series_of(store, "flexmeter-outages", "Outages over time")
+    told = [(lane, round((NOW - ms_of(time)) / 1_000), state) for lane, _, time, state in lanes]
+    assert told == [
+        ("F1-T2", 600, "provisional"), ("F1-T2", 400, "sustained"),
+        ("F2", 7_200, "provisional"), ("F2", 3_600, "closed"),
+        ("F1-T1", 9_000, "provisional"), ("F1-T1", 8_980, "closed"),
+    ]  # fmt: skip
+
+
+def test_customers_below_two_open_devices_count_once(store: ChdbStore) -> None:
+    """A fuse opens with 3 of a feeder's 10 customers, then the feeder, which closes again before the fuse does."""
+    nodes = ["S7", "F7", "fuse7"], ["", "S7", "F7"], ["substation", "feeder", "fuse"]
+    insert(store, GridBlock("S7", 5, 0, 1, *nodes, *[["", "", ""]] * 4))
+    begin = NOW - 36_000_000
+    for device, customers, opened, closed in (("fuse7", 3, 0, 40), ("F7", 10, 10, 30)):
+        for number, (minute, dark, state) in enumerate(((opened, customers, "raised"), (closed, 0, "cleared")), 1):
+            at, evidence = begin + minute * 60_000, {"customers_dark": dark, "start_ms": begin, "end_ms": begin}
+            place = ("warning", state, device, "F7", "S7", at, at)
+            insert(store, Alert(f"outage/S7/{device}", number, "outage", *place, device, evidence))
+    (shown,) = (shown for shown in PANELS if shown.panel["title"] == "Customers without supply over time")
+    times = [Range(begin - 1, begin + minute * 60_000, 1_000) for minute in (20, 60)]
+    then, later = (
+        asked(store, expand(shown.panel["targets"][0]["rawSql"], t, {"substation": ["S7"]}))[1] for t in times
+    )
+    assert [int(customers) for _, customers in then] == [0, 3, 10, 10]
+    assert [int(customers) for _, customers in later] == [0, 3, 10, 3, 0, 0]
+
+
+def test_customers_below_two_devices_that_are_open_now_count_once(store: ChdbStore) -> None:
+    nodes = ["S8", "F8", "fuse8"], ["", "S8", "F8"], ["substation", "feeder", "fuse"]
+    insert(store, GridBlock("S8", 5, 0, 1, *nodes, *[["", "", ""]] * 4))
+    for device, customers in (("fuse8", 3), ("F8", 10), ("a meter", 1)):
+        place = ("warning", "raised", device, "F8", "S8", NOW, NOW)
+        evidence = {"customers_dark": customers, "start_ms": NOW}
+        insert(store, Alert(f"outage/S8/{device}", 1, "outage", *place, device, evidence))
+    (shown,) = (shown for shown in PANELS if shown.panel["title"] == "Customers without supply")
+    rows = asked(store, expand(shown.panel["targets"][0]["rawSql"], DAY, {"substation": ["S8"]}))[1]
+    assert [int(customers) for (customers,) in rows] == [11]
 
 
 def test_a_grid_that_was_published_anew_holds(store: ChdbStore) -> None:
     node = GridBlock("S9", 5, 0, 1, ["S9", "old"], ["", "S9"], ["substation", "fuse"], *[["", ""]] * 4)
     newer = replace(node, at=6, node=["S9", "new"])
     for block in (newer, node):
-        for rows in ROWS[GridBlock](block, Origin("t", 0, 0)):
-            store.insert(rows.table, rows.columns)
+        insert(store, block)
     assert asked(store, "SELECT node FROM flexmeter.grid_nodes WHERE substation = 'S9' ORDER BY node")[1] == [
         ["S9"], ["new"],
     ]  # fmt: skip
@@ -162,8 +226,7 @@ def test_major_event_days_are_judged_by_the_five_years_before_the_end_of_the_ran
     lost = np.where(np.arange(len(days)) == 1_825, 36_000_000, 60_000 + np.arange(len(days)) % 7 * 10_000)
     one, nothing = np.ones(len(days), np.int64), np.zeros(len(days), np.int64)
     block = ReliabilityBlock(1, "S1", ["F1"] * len(days), days, one.astype(np.int32), one, one, lost, nothing, lost)
-    for rows in ROWS[ReliabilityBlock](block, Origin("t", 0, 0)):
-        store.insert(rows.table, rows.columns)
+    insert(store, block)
     (shown,) = (shown for shown in PANELS if shown.panel["title"] == "Major event days")
     sql, of = shown.panel["targets"][0]["rawSql"], chosen(store, shown.board)
     month = Range(int(end - 30 * day), int(end), 1_000)

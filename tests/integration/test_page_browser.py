@@ -11,7 +11,7 @@ import pytest
 from flexmeter.local.ports import HOST
 from flexmeter.page.boards import CLICKHOUSE
 from tests.browser import CHROMIUM, Tab, tab
-from tests.every_kind import dashboard
+from tests.every_kind import dashboard, nothing_to_choose
 from tests.grafana import BOARDS
 from tests.serve_page import served
 
@@ -24,6 +24,8 @@ AXE = Path("flexmeter/page/node_modules/axe-core/axe.min.js")
 DRAWN = "document.documentElement?.dataset.turn"
 STATES = """Object.fromEntries([...document.querySelectorAll(".panel")].map((panel) =>
     [panel.querySelector("h2").textContent, panel.dataset.state === "drawn" ? "drawn" : panel.textContent]))"""
+SAID = """Object.fromEntries([...document.querySelectorAll('.panel[data-state="empty"]')].map((panel) =>
+    [panel.querySelector("h2").textContent, panel.querySelector(".empty").textContent]))"""
 # Of each plot, the series whose colour is nowhere on its canvas (about: lines are smoothed), but for bars of nothing.
 UNSEEN = """[...document.querySelectorAll(".plot canvas")].flatMap((canvas) => {
     const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
@@ -60,7 +62,8 @@ def port(folder: Path) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def browser(folder: Path, port: int) -> Iterator[Tab]:
-    (folder / "dashboards/metering/every-kind.json").write_text(json.dumps(dashboard()))
+    for board in (dashboard(), nothing_to_choose()):
+        (folder / f"dashboards/metering/{board['uid']}.json").write_text(json.dumps(board))
     with tab(folder / "profile") as made:
         yield made
 
@@ -184,6 +187,43 @@ def test_the_keyboard_reaches_the_panels_and_reads_a_plot(page: Tab, port: int) 
     page.wait_for("!document.querySelector('.tooltip:not([hidden])')")
 
 
+def test_the_keyboard_reads_a_lane_and_follows_it_to_its_outage(page: Tab, port: int) -> None:
+    show(page, port, "/d/flexmeter-outages?from=now-3h&to=now&refresh=off&timezone=utc")
+    words = "[...document.querySelectorAll('.timeline .legend li')].map((entry) => entry.textContent)"
+    assert page.evaluate(words) == ["provisional", "sustained", "closed"]
+    page.evaluate("document.querySelector('.timeline .scroll').focus()")
+    page.press("Tab")
+    told = page.wait_for("document.querySelector('.timeline .tooltip:not([hidden])')?.textContent")
+    assert told.startswith("F1-T2provisional") and told.endswith("to now")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("F1-T2: provisional 20")
+    page.press("Enter")
+    page.wait_for(f"location.pathname === '/d/flexmeter-outage' && {DRAWN}")
+    followed = parse_qs(urlsplit(page.evaluate("location.href")).query)
+    assert followed["var-outage"][0].startswith("outage/S1/") and followed["from"] == ["now-3h"]
+    assert "F1-T2 dark" in page.evaluate("document.querySelector('main').textContent")
+
+
+def test_where_nothing_happens_that_is_said(page: Tab, port: int) -> None:
+    show(page, port, "/d/flexmeter-outages?var-substation=elsewhere&from=now-1h&to=now")
+    said = dict.fromkeys(
+        ("Outages over time", "Outages begun by hour", "Outages"), "No outage is known of this time range."
+    )
+    assert page.evaluate(SAID) == {
+        **said,
+        "Dark now": "No outage is known now.",
+        "The grid: what is dark": "No grid is published: see flexmeter grid.",
+        "Reliability by feeder": "No data in this time range.",
+        "SAIDI by day": "No data in this time range.",
+    }
+    numbers = "[...document.querySelectorAll('.stat .value')].slice(0, 4).map((value) => value.textContent)"
+    assert page.evaluate(numbers) == ["0", "0", "none", "0"]
+
+
+def test_a_variable_without_values_is_said(page: Tab, port: int) -> None:
+    show(page, port, "/d/nothing-to-choose")
+    assert page.evaluate(SAID) == {"A panel": "There is no heat pump yet."}
+
+
 def test_a_server_that_is_away_is_told_and_waited_for(page: Tab, port: int) -> None:
     show(page, port, "/d/every-kind")
     page.evaluate("{ const there = fetch; fetch = () => { fetch = there; return Promise.reject(TypeError()); } }")
@@ -202,4 +242,6 @@ def test_what_asks_prometheus_is_told_to_be_left_out(page: Tab, port: int) -> No
     show(page, port, "/")
     assert "Pipeline health" in page.evaluate("document.querySelector('#left-out').textContent")
     menu = page.evaluate("[...document.querySelectorAll('#menu a')].map((link) => link.textContent)")
-    assert menu[0] == "Live" and sorted(menu) == sorted([*(BOARDS[uid]["title"] for uid in DRAWABLE), "Every kind"])
+    assert menu[0] == "Live" and sorted(menu) == sorted(
+        [*(BOARDS[uid]["title"] for uid in DRAWABLE), "Every kind", "Nothing to choose"]
+    )

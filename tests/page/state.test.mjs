@@ -41,6 +41,15 @@ test("a link leads on with the row's values, the time and the variables it keeps
   );
 });
 
+test("a link leads on with the labels of a lane", () => {
+  const shown = { from: "now-1h", to: "now", values: new Map() };
+  const url = "/d/flexmeter-outage?var-outage=${__field.labels.id}&${__url_time_range}";
+  assert.equal(
+    target(url, shown, { lane: "F1 #2", id: "outage/S1/7" }),
+    "/d/flexmeter-outage?var-outage=outage%2FS1%2F7&from=now-1h&to=now",
+  );
+});
+
 test("titles hold what is chosen", () => {
   const values = new Map([
     ["meter", ["E1"]],

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.alert import Alert
+from schemas.blocks import Beat
 from schemas.durations import DAY_MS, HOUR_MS, QUARTER_MS
 from streams.anomaly import Anomaly
 from streams.contract import Elapsed, HourlyLoads, Operator
@@ -13,7 +14,7 @@ from streams.groups import Groups
 from streams.meter_fault import MeterFault
 from streams.neighbours import Neighbours
 from streams.shard import FORGOTTEN_AFTER_MS, Shard
-from tests.streams_log import BEGIN, Row, beats, block, feed, hourly_loads, shard
+from tests.streams_log import BEGIN, SOURCE, Row, beats, block, feed, hourly_loads, shard
 
 NAN = float("nan")
 
@@ -68,18 +69,72 @@ def test_an_unusual_load_of_a_meter_that_is_gone() -> None:
     checked(now, Anomaly(), told[-1], last + QUARTER_MS)
 
 
-def test_a_roof_that_was_silent_and_is_gone_is_cleared_once_its_neighbours_went_on_without_it() -> None:
+def compared(now: Shard, loads: list[tuple[str, int, float]]) -> list[Alert]:
+    """What is told of an hour's loads."""
+    given = feed(now, [hourly_loads(loads), *beats(now.beats.newest or BEGIN, 2)])
+    return [result for result in given if isinstance(result, Alert)]
+
+
+def roofs(hours: int) -> tuple[Shard, list[Alert]]:
+    """Six roofs of a group, the first of which gives nothing after four days; what was told of it."""
     now, told = shard({"neighbours": Neighbours()}), list[Alert]()
-    for hour in range(24 * 40):
+    for hour in range(hours):
         sun = 3_000 * max(0.0, 1 - abs(hour % 24 - 12) / 5)
-        gives = [sun if i or hour < 96 else 0.0 for i in range(6)][hour > 130 :]
-        loads = [(f"m{6 - len(gives) + i}", BEGIN + hour * HOUR_MS, 400 - given) for i, given in enumerate(gives)]
-        told += [
-            result for result in feed(now, [hourly_loads(loads), *beats(loads[0][1], 2)]) if isinstance(result, Alert)
-        ]
-    raised, cleared = told
-    assert (raised.kind, raised.subject, cleared.id) == ("pv_silent", "m0", raised.id)
-    assert (cleared.number, cleared.state, cleared.at) == (2, "cleared", BEGIN + 131 * HOUR_MS + GONE_AFTER_MS)
+        gives = [sun if i or hour < 96 else 0.0 for i in range(6)]
+        loads = [(f"m{i}", BEGIN + hour * HOUR_MS, 400 - given) for i, given in enumerate(gives)]
+        told += compared(now, loads)
+    return now, told
+
+
+def pass_time(now: Shard, ms: int) -> list[Alert]:
+    """What is told when so much time passes, in the last two seconds of an hour: beats are only so many."""
+    (source,) = now.beats.sources
+    source.passed_ms += ms - 2_000
+    now.begin()
+    log = [Beat(SOURCE, source.last_beat // HOUR_MS * HOUR_MS + HOUR_MS)]
+    return [result for result in feed(now, log) if isinstance(result, Alert)]
+
+
+def test_a_roof_that_was_silent_is_cleared_when_its_whole_group_is_gone() -> None:
+    now, (raised,) = roofs(131)
+    assert (raised.kind, raised.subject) == ("pv_silent", "m0")
+    assert pass_time(now, GONE_AFTER_MS - HOUR_MS) == []
+    (cleared,) = pass_time(now, HOUR_MS)
+    assert (cleared.id, cleared.number, cleared.state) == (raised.id, 2, "cleared")
+    assert (cleared.at, cleared.feeder, cleared.substation) == (
+        BEGIN + 131 * HOUR_MS + GONE_AFTER_MS, raised.feeder, raised.substation,
+    )  # fmt: skip
+    assert pass_time(now, HOUR_MS) == []
+
+
+def test_a_roof_that_is_gone_alone_is_cleared_while_its_neighbours_go_on() -> None:
+    now, (raised,) = roofs(131)
+    assert pass_time(now, GONE_AFTER_MS - HOUR_MS) == []
+    others = [(f"m{i}", BEGIN + 131 * HOUR_MS, 400.0) for i in range(1, 6)]
+    assert compared(now, others) == []
+    (cleared,) = pass_time(now, HOUR_MS)
+    assert (cleared.id, cleared.subject) == (raised.id, "m0")
+
+
+def test_meters_whose_hourly_loads_no_longer_come_are_forgotten() -> None:
+    now, _ = roofs(131)
+    pass_time(now, FORGOTTEN_AFTER_MS - HOUR_MS)
+    stayed = [(f"m{i}", BEGIN + 131 * HOUR_MS, 400.0) for i in (1, 3)]
+    compared(now, stayed)
+    pass_time(now, 2 * HOUR_MS)
+    assert now.hourly.ids == ["malmo_household\x1fm1", "malmo_household\x1fm3"]
+    compared(now, [("m0", BEGIN + 132 * HOUR_MS, 400.0)])
+    assert now.groups.members(now.groups.of(2)).tolist() == [0, 1, 2]
+    assert not now.hourly.column("neighbours")["known"]["yield_hours"][2]
+
+
+def test_a_state_that_was_saved_before_the_time_of_hourly_loads_was_kept_begins_it() -> None:
+    now, _ = roofs(131)
+    now.hourly.column("own")[:] = 0
+    assert pass_time(now, FORGOTTEN_AFTER_MS) == []
+    assert len(now.hourly.ids) == 6
+    (cleared,) = pass_time(now, GONE_AFTER_MS + 1)
+    assert cleared.subject == "m0"
 
 
 class Watched(list[str | None]):

@@ -6,6 +6,7 @@ import { lonely } from "./frames.js";
 import { durationMs, tickLabels } from "./time.js";
 import { say } from "./units.js";
 
+const AXIS_PX = 60; // about
 const FONT = "12px system-ui, 'DejaVu Sans', sans-serif";
 
 /** uPlot's series in the order in which they are drawn: of a stack the outermost first, so that the inner cover it. */
@@ -21,7 +22,7 @@ const isStacked = ({ config }) => ["normal", "percent"].includes(stacking({ conf
 export function options(place, panel, made) {
   const { fields, context } = made;
   const units = [...new Set(fields.map(unitOf))];
-  const widest = widestBar(panel.interval, context.range, place.clientWidth);
+  const size = barSize(panel.interval, context.range, place.clientWidth);
   return {
     ms: 1,
     width: place.clientWidth,
@@ -55,7 +56,7 @@ export function options(place, panel, made) {
     axes: [timeAxis(made), ...units.map((unit, i) => valueAxis(unit, i, fields, context.theme))],
     series: [
       {},
-      ...order(fields).map((i) => oneSeries(fields[i], `y${units.indexOf(unitOf(fields[i]))}`, context, widest)),
+      ...order(fields).map((i) => oneSeries(fields[i], `y${units.indexOf(unitOf(fields[i]))}`, context, size)),
     ],
     bands: bands(fields, context.theme),
     hooks: {
@@ -113,7 +114,7 @@ function extent(fields, low, high) {
   return [bottom, Math.max(top, bottom + 1e-9)];
 }
 
-function oneSeries({ title, config, colour }, scale, { theme }, widest) {
+function oneSeries({ title, config, colour }, scale, { theme }, size) {
   const {
     drawStyle = "line",
     lineWidth = 1.5,
@@ -133,7 +134,7 @@ function oneSeries({ title, config, colour }, scale, { theme }, widest) {
       drawStyle === "bars" ? colour : fillOpacity ? colours.mix(colour, theme.ground, fillOpacity / 100) : undefined,
     dash: lineStyle?.fill === "dash" ? (lineStyle.dash ?? [10, 10]) : lineStyle?.fill === "dot" ? [2, 4] : undefined,
     spanGaps: Boolean(spanNulls),
-    paths: paths(drawStyle, lineInterpolation, widest),
+    paths: paths(drawStyle, lineInterpolation, size),
     points: { size: pointSize, ...pointsOf(drawStyle, showPoints) },
   };
 }
@@ -145,14 +146,14 @@ function pointsOf(drawStyle, wanted) {
   return wanted === "never" ? { show: () => false, filter } : { filter }; // else all of them, where there is room
 }
 
-/** How wide [px] a bar may be: as the time that it stands for, if that is known. */
-function widestBar(interval, { from, to }, width) {
+/** uPlot's share and most pixels of a bar's width: of the time that it stands for, if that is known. */
+function barSize(interval, { from, to }, width) {
   const ms = durationMs(interval);
-  return ms ? Math.max((0.88 * width * ms) / (to - from), 2) : 80;
+  return ms ? [1e3, Math.max((0.88 * (width - AXIS_PX) * ms) / (to - from), 2)] : [0.88, 80];
 }
 
-function paths(drawStyle, interpolation, widest) {
-  if (drawStyle === "bars") return uPlot.paths.bars({ size: [0.88, widest], align: 1 });
+function paths(drawStyle, interpolation, size) {
+  if (drawStyle === "bars") return uPlot.paths.bars({ size, align: 1 });
   if (drawStyle === "points") return () => null;
   if (interpolation === "stepAfter") return uPlot.paths.stepped({ align: 1 });
   if (interpolation === "stepBefore") return uPlot.paths.stepped({ align: -1 });

@@ -9,7 +9,7 @@ import { CLICKHOUSE, draw, frame, say } from "./panel.js";
 import { address, read, START } from "./state.js";
 import { durationMs, makeClock, widthMs } from "./time.js";
 import { bounds, makeTimes, refreshMs, showTimes } from "./times.js";
-import { dependents, drawFields, resolve, sent } from "./variables.js";
+import { dependents, drawFields, missing, resolve, sent } from "./variables.js";
 
 const RETRY_MS = 5000;
 const answers = new Map(); // panel id -> { frames, range }, as they were last drawn
@@ -36,6 +36,8 @@ function context(panel, range) {
 
 async function show(panel, range, values, mine) {
   const section = byId(`panel-${panel.id}`);
+  const lacks = missing(panel, resolved, values);
+  if (lacks) return say(section, `There is no ${lacks} yet.`, "empty");
   const body = section.querySelector(".body");
   const width = widthMs(range.to - range.from, panel.maxDataPoints ?? body.clientWidth, durationMs(panel.interval));
   try {

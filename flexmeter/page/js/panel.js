@@ -84,7 +84,7 @@ export function draw(section, panel, frames, context) {
   body.dataset.behind = isBehind;
   const isDrawn = isBehind ? drawNumbers(body, panel, frames, context) : drawer(panel)(body, panel, frames, context);
   section.dataset.state = isDrawn ? "drawn" : "empty";
-  if (!isDrawn) say(section, "No data in this time range.", "empty");
+  if (!isDrawn) say(section, panel.fieldConfig?.defaults?.noValue ?? "No data in this time range.", "empty");
 }
 
 const drawer = (panel) => DRAW[panel.type] ?? drawTable;

@@ -36,12 +36,12 @@ export function filled(text, values) {
   });
 }
 
-/** Where a link of a dashboard leads from here; `row` has the values of the row that it stands in, `value` its own. */
+/** Where a link of a dashboard leads from here; `row` has the values of its row, or a lane's labels, `value` its own. */
 export function target(url, shown, row = {}, value = "") {
   const text = (found) => encodeURIComponent(found ?? "");
   const asParameters = (name) => (shown.values.get(name) ?? []).map((each) => `var-${name}=${text(each)}`).join("&");
   return url.replace(/\$\{([^}]+)\}/g, (whole, inner) => {
-    const field = /^__data\.fields(?:\.(\w+)|\["([^"]+)"\])/.exec(inner);
+    const field = /^__(?:data\.fields|field\.labels)(?:\.(\w+)|\["([^"]+)"\])/.exec(inner);
     if (field) return text(row[field[1] ?? field[2]]);
     if (inner === "__url_time_range") return `from=${text(shown.from)}&to=${text(shown.to)}`;
     if (inner === "__all_variables") return [...shown.values.keys()].map(asParameters).join("&");

@@ -44,6 +44,13 @@ export function sent(resolved, { values }) {
   );
 }
 
+/** What the panel asks by, but is nothing to choose from: the variable's label, in the middle of a sentence. */
+export function missing({ targets }, resolved, values) {
+  const asked = JSON.stringify(targets);
+  const found = resolved.find(({ variable: { name } }) => !values.get(name).length && asked.includes(`\${${name}`));
+  return found && (found.variable.label || found.variable.name).toLowerCase();
+}
+
 /** Which variables ask by the value of this one. */
 export const dependents = (board, name) =>
   board.templating.list
