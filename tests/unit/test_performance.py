@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.performance import PAGE, SECTIONS, page
+from bench.performance.page import PAGE, SECTIONS, page
 
 
 def test_the_page_is_what_the_results_say() -> None:
