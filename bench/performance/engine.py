@@ -56,12 +56,24 @@ def metering(result: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         f"Bytes of state of an E350: {each}; the shard's own {shard:,}. Saved and compressed a meter takes "
-        f"{state['saved_bytes_a_meter']:,} bytes, as much as its readings in "
+        f"{state['saved_bytes_a_meter']:,} bytes, as much as its readings before compression in "
         f"{state['saves_cost_as_much_as_the_input_every_s']} s: a worker saves no oftener than that. To save a meter "
         f"takes {state['save_cpu_us_a_meter']} us of CPU, to bring it back {state['restore_cpu_us_a_meter']} us."
     )
+    yield from _traffic(result.get("traffic"))
     yield ""
     yield from (f"- {'met' if met else '**missed**'}: {goal}" for goal, met in result["goals"].items())
+
+
+def _traffic(moved: Mapping[str, Any] | None) -> Iterator[str]:
+    if moved is None:
+        return
+    yield ""
+    yield (
+        f"State beside input, as both lie compressed on the broker: over {moved['saves']} saves of partitions with "
+        f"{moved['meters']:,} meters {moved['state_bytes'] / 1e6:,.1f} MB were written while "
+        f"{moved['input_bytes'] / 1e6:,.1f} MB were read, {moved['ratio']} times as much."
+    )
 
 
 def restart(result: Mapping[str, Any]) -> Iterator[str]:
@@ -87,11 +99,37 @@ def restart(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def latency(result: Mapping[str, Any]) -> Iterator[str]:
-    """From a block on Kafka to its results."""
-    highest = f"{result['highest_readings_per_s']:,} readings/s"
-    yield f"From a block on Kafka to the results of its turn, at shares of {highest}."
+    """From a device to its result."""
+    highest = result["highest"]
+    yield (
+        "From when a device's message is due, which completes a 1-minute aggregate, until a consumer has that: through "
+        "mosquitto, the MQTT bridge, Kafka and the worker, at shares of the highest rate, "
+        f"{highest['messages_per_s']:,} messages a second."
+    )
+    if "cpu_us_a_message" in highest:
+        each = ", ".join(f"{name} {used}" for name, used in highest["cpu_us_a_message"].items())
+        yield (
+            f"There a message takes so many us of CPU, all on the same cores: {each}; the slowest part is the "
+            f"{highest['slowest_part']}."
+        )
     yield ""
     yield from table(
-        ("share", "readings/s", "p50 ms", "p99 ms"),
-        ((share, f"{f['readings_per_s']:,}", f["p50_ms"], f["p99_ms"]) for share, f in result["at"].items()),
+        ("share", "messages/s", "meters", "p50 ms", "p99 ms", "results", "missing", "devices late, p99 ms"),
+        (
+            (
+                share,
+                f"{f['messages_per_s']:,}",
+                f"{f['meters']:,}",
+                _ms(f["p50_ms"]),
+                _ms(f["p99_ms"]),
+                f"{f['results']:,}",
+                f["results_missing"],
+                f["devices_late_p99_ms"],
+            )
+            for share, f in result["at"].items()
+        ),
     )
+
+
+def _ms(waited: int | None) -> str:
+    return "never" if waited is None else f"{waited:,}"
