@@ -46,8 +46,8 @@ def messages(devices: Devices, count: int) -> Iterator[tuple[int, str, bytes]]:
     topics = [f"malmo/{PROFILE}/{meter}/reading" for meter in city.ids]
     for step in islice(steps(city), count):
         at = (devices.begin_ms + step.number * STEP_MS + city.phase_ms).tolist()
-        for topic, when, values in zip(topics, at, step.values.tolist(), strict=True):
-            imported, exported, *phases = values
+        for topic, when, values in zip(topics, at, step.values, strict=True):
+            imported, exported, *phases = values.tolist()
             payload = household(iso_time(when), step.number, int(imported), int(exported), phases[:3], phases[3:])
             yield when, topic, payload
 
