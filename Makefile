@@ -60,7 +60,7 @@ bench-engine: install-tests ## the engine beside Faust, quixstreams, bytewax, Ka
 	$(call each_bench,'engine --seconds $(or $(SECONDS),60) --repeats $(or $(REPEATS),5)' \
 		'engine_blocks --seconds $(or $(SECONDS),60) --repeats $(or $(REPEATS),5)' \
 		'metering --seconds $(or $(SECONDS),20) --repeats $(or $(REPEATS),3)' \
-		'restart --seconds $(or $(SECONDS),20)' 'latency --seconds $(or $(SECONDS),30)')
+		'restart --seconds $(or $(SECONDS),20)' 'latency --minutes $(or $(MINUTES),2)')
 
 accuracy: install-tests ## how right a part that judges is: NAME=nab (anomalies), faults (of meters), nilm, outage
 	$(VENV) -m bench.accuracy $(NAME)

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -123,15 +124,18 @@ class Bench:
         """Delete what the runs so far have written to Kafka."""
         delete_topics(self.bootstrap, lambda name: not name.startswith(("bench.", "__")))
 
-    def place(self, contestant: Contestant, topic: str) -> tuple[str, Mapping[str, str]]:
-        """A name and topics that no run before had; what to tell the contestant."""
+    def place(
+        self, contestant: Contestant, topic: str, state: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[str, Mapping[str, str]]:
+        """A name and topics that no run before had, that of the state as told; what to tell the contestant."""
         self.runs += 1
         name = f"{self.token}-{self.runs}-{contestant.name.replace('_', '-')}"
         output = f"{name}.means"
         make_topic(self.bootstrap, output, PARTITIONS, {})
         if contestant.name.startswith("flexmeter"):
             for kind, config in OWN_TOPICS.items():
-                make_topic(self.bootstrap, f"{name}.{kind}", PARTITIONS, config)
+                told = config | dict(state) if kind == "state" else config
+                make_topic(self.bootstrap, f"{name}.{kind}", PARTITIONS, told)
         return output, {
             "BENCH_BOOTSTRAP": self.bootstrap,
             "BENCH_INPUT": topic,

@@ -1,196 +1,186 @@
-"""From a reading on Kafka to the results of its turn: p50 and p99 at 20 %, 50 % and 80 % of the highest rate.
+"""From a device's message to the result that it makes possible: p50 and p99 at 20 %, 50 %, 80 % of the highest rate.
 
-    python -m bench.latency [--highest ROWS_PER_S] [--seconds 30]
+    python -m bench.latency [--highest MESSAGES_PER_S] [--minutes 2]
 
-One worker of `metering`, as it runs; blocks of 200 readings are produced at a steady rate, beats once a second by the
-clock, as a bridge does. A turn tells by its account up to which offset its results are out, so a block waits from the
-moment it is produced until the first account beyond it arrives: the linger of the turn (a second) is in it, the
-bridge's linger and the sink are not. `make run` shows the whole way from device to ClickHouse. The highest rate is that
-of bench.metering, if nothing else is said.
+The whole chain as it runs: a client publishes readings of E350 meters, each every 10 s, to a real mosquitto (QoS 1),
+the MQTT bridge brings them to a real Kafka, the worker of `metering` computes, and a consumer of `meter.aggregates`
+sees the results, all on this machine.
+
+The result is a meter's 1-minute aggregate. Its time runs from when the message was due without which it could not be
+told: the first one that is newer, by the profile's lateness of a minute, than the meter's first reading at or after the
+end of the window. So the minute that is kept for rows out of order, which is chosen, is not in it; what the machinery
+takes is: the bridge's linger (half a second), the turn (a second), the queues. It ends when the consumer has the
+record. Windows end at the full minute, so all meters' results come in the same ten seconds of each minute: what is
+measured is the worst sixth of the time. A device that cannot send when it is due waits, too.
+
+The highest rate is found first: a history is sent as fast as mosquitto takes it, and what the worker gets to see a
+second, once it knows all meters, is what the slowest part lets through, with all parts and the devices on the same
+cores. The CPU time that a message takes tells which part that is.
 """
 
-import json
-import threading
+import multiprocessing
+import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import zip_longest
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from multiprocessing.pool import AsyncResult
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
-from bench.contestants import PARTITIONS, metering
-from bench.engine import PACKAGES, Bench, say
-from bench.engine_topics import broker, delete_topics, make_topic
-from bench.heat import started
+from bench.engine_plot import latencies
+from bench.latency_chain import Chain, chain
+from bench.latency_devices import MINUTE_MS, Devices, send_all, send_live
+from bench.metering import LEAST_STEPS
 from bench.report import RESULTS, report
-from bench.workload import SOURCE, City, block_log, steps
-from schemas.blocks import Beat
-from schemas.codec import decode, encode
+from bench.workload import STEP_MS, City
+from schemas.arrays import Float64s
+from schemas.codec import decode
 from schemas.errors import Unavailable
-from schemas.results import Account
+from schemas.results import AggregateBlock
 
-METERS, BLOCK_ROWS = 100_000, 200
 SHARES = (0.2, 0.5, 0.8)
-TOPIC = "bench.live"
-WARM_UP_S = 10.0
-Place = tuple[int, int]
-"""Partition and offset."""
+METERS_OF_HIGHEST = 10_000
+STEPS_OF_HIGHEST = 18
+"""After the warm-up: three minutes, each with its closing of windows."""
+WARM_UP_S = LEAST_STEPS * STEP_MS // 1_000
+LEAD_S = 8.0
+"""For the devices' process to start and connect."""
+QUIET_S = 10.0
+PATIENCE_S = 300.0
+TOPIC, WINDOW = "meter.aggregates", "1min"
+PACKAGES = ("faust-streaming", "aiokafka", "confluent-kafka", "paho-mqtt", "numpy", "uvloop")
+
+Seen = tuple[float, bytes]
+"""When a record of results was there, and its bytes."""
 
 
-@dataclass(slots=True)
-class Waits:
-    """When blocks were produced, and how long each waited for its results."""
-
-    produced: dict[Place, float] = field(default_factory=dict)
-    waited_s: list[float] = field(default_factory=list)
-    heard: threading.Event = field(default_factory=threading.Event)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def put(self, at: float, error: object, message: Message) -> None:
-        """Kafka has a block that was handed over at that time."""
-        with self.lock:
-            if error is None:
-                self.produced[message.partition() or 0, message.offset() or 0] = at
-
-    def account(self, account: Account, now: float) -> None:
-        """The results of everything below its next offset are out."""
-        self.heard.set()
-        with self.lock:
-            done = [
-                place for place in self.produced if place[0] == account.partition and place[1] < account.next_offset
-            ]
-            self.waited_s += [now - self.produced.pop(place) for place in done]
-
-
-def blocks(city: City) -> Iterator[tuple[int, bytes]]:
-    """Blocks of all meters, the partitions by turns, step after step; without beats, which are of the clock here."""
-    for step in steps(city):
-        logs = [block_log(city, step, partition, BLOCK_ROWS) for partition in range(PARTITIONS)]
-        for of_each in zip_longest(*logs):
-            for partition, payload in enumerate(of_each):
-                if payload is not None and not isinstance(decode(payload), Beat):
-                    yield partition, payload
-
-
-def beat(producer: Producer) -> None:
-    """One tick into each partition."""
-    for partition in range(PARTITIONS):
-        producer.produce(TOPIC, encode(Beat(SOURCE, time.time_ns() // 1_000_000)), partition=partition)
-
-
-def await_worker(bootstrap: str, waits: Waits) -> None:
-    """Beat until the worker tells of its first turn."""
-    producer = Producer({"bootstrap.servers": bootstrap})
-    for _ in range(240):
-        beat(producer)
-        producer.flush(5)
-        if waits.heard.wait(0.5):
-            return
-    raise Unavailable("the worker", "closed no turn in two minutes")
-
-
-def drain(bootstrap: str, waits: Waits) -> None:
-    """Beat on until every block has its results, or half a minute has passed: the last turn ends with a beat."""
-    producer = Producer({"bootstrap.servers": bootstrap})
-    for _ in range(60):
-        beat(producer)
-        producer.flush(5)
-        time.sleep(0.5)
-        if not waits.produced:
-            return
-
-
-def drive(bootstrap: str, rate: float, seconds: float, waits: Waits) -> None:
-    """Produce blocks at `rate` readings a second for the warm-up and `seconds`, and beats as time passes."""
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "compression.type": "lz4"})
-    began = time.monotonic()
-    beat_at = began
-    for number, (partition, payload) in enumerate(blocks(City.of(METERS, PARTITIONS))):
-        now = time.monotonic()
-        if now - began > WARM_UP_S + seconds:
-            break
-        if now >= beat_at:
-            beat_at += 1.0
-            beat(producer)
-        delivered = partial(waits.put, now) if now - began > WARM_UP_S else None
-        producer.produce(TOPIC, payload, partition=partition, on_delivery=delivered)
-        producer.poll(max(0.0, began + (number + 1) * BLOCK_ROWS / rate - now))
-    producer.flush(10)
-
-
-def listen(bootstrap: str, topic: str, waits: Waits, until: threading.Event) -> None:
-    """Hear the accounts of the worker."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "latency", "enable.auto.commit": False})
-    consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
-    while not until.is_set():
-        for message in consumer.consume(100, 0.05):
-            record = decode(message.value() or b"") if message.error() is None else None
-            if isinstance(record, Account):
-                waits.account(record, time.monotonic())
-    consumer.close()
-
-
-def waits_at(bench: Bench, rate: float, seconds: float) -> dict[str, float]:
-    """Milliseconds at that rate, over all blocks after the warm-up."""
-    contestant = metering()
-    delete_topics(bench.bootstrap, TOPIC.__eq__)
-    time.sleep(1)
-    make_topic(bench.bootstrap, TOPIC, PARTITIONS, {"message.timestamp.before.max.ms": str(2**62)})
-    output, env = bench.place(contestant, TOPIC)
-    waits, over = Waits(), threading.Event()
-    listener = threading.Thread(target=listen, args=(bench.bootstrap, output.replace(".means", ".facts"), waits, over))
-    with started(contestant, bench.folder, env):
-        listener.start()
-        await_worker(bench.bootstrap, waits)
-        drive(bench.bootstrap, rate, seconds, waits)
-        drain(bench.bootstrap, waits)
-        over.set()
-        listener.join()
-    bench.tidy()
-    if not waits.waited_s:
-        raise Unavailable("the worker", f"gave no results at {rate:,.0f} readings/s")
-    p50, p99 = np.percentile(np.array(waits.waited_s) * 1_000, [50, 99])
+def highest() -> dict[str, Any]:
+    """Messages a second through the whole chain, and what each part of it needs for one."""
+    whole = (LEAST_STEPS + STEPS_OF_HIGHEST) * METERS_OF_HIGHEST
+    with chain(METERS_OF_HIGHEST) as parts, multiprocessing.get_context("spawn").Pool(1) as others:
+        devices = Devices(METERS_OF_HIGHEST, now_ms() - (LEAST_STEPS + STEPS_OF_HIGHEST) * STEP_MS)
+        before = parts.cpu_s()
+        job = others.apply_async(send_all, (parts.mqtt_url, devices, LEAST_STEPS + STEPS_OF_HIGHEST))
+        looks = list(_looks(parts, job, whole))
+        used = {"devices": job.get()} | {name: cpu_s - before[name] for name, cpu_s in parts.cpu_s().items()}
+        check(parts)
+    (first_s, first), (last_s, last) = looks[0], looks[-1]
+    each = {name: round(cpu_s / whole * 1e6, 1) for name, cpu_s in used.items()}
     return {
-        "readings_per_s": round(rate),
-        "p50_ms": round(p50),
-        "p99_ms": round(p99),
-        "blocks": len(waits.waited_s),
-        "blocks_without_results": len(waits.produced),
+        "messages_per_s": round((last - first) / (last_s - first_s)),
+        "cpu_us_a_message": each,
+        "slowest_part": max(each.keys() - {"devices"}, key=lambda name: each[name]),
     }
 
 
-def highest_rate() -> float:
-    """What bench.metering found for this many meters."""
-    found = RESULTS / "metering.json"
-    if not found.exists():
-        raise click.UsageError("run bench.metering first, or give --highest")
-    rate: float = json.loads(found.read_text("utf-8"))["result"]["rows"][str(METERS)]["readings_per_cpu_s"]
-    return rate
+def _looks(parts: Chain, job: "AsyncResult[float]", whole: int) -> Iterator[tuple[float, int]]:
+    """When, and how many readings the worker had: from when it knows all meters until it has all readings."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (rows := parts.rows) < whole:
+        now = time.monotonic()
+        if job.ready() and not job.successful():
+            job.get()
+        if now > deadline:
+            raise Unavailable("the chain", f"{rows:,} of {whole:,} readings in {PATIENCE_S:.0f} s")
+        if rows >= LEAST_STEPS * METERS_OF_HIGHEST:
+            yield now, rows
+        time.sleep(0.25)
+
+
+def at_rate(rate: float, minutes: int) -> dict[str, Any]:
+    """Milliseconds until a result at that many messages a second, over all windows of so many minutes."""
+    meters = round(rate * STEP_MS / 1_000)
+    count = (WARM_UP_S * 1_000 + minutes * MINUTE_MS) // STEP_MS
+    with chain(meters) as parts, multiprocessing.get_context("spawn").Pool(1) as others:
+        begin_s, devices = time.monotonic() + LEAD_S, Devices(meters, now_ms() + round(LEAD_S * 1_000))
+        job = others.apply_async(send_live, (parts.mqtt_url, devices, count, begin_s))
+        with closing(subscriber(parts)) as consumer:
+            seen = list(listen(consumer, job, begin_s + WARM_UP_S))
+        late_s = job.get()
+        check(parts)
+    waited_ms = waits_ms(seen, devices, begin_s)
+    missing = meters * minutes - len(waited_ms)
+    p50, p99 = np.percentile(np.append(waited_ms, np.full(missing, np.inf)), [50, 99], method="lower")
+    return {
+        "messages_per_s": round(rate),
+        "meters": meters,
+        "p50_ms": round(p50) if np.isfinite(p50) else None,
+        "p99_ms": round(p99) if np.isfinite(p99) else None,
+        "results": len(waited_ms),
+        "results_missing": missing,
+        "devices_late_p99_ms": round(late_s * 1_000, 1),
+    }
+
+
+def check(parts: Chain) -> None:
+    """Raises where messages were not what they should be: these are no figures of readings."""
+    if parts.rejected:
+        raise RuntimeError(f"{parts.rejected} messages were rejected")
+
+
+def subscriber(parts: Chain) -> Consumer:
+    """Of all results of this worker."""
+    consumer = Consumer({"bootstrap.servers": parts.place.bootstrap, "group.id": "bench-latency"})
+    partitions = parts.topology.topics[TOPIC].partitions
+    consumer.assign([TopicPartition(TOPIC, number, 0) for number in range(partitions)])
+    return consumer
+
+
+def listen(consumer: Consumer, job: "AsyncResult[float]", from_s: float) -> Iterator[Seen]:
+    """Every record from then on, as bytes, since to decode it would take time from what is measured; until the devices
+    are done and nothing comes any more.
+    """
+    newest_s = time.monotonic()
+    while not job.ready() or time.monotonic() < newest_s + QUIET_S:
+        first = consumer.poll(0.1)
+        if first is None:
+            continue
+        newest_s = time.monotonic()
+        for message in (first, *consumer.consume(1_000, 0)):
+            if message.error() is None and newest_s >= from_s:
+                yield newest_s, message.value() or b""
+
+
+def waits_ms(seen: Sequence[Seen], devices: Devices, begin_s: float) -> Float64s:
+    """Of every window whose message was due after the warm-up: how long until its result was seen."""
+    number = {meter: i for i, meter in enumerate(City.of(devices.meters, 1).ids)}
+    found = [np.empty(0)]
+    for seen_s, value in seen:
+        block = decode(value)
+        if not isinstance(block, AggregateBlock) or WINDOW not in block.windows:
+            continue
+        here = np.flatnonzero((block.row_window == block.windows.index(WINDOW)) & (block.row_quantity == 0))
+        meters = np.array([number[meter] for meter in block.meters])[block.row_meter[here]]
+        due_s = (devices.completes(meters, block.end[here]) - devices.begin_ms) / 1_000
+        found.append((seen_s - begin_s - due_s[due_s >= WARM_UP_S]) * 1_000)
+    return np.concatenate(found)
+
+
+def now_ms() -> int:
+    """The time now."""
+    return time.time_ns() // 1_000_000
 
 
 @click.command(help=__doc__)
-@click.option("--highest", default=0.0, help="Readings a second; what bench.metering found if 0.")
-@click.option("--seconds", default=30.0, show_default=True)
-@click.option("--folder", default=Path(".run/bench-engine"), type=click.Path(path_type=Path))
+@click.option("--highest", "given", default=0.0, help="Messages a second; found if 0.")
+@click.option("--minutes", default=2, show_default=True, help="How long each rate is measured, after the warm-up.")
 @click.option("--results", default=RESULTS, type=click.Path(path_type=Path))
-def main(highest: float, seconds: float, folder: Path, results: Path) -> None:
+def main(given: float, minutes: int, results: Path) -> None:
     """Measure, print, keep."""
-    highest = highest or highest_rate()
-    folder.mkdir(parents=True, exist_ok=True)
-    found = {}
-    with broker(folder) as bootstrap:
-        bench = Bench(bootstrap, folder, seconds)
-        bench.tidy()
-        for share in SHARES:
-            say(f"{share:.0%} of {highest:,.0f} readings/s")
-            found[f"{share:.0%}"] = waits_at(bench, share * highest, seconds)
-    for name, told in found.items():
-        print(f"{name:>4} {told['readings_per_s']:10,} readings/s  p50 {told['p50_ms']} ms  p99 {told['p99_ms']} ms")
-    report("latency", {"meters": METERS, "highest_readings_per_s": round(highest), "at": found}, PACKAGES, results)
+    found = {"messages_per_s": round(given)} if given else highest()
+    print(f"highest: {found}", file=sys.stderr)
+    at = {}
+    for share in SHARES:
+        at[f"{share:.0%}"] = told = at_rate(share * found["messages_per_s"], minutes)
+        print(f"{share:.0%}: {told}", file=sys.stderr)
+    for name, told in at.items():
+        print(f"{name:>4} {told['messages_per_s']:10,} messages/s  p50 {told['p50_ms']} ms  p99 {told['p99_ms']} ms")
+    latencies(at, results / "latency.png")
+    report("latency", {"minutes": minutes, "highest": found, "at": at}, PACKAGES, results)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
     python -m bench.metering [--seconds 20] [--repeats 3] [--meters 1000,10000,100000,1000000]
 
-The worker as it runs, on one real broker, blocks of 200 readings of E350 meters every 10 s, state saved as usual. Then,
-without a broker, the state of a shard that has run for half an hour of event time: bytes a meter by operator, and what
-a save comes to when compressed, beside the bytes of the readings themselves; and how long it takes to bring back.
+The worker as it runs, on one real broker, blocks of 200 readings of E350 meters every 10 s, state saved as usual; and
+the bytes that it writes to its state topic beside those that it reads (bench/state_traffic.py). Then, without a broker,
+the state of a shard that has run for half an hour of event time: bytes a meter by operator, and what a save comes to
+when compressed, beside the bytes of the readings themselves; and how long it takes to bring back.
 """
 
 import sys
@@ -20,6 +21,7 @@ from bench.engine import PACKAGES, Bench, figures, say
 from bench.engine_plot import growth
 from bench.engine_topics import Input, broker, provide
 from bench.report import RESULTS, report
+from bench.state_traffic import traffic
 from bench.workload import PROFILE, STEP_MS, City, block_log, steps
 from schemas.catalogue import load_catalogue
 from schemas.codec import decode
@@ -36,24 +38,22 @@ EXPECTED_PER_S = 150_000
 LEAST_STEPS = 14
 """The warm-up: a meter must have reported this often before its windows close: the lateness, and a minute and more."""
 STATE_METERS, STATE_STEPS = 2_000, 180
+MOST_OF_TRAFFIC = 100_000
 
 
-def rows_per_cpu_s(meters: list[int], seconds: float, repeats: int, folder: Path) -> dict[str, dict[str, float]]:
+def rows_per_cpu_s(bench: Bench, meters: list[int], repeats: int) -> dict[str, dict[str, float]]:
     """Median and spread for each size of city."""
     contestant = metering()
-    with broker(folder) as bootstrap:
-        bench = Bench(bootstrap, folder, seconds)
-        bench.tidy()
-        found = {}
-        for n in meters:
-            warm_up = LEAST_STEPS * n
-            given = Input(n, PARTITIONS, warm_up + round(EXPECTED_PER_S * seconds), BLOCK_ROWS)
-            provide(bootstrap, folder, given, say)
-            say(f"{n:,} meters")
-            for _ in range(repeats):
-                bench.measure(replace(contestant, warm_up_readings=warm_up), given)
-                bench.tidy()
-            found[str(n)] = figures({contestant.name: bench.rounds.pop(contestant.name)})[contestant.name]
+    found = {}
+    for n in meters:
+        warm_up = LEAST_STEPS * n
+        given = Input(n, PARTITIONS, warm_up + round(EXPECTED_PER_S * bench.seconds), BLOCK_ROWS)
+        provide(bench.bootstrap, bench.folder, given, say)
+        say(f"{n:,} meters")
+        for _ in range(repeats):
+            bench.measure(replace(contestant, warm_up_readings=warm_up), given)
+            bench.tidy()
+        found[str(n)] = figures({contestant.name: bench.rounds.pop(contestant.name)})[contestant.name]
     return found
 
 
@@ -100,9 +100,17 @@ def _shard() -> Shard:
 def main(seconds: float, repeats: int, meters: str, folder: Path, results: Path) -> None:
     """Measure, print, keep."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows = rows_per_cpu_s([int(n) for n in meters.split(",")], seconds, repeats, folder)
+    sizes = [int(n) for n in meters.split(",")]
+    with broker(folder) as bootstrap:
+        bench = Bench(bootstrap, folder, seconds)
+        bench.tidy()
+        rows = rows_per_cpu_s(bench, sizes, repeats)
+        of_traffic = min(max(sizes), MOST_OF_TRAFFIC)
+        moved = traffic(bench, of_traffic, LEAST_STEPS, BLOCK_ROWS, GOAL_ROWS_PER_CPU_S)
+        bench.tidy()
     for n, figure in rows.items():
         print(f"{int(n):>12,} meters {figure['readings_per_cpu_s']:12,.0f} rows per CPU-second")
+    print(f"traffic: {moved}")
     kept = state()
     print(f"state: {kept}")
     growth({int(n): figure["readings_per_cpu_s"] for n, figure in rows.items()}, results / "metering.png")
@@ -118,7 +126,14 @@ def main(seconds: float, repeats: int, meters: str, folder: Path, results: Path)
     }
     for goal, met in goals.items():
         print(f"{'met' if met else 'MISSED':7}{goal}")
-    whole = {"block_rows": BLOCK_ROWS, "seconds": seconds, "rows": rows, "state": kept, "goals": goals}
+    whole = {
+        "block_rows": BLOCK_ROWS,
+        "seconds": seconds,
+        "rows": rows,
+        "state": kept,
+        "traffic": moved,
+        "goals": goals,
+    }
     report("metering", whole, PACKAGES, results)
     sys.exit(0 if all(goals.values()) else 1)
 

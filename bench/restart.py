@@ -1,11 +1,11 @@
 """What a restart of the stream `metering` takes, and what a second worker brings.
 
-    python -m bench.restart [--meters 100000,1000000] [--seconds 20]
+    python -m bench.restart [--meters 100000,1000000] [--seconds 20] [--of-two 100000]
 
 The worker as it runs, on one real broker, blocks of 200 readings of E350 meters every 10 s. Restart: a worker that
 knows the whole city is asked to end, and saves; started anew, it takes so long until it holds its partitions with their
-state (Python's own start included), and so long to work off a minute of the city's readings. Two workers: readings a
-second of wall time of one, and of two that share the partitions, with the broker on the same cores.
+state (Python's own start included), and so long to work off a minute of the city's readings that came meanwhile. Two
+workers: readings a second of wall time of one, and of two that share the partitions, with the broker on the same cores.
 """
 
 import time
@@ -19,6 +19,7 @@ import click
 
 from bench.contestants import PARTITIONS, metering
 from bench.engine import PACKAGES, Bench, say
+from bench.engine_plot import restarts
 from bench.engine_topics import Input, broker, provide
 from bench.heat import LOOK_S, Running, started
 from bench.metering import BLOCK_ROWS, EXPECTED_PER_S, LEAST_STEPS
@@ -27,14 +28,16 @@ from bench.workload import STEP_MS
 
 BACKLOG_STEPS = 6
 """How often each meter has reported in the meantime: a minute."""
+SLACK_READINGS = 5 * EXPECTED_PER_S
+"""What the first may read on before it has ended: it does not stop at once."""
 SAVES_WITHIN_S = 300.0
 PATIENCE_S = 1_800.0
-METERS_OF_TWO = 100_000
 
 
 def restart(bench: Bench, meters: int) -> dict[str, float]:
     """Seconds to save, to hold the state again, and to catch up."""
-    given = Input(meters, PARTITIONS, (LEAST_STEPS + BACKLOG_STEPS) * meters, BLOCK_ROWS)
+    readings = (LEAST_STEPS + BACKLOG_STEPS) * meters + SLACK_READINGS
+    given = Input(meters, PARTITIONS, readings, BLOCK_ROWS)
     provide(bench.bootstrap, bench.folder, given, say)
     _, env = bench.place(metering(), given.topic)
     with started(metering(), bench.folder, env, SAVES_WITHIN_S) as first:
@@ -43,7 +46,7 @@ def restart(bench: Bench, meters: int) -> dict[str, float]:
     began_s = time.monotonic()
     with started(metering(), bench.folder, env, SAVES_WITHIN_S) as again:
         restored, restored_s = _when([again], lambda readings, _: readings >= knows)
-        end, end_s = _when([again], lambda readings, _: readings >= (given.steps - 0.1) * meters)
+        end, end_s = _when([again], lambda readings, _: readings >= restored + BACKLOG_STEPS * meters)
     backlog = end - restored
     return {
         "saved_s": round(began_s - asked_s, 1),
@@ -54,10 +57,10 @@ def restart(bench: Bench, meters: int) -> dict[str, float]:
     }
 
 
-def together(bench: Bench, workers: int, seconds: float) -> float:
+def together(bench: Bench, workers: int, meters: int, seconds: float) -> float:
     """Readings a second of wall time of so many workers, after they know all meters."""
-    warm_up = LEAST_STEPS * METERS_OF_TWO
-    given = Input(METERS_OF_TWO, PARTITIONS, warm_up + round(2 * EXPECTED_PER_S * seconds), BLOCK_ROWS)
+    warm_up = LEAST_STEPS * meters
+    given = Input(meters, PARTITIONS, warm_up + round(2 * EXPECTED_PER_S * seconds), BLOCK_ROWS)
     provide(bench.bootstrap, bench.folder, given, say)
     contestant = metering()
     _, env = bench.place(contestant, given.topic)
@@ -92,16 +95,17 @@ def _when(all_running: Sequence[Running], reached: Callable[[int, float], bool])
 @click.command(help=__doc__)
 @click.option("--meters", default="100000,1000000", show_default=True)
 @click.option("--seconds", default=20.0, show_default=True, help="How long one worker, and two, are measured.")
+@click.option("--of-two", default=100_000, show_default=True, help="Meters of one worker, and of two.")
 @click.option("--folder", default=Path(".run/bench-engine"), type=click.Path(path_type=Path))
 @click.option("--results", default=RESULTS, type=click.Path(path_type=Path))
-def main(meters: str, seconds: float, folder: Path, results: Path) -> None:
+def main(meters: str, seconds: float, of_two: int, folder: Path, results: Path) -> None:
     """Measure, print, keep."""
     folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {"restart": {}}
     with broker(folder) as bootstrap:
         bench = Bench(bootstrap, folder, seconds)
         bench.tidy()
-        rates = {str(workers): round(together(bench, workers, seconds)) for workers in (1, 2)}
+        rates = {str(workers): round(together(bench, workers, of_two, seconds)) for workers in (1, 2)}
         found["readings_per_s_by_workers"] = rates
         found["two_by_one"] = round(rates["2"] / rates["1"], 2)
         print(f"one worker {rates['1']:,} readings/s, two {rates['2']:,}")
@@ -110,6 +114,7 @@ def main(meters: str, seconds: float, folder: Path, results: Path) -> None:
             found["restart"][text] = restart(bench, int(text))
             print(f"{int(text):,} meters: {found['restart'][text]}")
         bench.tidy()
+    restarts(found["restart"], rates, results / "restart.png")
     report("restart", found, PACKAGES, results)
 
 

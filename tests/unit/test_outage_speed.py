@@ -1,7 +1,7 @@
 """How the bench of outages' times counts what was not told, and how it is said."""
 
 from bench.outage_speed import NEVER, Seen, _spread, _waits
-from bench.performance import outage_speed
+from bench.performance.outages import outage_speed
 from schemas.alert import Alert
 
 
