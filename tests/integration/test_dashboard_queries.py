@@ -19,9 +19,9 @@ from connectors.origin import Origin
 from connectors.rows import ROWS
 from dashboards.macros import Range, expand
 from schemas.alert import Alert
-from schemas.blocks import Record
 from schemas.catalogue import load_catalogue
 from schemas.master_data import GridBlock
+from schemas.record import Record
 from schemas.results import ReliabilityBlock
 from tests.district import AS_THEY_CAME, day_until
 from tests.grafana import BOARDS, FOLDER, PANELS, Shown, variables
