@@ -94,12 +94,10 @@ class OutageWatch:
         return results
 
     def _lost_again(self, state: State, root: int, now_ms: int) -> list[Result]:
-        """Close at once what only waited to be sure that all is back, where a meter that was back gasps anew."""
+        """Close at once what only waited to be sure that all is back, where a last gasp came since it seemed so."""
         results: list[Result] = []
         for outage in [one for one in state.outages if one.root == root and not one.closed and one.calm_ms]:
-            some = state.meters[self.grid.meters(outage.branch)]
-            back_ms = np.maximum(some["proof_ms"], some["restored_ms"])
-            if ((back_ms > outage.burst_ms) & (some["gasp_ms"] > back_ms)).any():
+            if (state.meters["gasp_ms"][self.grid.meters(outage.branch)] > outage.calm_ms).any():
                 results += self._over(state, outage, now_ms)
                 results += finish(self.grid, state, outage, self.assumed) if outage.slot < 0 else []
         return results
