@@ -195,7 +195,8 @@ def _outages(count: int, begin_s: int) -> Iterator[str]:
     evidence = """concat('{"phase":"', ['provisional', 'located', 'closed'][n], '","ending":',
         if(n = 3, if(t % 43200 = 0, '"momentary"', '"restored"'), 'null'), ',"start_ms":', toString(1000 * t),
         ',"end_ms":', toString(1000 * (t + 1800)), ',"customers":48,"customers_dark":', ['48', '48', '0'][n],
-        ',"confidence":0.97}')"""
+        ',"confidence":0.97,"probability_of_outage":0.99,"probability_still_dark":0.98,"devices":[{"device":"T-',
+        toString(t % 97), '","alike":["T"],"probability":0.97}]}')"""
     yield f"""INSERT INTO flexmeter.alerts_raw
         (id, number, kind, severity, state, subject, feeder, substation, at, raised_at, summary, evidence)
         SELECT concat('outage/S', toString(m), '/', toString(t)), n, 'outage', ['critical', 'critical', 'info'][n],
