@@ -190,18 +190,23 @@ def _judged(count: int, begin_s: int) -> Iterator[str]:
 
 
 def _outages(count: int, begin_s: int) -> Iterator[str]:
-    """Four outages a day under each substation, told in three versions; one in four substations is still dark."""
+    """Four outages a day under each substation, told in three versions; one in four substations is still dark.
+
+    Half of these are not sure yet of which device.
+    """
     stations = -(-count // 500)
     evidence = """concat('{"phase":"', ['provisional', 'located', 'closed'][n], '","ending":',
         if(n = 3, if(t % 43200 = 0, '"momentary"', '"restored"'), 'null'), ',"start_ms":', toString(1000 * t),
         ',"end_ms":', toString(1000 * (t + 1800)), ',"customers":48,"customers_dark":', ['48', '48', '0'][n],
-        ',"confidence":0.97}')"""
+        ',"confidence":0.97,"probability_of_outage":0.99,"probability_still_dark":0.98,"devices":[{"device":"T-',
+        toString(t % 97), '","alike":["T"],"probability":0.97}]}')"""
     yield f"""INSERT INTO flexmeter.alerts_raw
         (id, number, kind, severity, state, subject, feeder, substation, at, raised_at, summary, evidence)
         SELECT concat('outage/S', toString(m), '/', toString(t)), n, 'outage', ['critical', 'critical', 'info'][n],
         ['raised', 'updated', 'cleared'][n], concat('T-', toString(t % 97)), concat('F', toString(t % 10)),
         concat('S', toString(m)), {_at("t + [5, 15, 1800][n]")}, {_at("t + 5")}, 'Dark', {evidence}
-        FROM {_grid(stations, begin_s, 21_600)} ARRAY JOIN range(1, if(m % 4 = 0 AND t % 86400 = 64800, 3, 4)) AS n"""
+        FROM {_grid(stations, begin_s, 21_600)}
+        ARRAY JOIN range(1, if(m % 4 = 0 AND t % 86400 = 64800, if(m % 8 = 0, 2, 3), 4)) AS n"""
     yield f"""INSERT INTO flexmeter.reliability_raw
         (substation, feeder, start, customers, sustained_interruptions, sustained_ms, momentary_events, interrupted_ms,
         version)

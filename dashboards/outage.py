@@ -105,7 +105,8 @@ def _how_sure() -> Panel:
             (
                 SELECT * FROM flexmeter.outage_history WHERE {_THIS}
                 UNION ALL
-                SELECT * REPLACE (now64(3, 'UTC') AS at) FROM flexmeter.outages WHERE {_THIS} AND state != 'cleared'
+                SELECT * REPLACE (least(now64(3, 'UTC'), $__toTime_ms) AS at)
+                FROM (SELECT * FROM flexmeter.outages WHERE {_THIS} AND state != 'cleared' AND at <= $__toTime_ms)
             )
             WHERE $__timeFilter_ms(at)
             ORDER BY time

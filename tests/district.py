@@ -1,12 +1,14 @@
 """A day of a small district up to now: a little of every record that some panel of the dashboards shows."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from schemas.alert import Alert
 from schemas.arrays import Float64s, Int64s
 from schemas.blocks import ReadingBlock
+from schemas.master_data import GridBlock
 from schemas.record import Record
 from schemas.results import AggregateBlock, LoadBlock
 from tests.plausible import (
@@ -66,13 +68,31 @@ def day_until(now: int, homes: int = HOMES) -> Iterator[Record | Alert]:
     yield home_request_block(now - 60_000)
     yield garbage(now - 1_000)
     yield reliability_block(now)
-    yield grid_block(now - HOUR)
+    yield _grid(now - HOUR)
     yield from _outages(now)
     yield score_block(96, now // QUARTER * QUARTER)
     yield from _alarms(now)
     for number, (severity, state, subject, summary) in enumerate(_ALERTS):
         at = now - number * 97_000 - 1_000
         yield Alert(f"a{number}", 1, "last_gasp", severity, state, subject, "F1", "S1", at, at - 240_000, summary, {})
+
+
+def _grid(at: int) -> GridBlock:
+    """As many customers as the outages tell of."""
+    above = [name for name, count in {"F2": 40, "F1-T1": 7, "F1-T2": 12}.items() for _ in range(count)]
+    homes, plain = [f"n-{number}" for number in range(len(above))], grid_block(at)
+    devices = [place for place, kind in enumerate(plain.kind) if kind != "meter"]
+    nothing = [""] * (len(devices) + len(homes))
+    return replace(
+        plain,
+        node=[plain.node[place] for place in devices] + homes,
+        parent=[plain.parent[place] for place in devices] + above,
+        kind=[plain.kind[place] for place in devices] + ["meter"] * len(homes),
+        phase=nothing,
+        meter=[""] * len(devices) + homes,
+        usage_point=nothing,
+        comm_parent=nothing,
+    )
 
 
 def _outages(now: int) -> Iterator[Alert]:

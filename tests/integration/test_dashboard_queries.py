@@ -152,8 +152,8 @@ def test_the_tree_of_the_grid_tells_what_is_dark(store: ChdbStore) -> None:
     """F1-T2 is open now; a feeder is partly dark with it."""
     tree = series_of(store, "flexmeter-outages", "The grid: what is dark")
     assert [(row[0].strip(), row[0].count("\u2003"), row[2], int(row[3]), int(row[4])) for row in tree] == [
-        ("S1", 0, "partly dark", 3, 1), ("F1", 1, "partly dark", 2, 1), ("F1-T2", 2, "dark", 1, 1),
-        ("F2", 1, "lit", 1, 0), ("tie", 1, "unknown", 0, 0),
+        ("S1", 0, "partly dark", 59, 12), ("F1", 1, "partly dark", 19, 12), ("F1-T2", 2, "dark", 12, 12),
+        ("F2", 1, "lit", 40, 0), ("tie", 1, "unknown", 0, 0),
     ]  # fmt: skip
 
 

@@ -105,12 +105,12 @@ function drawLane(place, lane, row, x, left, context) {
   const made = link
     ? svg("a", { ...how, href: target(link.url, context.shown, lane.labels, lane.title) })
     : svg("g", { ...how, role: "img", tabindex: 0 });
-  const hover = svg("rect", { x: 0, y: row * LANE, width: x(Infinity), height: LANE, class: "hover" });
-  made.append(hover, name(lane.title, row, left), ...lane.pieces.map((piece) => box(piece, row, x)));
+  const whole = svg("rect", { x: 0, y: row * LANE, width: x(Infinity), height: LANE, class: "whole" });
+  made.append(name(lane.title, row, left), whole);
   for (const event of ["mouseenter", "focus"]) made.addEventListener(event, () => tell(place, lane, row, context));
   for (const event of ["mouseleave", "blur"])
     made.addEventListener(event, () => (place.querySelector(".tooltip").hidden = true));
-  return made;
+  return svg("g", {}, svg("g", { "aria-hidden": "true" }, ...lane.pieces.map((piece) => box(piece, row, x))), made);
 }
 
 function name(title, row, left) {
