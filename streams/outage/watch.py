@@ -94,10 +94,15 @@ class OutageWatch:
         return results
 
     def _lost_again(self, state: State, root: int, now_ms: int) -> list[Result]:
-        """Close at once what only waited to be sure that all is back, where a last gasp came since it seemed so."""
+        """Close at once what only waited to be sure that all is back, where a last gasp came since it seemed so: later
+        than those that may be of one loss of supply, of which another device may turn out to be the cause."""
         results: list[Result] = []
         for outage in [one for one in state.outages if one.root == root and not one.closed and one.calm_ms]:
-            if (state.meters["gasp_ms"][self.grid.meters(outage.branch)] > outage.calm_ms).any():
+            anew = (
+                state.meters["gasp_ms"][self.grid.meters(outage.branch)]
+                > outage.calm_ms + self.assumed.longest_burst_ms
+            )
+            if anew.any():
                 results += self._over(state, outage, now_ms)
                 results += finish(self.grid, state, outage, self.assumed) if outage.slot < 0 else []
         return results
