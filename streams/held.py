@@ -30,7 +30,11 @@ class Held:
     bytes_in_flight: int = 0
 
     def is_save_due(self, now: float, interval_s: float) -> bool:
-        """Whether as much came in as a save writes, so saving costs no more than reading; at most ten intervals."""
+        """Whether as much came in, uncompressed, as a save writes, compressed; at most ten intervals.
+
+        So saving costs about as much as reading. On the broker, where input is compressed too, state is more than that:
+        bench.metering tells how much.
+        """
         overdue = now >= self.save_due + 9 * interval_s
         return overdue or (now >= self.save_due and self.taken_bytes >= self.saved_bytes)
 
