@@ -32,7 +32,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from bench.bridge import METERS
 from bench.last_gasp_load import PROTOCOLS, SENDERS, feeder_of, gasps, name, now_ms, readings, send_readings
-from bench.overload_load import tokens
+from bench.overload_load import open_topology, tokens
 from bench.report import report
 from connectors.kafka import ensure_topics
 from flexmeter.commands.grid import publish
@@ -59,7 +59,6 @@ from schemas.topology import Topology, load_topology
 GOAL_S = 1.0
 WARM_UP = 6 * METERS
 """Readings before: a minute of each meter, by which it is known."""
-TOPOLOGY = Path("topology.yaml")
 ALERTS = "alerts"
 ACKNOWLEDGED = Series("flexmeter_bridge_acknowledged_total")
 
@@ -74,8 +73,7 @@ def write_files(folder: Path, feeders: int) -> None:
     (folder / "register.csv").write_text("\n".join(["meter_id,profile,substation,feeder", *rows]) + "\n")
     (folder / "principals.csv").write_text("identity,meters\n*,*\n")
     (folder / "tokens.csv").write_text("\n".join(["identity,sha256", *tokens()]))
-    document = TOPOLOGY.read_text("utf-8").replace('{psk_file: "${COAP_PSK_FILE:-}"}', "{}\n    anonymous: true")
-    (folder / "topology.yaml").write_text(document)
+    (folder / "topology.yaml").write_text(open_topology())
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from bench.bridge import METERS, meter
 from bench.memory import resident_mb
-from bench.overload_load import LOADS, Heard, tokens
+from bench.overload_load import LOADS, Heard, open_topology, tokens
 from bench.report import report
 from connectors.kafka import ensure_topics
 from flexmeter.local import roles
@@ -40,7 +40,6 @@ from schemas.blocks import ReadingBlock
 from schemas.codec import decode
 from schemas.topology import Topology, load_topology
 
-TOPOLOGY = Path("topology.yaml")
 QUOTA_BYTES_PER_S = 2_000
 MOST_GROWTH_MB = 250
 """What a bridge lets be under way, 64 MB, and librdkafka's queue, 128 MB, and what Python keeps of both."""
@@ -82,8 +81,7 @@ def set_quota(bootstrap: str, bytes_per_s: int | None) -> None:
 
 def topology_text() -> str:
     """The project's topology, its CoAP open to everybody, one block in each request to Kafka."""
-    text = TOPOLOGY.read_text("utf-8").replace('{psk_file: "${COAP_PSK_FILE:-}"}', "{}\n    anonymous: true")
-    return text.replace("kafka:\n", 'kafka:\n  options: {batch.size: "1"}\n', 1)
+    return open_topology().replace("kafka:\n", 'kafka:\n  options: {batch.size: "1"}\n', 1)
 
 
 class Reader:
