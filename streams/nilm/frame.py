@@ -12,10 +12,13 @@ from schemas.catalogue import Quantity
 from streams.active_power import signs_of
 from streams.contract import Mask, Meters, Rows, State
 from streams.nilm.energy import STEPS_PER_WATT
+from streams.nilm.home import feeds_in
 from streams.nilm.loads import LEAST_STEP, LEAST_STEP_W
 
 MOST_INTERVALS = 3
 LONGEST_INTERVAL_MS = 300_000
+LEAST_FED_IN_W = 20.0
+"""With less the meter may be a little wrong at nothing."""
 MOST_W = 1e6
 """Beyond this it is no home's mains."""
 STUCK_MS = 3_600_000
@@ -71,6 +74,10 @@ class Frame:
     """The mains changed by more than its noise."""
     register_wh: Float64s
     """What the register said last, 0 where it never said anything."""
+    fed_in_at: Int64s
+    """When the home last fed in, the row included; 0 where it never did."""
+    feeds_in: Mask
+    """Something may generate."""
 
 
 def frame_of(state: State, rows: Rows, meters: Meters) -> Frame:
@@ -95,6 +102,7 @@ def frame_of(state: State, rows: Rows, meters: Meters) -> Frame:
     broken |= register_wh < _before(state["register_wh"], rows, first, register_wh)
     noise = np.maximum(LEAST_STEP_W, LEAST_STEP * np.maximum(level_w, before_level_w))
     changed = np.abs(level_w - before_level_w) > noise
+    fed_in = fed_in_at(rows.at, steps, first, state["fed_in_at"][rows.meter])
     return Frame(
         rows.meter,
         rows.at,
@@ -108,6 +116,8 @@ def frame_of(state: State, rows: Rows, meters: Meters) -> Frame:
         same_since,
         changed,
         register_wh,
+        fed_in,
+        feeds_in(fed_in, rows.at),
     )
 
 
@@ -145,6 +155,18 @@ def _register(state: State, rows: Rows, first: Mask, columns: Columns) -> Float6
     newest = np.maximum.accumulate(np.where(first | np.isfinite(said), place, 0))
     register_wh: Float64s = np.where(np.isfinite(said[newest]), said[newest], state["register_wh"][rows.meter])
     return register_wh
+
+
+def fed_in_at(at: Int64s, steps: Int64s, first: Mask, last: Int64s) -> Int64s:
+    """When each row's home last fed in, the row included; `last`: before its first row. Shape (r,) each.
+
+    >>> fed_in_at(np.array([60, 120, 180]), np.array([5, -900, 5]), np.arange(3) == 0, np.zeros(3, int)).tolist()
+    [0, 120, 120]
+    """
+    feeds = steps < -LEAST_FED_IN_W * STEPS_PER_WATT
+    newest = np.maximum.accumulate(np.where(first | feeds, np.arange(len(first)), 0)) if len(first) else first
+    said: Int64s = np.where(feeds, at, last)[newest]
+    return said
 
 
 def _same_since(state: State, rows: Rows, first: Mask, same: Mask) -> Int64s:
