@@ -28,7 +28,7 @@ from bench.nilm_score import Counted, counted, score, threshold_w, together
 from bench.report import report
 from schemas.arrays import Float64s, Int64s
 from streams.contract import Mask
-from streams.nilm.frame import MOST_INTERVALS
+from streams.nilm.frame import reach_ms
 from streams.nilm.library import load_library
 from streams.nilm.operator import Nilm
 
@@ -90,10 +90,11 @@ def measure_first(home: Home, operator: Nilm) -> dict[str, float | None]:
 
 
 def _cost(home: Home, ran: Run) -> dict[str, Any]:
+    steps_s = np.diff(home.at)
     return {
         "samples": len(home.at),
         "interval_s": interval_ms(home) / 1_000,
-        "covered_s": int(np.diff(home.at)[np.diff(home.at) <= MOST_INTERVALS * interval_ms(home) / 1_000].sum()),
+        "covered_s": int(steps_s[steps_s * 1_000 <= reach_ms(np.array(interval_ms(home)))].sum()),
         "microseconds_a_sample": round(ran.microseconds_a_row, 2),
         "state_bytes": ran.state_bytes,
     }

@@ -16,6 +16,8 @@ from streams.nilm.home import feeds_in
 from streams.nilm.loads import LEAST_STEP, LEAST_STEP_W
 
 MOST_INTERVALS = 3
+SHORT_PAUSE_MS = 60_000
+"""A fast meter misses some rows now and then: what is on goes on meanwhile, as it does for a meter a minute."""
 LONGEST_INTERVAL_MS = 300_000
 LEAST_FED_IN_W = 20.0
 """With less the meter may be a little wrong at nothing."""
@@ -92,7 +94,7 @@ def frame_of(state: State, rows: Rows, meters: Meters) -> Frame:
     known = ~first | state["known"][rows.meter]
     before_at = _before(state["last_at"], rows, first, rows.at)
     before_level_w = _before(state["last_level_w"], rows, first, level_w)
-    near = known & (rows.at - before_at <= MOST_INTERVALS * meters.interval_ms[rows.meter])
+    near = known & (rows.at - before_at <= reach_ms(meters.interval_ms[rows.meter]))
     same = near & (steps == _before(state["last_steps"], rows, first, steps))
     same_since = _same_since(state, rows, first, same)
     stuck = rows.at - same_since >= STUCK_MS
@@ -119,6 +121,16 @@ def frame_of(state: State, rows: Rows, meters: Meters) -> Frame:
         fed_in,
         feeds_in(fed_in, rows.at),
     )
+
+
+def reach_ms(interval_ms: Int64s) -> Int64s:
+    """How long after a row the next may come; what is longer is a gap.
+
+    >>> reach_ms(np.array([1_000, 60_000])).tolist()
+    [60000, 180000]
+    """
+    reach: Int64s = np.maximum(MOST_INTERVALS * interval_ms, SHORT_PAUSE_MS)
+    return reach
 
 
 def _is_usable(rows: Rows, columns: Columns) -> Mask:

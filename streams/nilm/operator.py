@@ -18,7 +18,7 @@ from streams.nilm import energy
 from streams.nilm.beliefs import learn_label
 from streams.nilm.described import described
 from streams.nilm.energy import STEPS_PER_WATT
-from streams.nilm.frame import MOST_INTERVALS, MOST_W, Frame, frame_of
+from streams.nilm.frame import MOST_W, Frame, frame_of, reach_ms
 from streams.nilm.home import Home, dtype, freeze, thaw
 from streams.nilm.library import Library, load_library
 from streams.nilm.life import call
@@ -34,8 +34,8 @@ class Nilm(Operator):
     Assumes rows in event-time order with the home's active power, at most 300 s apart. A fact is told at once and
     revised when more is known: the first revision of a load is what was believed when it came on. Appliances are never
     negative, and with the remainder add up to the mains, which is below zero where the home feeds in. A gap of more
-    than three reporting intervals, a value that stays exactly the same for an hour, a register that falls and a missing
-    voltage are no data: loads end there with an unknown end, no energy is counted.
+    than three reporting intervals and a minute, a value that stays exactly the same for an hour, a register that falls
+    and a missing voltage are no data: loads end there with an unknown end, no energy is counted.
     Cost: some numpy passes over a turn's rows, and tenths of a millisecond for each row at which something happens.
     """
 
@@ -74,7 +74,7 @@ class Nilm(Operator):
             told.setdefault(meter, Told()).windows += windows
         _remember(state, frame)
         for meter in _ended(state, released, meters.interval_ms):
-            self._end(state[meter], told.setdefault(int(meter), Told()), int(meters.interval_ms[meter]))
+            self._end(state[meter], told.setdefault(int(meter), Told()), meters.interval_ms[meter])
         for meter, quarter in _closing(state, released):
             told.setdefault(meter, Told()).windows += energy.close(state[meter], quarter)
         return blocks(told, meters, self.library, self.version)
@@ -125,7 +125,7 @@ class Nilm(Operator):
             home.before_at, home.feeds_in = int(frame.before_at[row]), bool(frame.feeds_in[row])
             if frame.broken[row]:
                 at = int(frame.at[row])
-                known_at = min(at, home.before_at + MOST_INTERVALS * int(interval_ms[meter]))
+                known_at = min(at, home.before_at + int(reach_ms(interval_ms[meter])))
                 begin(home, self.library, told, known_at, None if frame.stuck[row] else float(frame.level_w[row]))
                 told.windows += energy.close(record, at // QUARTER_MS)
             else:
@@ -137,11 +137,11 @@ class Nilm(Operator):
         record["wake_at"], record["floor_w"] = wake, floor
         return told
 
-    def _end(self, record: Any, told: Told, interval_ms: int) -> None:
+    def _end(self, record: Any, told: Told, interval_ms: Any) -> None:
         """The home's rows have stopped: nothing later belongs to what was on."""
         last_at = int(record["last_at"])
-        home = thaw(record, interval_ms / 1_000, last_at, self.weights)
-        begin(home, self.library, told, last_at + MOST_INTERVALS * interval_ms, None)
+        home = thaw(record, int(interval_ms) / 1_000, last_at, self.weights)
+        begin(home, self.library, told, last_at + int(reach_ms(interval_ms)), None)
         freeze(home, record)
         record["wake_at"], record["floor_w"], record["known"] = 2**62, -np.inf, False
 
@@ -167,7 +167,7 @@ def _remember(state: State, frame: Frame) -> None:
 
 def _ended(state: State, released: Released, interval_ms: Int64s) -> Int64s:
     """Homes of which no row can follow the last one without a gap."""
-    over = released.watermark - state["last_at"][released.moved] > MOST_INTERVALS * interval_ms[released.moved]
+    over = released.watermark - state["last_at"][released.moved] > reach_ms(interval_ms[released.moved])
     ended: Int64s = released.moved[state["known"][released.moved] & over]
     return ended
 
