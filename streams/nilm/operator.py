@@ -113,6 +113,17 @@ class Nilm(Operator):
                 freeze(home, state[meter])
         return blocks(told, meters, self.library, self.version)
 
+    def on_withdrawal(self, state: State, meters: Meters, gone: Int64s) -> list[Result]:
+        """Nothing later than its last row is looked into: what is on in a home is lost there."""
+        if not signs_of(meters.quantities).any():
+            return []
+        told: dict[int, Told] = {}
+        for meter in gone[state["loads"]["number"][gone].any(axis=1)].tolist():
+            last_at = int(state["last_at"][meter])
+            home = thaw(state[meter], int(meters.interval_ms[meter]) / 1_000, last_at, self.weights)
+            begin(home, self.library, told.setdefault(meter, Told()), last_at, None)
+        return blocks(told, meters, self.library, self.version)
+
     def _live(self, record: Any, frame: Frame, meter: int, interval_ms: Int64s) -> Told:
         """The rows of a home in which something happens: those at which it does, and the quiet ones between."""
         first, end = (int(x) for x in np.searchsorted(frame.meter, [meter, meter + 1]))
