@@ -28,12 +28,13 @@ from bench.nilm_score import Counted, counted, score, threshold_w, together
 from bench.report import report
 from schemas.arrays import Float64s, Int64s
 from streams.contract import Mask
-from streams.nilm.frame import MOST_INTERVALS
+from streams.nilm.frame import reach_ms
 from streams.nilm.library import load_library
 from streams.nilm.operator import Nilm
 
 HELD_AT_1_S = [name for name in nilm_homes.MIXTURES if "held" in name]
 CATALOGUE = load_library().appliances[1:]
+PICTURES = (".png", ".svg", ".pdf")
 GOAL_KOLTER = 0.5
 """Of every home at every rate; besides, F1 is to be above that of combinatorial optimisation."""
 GOAL_MIXTURE_KOLTER = 0.8
@@ -90,10 +91,11 @@ def measure_first(home: Home, operator: Nilm) -> dict[str, float | None]:
 
 
 def _cost(home: Home, ran: Run) -> dict[str, Any]:
+    steps_s = np.diff(home.at)
     return {
         "samples": len(home.at),
         "interval_s": interval_ms(home) / 1_000,
-        "covered_s": int(np.diff(home.at)[np.diff(home.at) <= MOST_INTERVALS * interval_ms(home) / 1_000].sum()),
+        "covered_s": int(steps_s[steps_s * 1_000 <= reach_ms(np.array(interval_ms(home)))].sum()),
         "microseconds_a_sample": round(ran.microseconds_a_row, 2),
         "state_bytes": ran.state_bytes,
     }
@@ -166,33 +168,65 @@ def _line(name: str, whole: Mapping[str, Any], goal: Mapping[str, Any]) -> str:
     )
 
 
-def day_of(text: str) -> int:
+class Day(click.ParamType):
     """An ISO date or time as epoch seconds; UTC unless it says otherwise."""
-    at = datetime.fromisoformat(text)
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Raises click.BadParameter, which names the option."""
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r}: write a day or time as 2014-04-01 or 2014-04-01T12:00", param, ctx)
+        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+
+
+def picture_path(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
+    """Where a picture can be written; raises click.BadParameter else."""
+    if path and path.suffix not in PICTURES:
+        raise click.BadParameter(f"{path}: name it {', '.join('*' + kind for kind in PICTURES)}", ctx, param)
+    if path and not path.parent.is_dir():
+        raise click.BadParameter(f"{path}: there is no folder {path.parent}: make it first", ctx, param)
+    return path
+
+
+def part_of(whole: Home, begin: int, end: int, options: str) -> Home:
+    """The samples of that time; raises click.UsageError where a home that has some has none then."""
+    part = whole.between(begin, end)
+    if len(whole.at) and not len(part.at):
+        first, last = (datetime.fromtimestamp(int(at), UTC).isoformat() for at in whole.at[[0, -1]])
+        raise click.UsageError(f"{options}: no samples are left; the home has them from {first} to {last}")
+    return part
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--home", "folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="folder of home.csv"
 )
-@click.option("--from", "begin", help="first day or time, ISO 8601, UTC")
-@click.option("--to", "end", help="day or time to stop before")
+@click.option("--from", "begin", type=Day(), help="first day or time, ISO 8601, UTC")
+@click.option("--to", "end", type=Day(), help="day or time to stop before")
 @click.option(
     "--train-on-submeters",
     "until",
+    type=Day(),
     help="label the loads that the sub-meters saw until then, and score what comes after (default: never)",
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="picture of the day with the most appliance energy")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    callback=picture_path,
+    help="picture of the day with the most appliance energy",
+)
 @click.option("--data", type=click.Path(path_type=Path), default="../shared/data", envvar="FLEXMETER_DATA")
 @click.option(
     "--homes", type=click.Path(path_type=Path), default=nilm_homes.FOLDER, help="where development homes are kept"
 )
 def command(
     folder: Path | None,
-    begin: str | None,
-    end: str | None,
-    until: str | None,
+    begin: int | None,
+    end: int | None,
+    until: int | None,
     plot: Path | None,
     data: Path,
     homes: Path,
@@ -200,12 +234,15 @@ def command(
     """Score `nilm` in one home, or without --home in all development homes."""
     if folder is None:
         sys.exit(min(accuracy(data, homes), 1))
+    if begin is not None and end is not None and begin >= end:
+        raise click.UsageError("--from must be before --to")
     try:
-        home = read_home(folder / "home.csv").between(day_of(begin) if begin else 0, day_of(end) if end else 2**62)
-        ran = run(home, day_of(until) if until else None)
-        home = home.between(day_of(until), 2**62) if until else home
+        home = read_home(folder / "home.csv")
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from None
+    home = part_of(home, begin or 0, 2**62 if end is None else end, "--from, --to")
+    scored = home if until is None else part_of(home, until, 2**62, "--train-on-submeters")
+    ran, home = run(home, until), scored
     for line in lines(measure(home, ran)):
         print(line)
     if plot and len(home.at):

@@ -34,6 +34,8 @@ REAL = {
 """The recorded homes, and what their columns are called in the catalogue of appliances."""
 
 DAY_S = 86_400
+LAST_S = 10_000_000_000
+"""In the year 2286: what is later, is told in milliseconds."""
 MIXTURES_EVERY_S = (1, 10, 60)
 
 MIXTURES: dict[str, dict[str, list[str]]] = {
@@ -110,12 +112,18 @@ def read_home(path: Path) -> Home:
     second the second; rows are put in order. Columns that are other quantities of the catalogue are no appliances.
     Raises ValueError, naming the file, where it is no such table.
     """
-    with path.open(encoding="utf-8-sig") as file:
-        names = [name.strip() for name in file.readline().split(",")]
-        if not {"at", "active_power_w"} <= set(names):
-            raise ValueError(f"{path}: the header must have `at` and `active_power_w`, not {names}")
-        lines = [line for line in file if line.strip()]
-    columns = _in_order(dict(zip(names, _cells(path, lines, len(names)).T, strict=True)))
+    try:
+        header, *lines = [line for line in path.read_text("utf-8-sig").split("\n") if line.strip()] or [""]
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: no text in UTF-8: write it as CSV") from None
+    names = [name.strip() for name in header.split(",")]
+    if not {"at", "active_power_w"} <= set(names):
+        raise ValueError(f"{path}: the header must have `at` and `active_power_w`, not {names}")
+    if repeated := sorted({name for name in names if name and names.count(name) > 1}):
+        raise ValueError(f"{path}: the header names {', '.join(repeated)} more than once: rename or remove one")
+    cells = dict(zip(names, _cells(path, lines, len(names)).T, strict=True))
+    _check_times(path, cells["at"])
+    columns = _in_order(cells)
     quantities = load_catalogue().quantities
     return Home(
         np.rint(columns.pop("at")).astype(np.int64),
@@ -124,6 +132,13 @@ def read_home(path: Path) -> Home:
         {name: values for name, values in columns.items() if name and name not in quantities},
         columns.get("voltage_v"),
     )
+
+
+def _check_times(path: Path, at: Float64s) -> None:
+    if len(at) and np.isnan(at).all():
+        raise ValueError(f"{path}: no `at` is a number: write epoch seconds (UTC), not ISO times")
+    if len(at) and np.nanmax(at) > LAST_S:
+        raise ValueError(f"{path}: `at` reaches {np.nanmax(at):.0f}: write epoch seconds (UTC), not milliseconds")
 
 
 def _cells(path: Path, lines: list[str], width: int) -> Float64s:

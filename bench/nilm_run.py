@@ -18,7 +18,9 @@ from schemas.arrays import Float64s, Int64s
 from schemas.catalogue import load_catalogue
 from schemas.results import ApplianceEventBlock
 from streams.contract import Labels, Meters, Released, Result, Rows
-from streams.nilm.frame import nominal_of
+from streams.nilm.energy import STEPS_PER_WATT
+from streams.nilm.frame import fed_in_at, nominal_of
+from streams.nilm.home import feeds_in
 from streams.nilm.operator import Nilm, split
 
 PROFILE = "nilm_meter"
@@ -190,5 +192,7 @@ def _powers(spans: list[tuple[str, int, int, float]], home: Home, names: list[st
             drawn[first:last, known.index(appliance) + 1] += power_w
     if home.voltage_v is not None:
         drawn /= nominal_of(home.voltage_v[:, None])[:, None]
-    parts = split(np.rint(home.mains_w * 10).astype(np.int64), drawn) / 10
+    steps = np.rint(home.mains_w * STEPS_PER_WATT).astype(np.int64)
+    fed_in = fed_in_at(at_ms, steps, np.arange(len(steps)) == 0, np.zeros(len(steps), np.int64))
+    parts = split(steps, drawn, feeds_in(fed_in, at_ms)) / STEPS_PER_WATT
     return {name: parts[:, known.index(name) + 1] for name in names}

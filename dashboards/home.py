@@ -114,7 +114,7 @@ def _loads() -> Panel:
             WITH
                 $__interval_s AS step,
                 greatest(start, $__fromTime_ms) AS first,
-                least(if(end > start, end, now64(3)), $__toTime_ms) AS last
+                least(if(state = 'on', now64(3), end), $__toTime_ms) AS last
             SELECT
                 toDateTime(arrayJoin(range(
                     toUInt32(intDiv(toUnixTimestamp(first), step)),

@@ -260,6 +260,13 @@ class Operator:
         """People said what loads of their homes are."""
         return []
 
+    def on_withdrawal(self, state: State, meters: Meters, gone: Int64s) -> Sequence[Result]:
+        """The homes of these meters withdrew their consent: what is open of them is closed; their state is erased then.
+
+        `gone`: places of the meters.
+        """
+        return []
+
     def on_partial_loads(self, state: State, loads: PartialLoads) -> Sequence[Result]:
         """Parts of loads came. `state` is that of the parts, shape (n,)."""
         return []

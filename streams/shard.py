@@ -286,7 +286,10 @@ class Shard:
         results: list[Result] = []
         for table in self.tables.values():
             if not gone.isdisjoint(table.rows):
-                table.keep(np.array([meter not in gone for meter in table.ids], np.bool_))
+                stays = np.array([meter not in gone for meter in table.ids], np.bool_)
+                for name, operator in self.operators.items():
+                    results += operator.on_withdrawal(table.column(name), table.view(), np.flatnonzero(~stays))
+                table.keep(stays)
             labels = gather.labels(table, block)
             for name, operator in self.operators.items() if len(labels.meter) else ():
                 results += operator.on_labels(table.column(name), table.view(), labels)

@@ -54,11 +54,7 @@ def command() -> None:
 def consent(topology_path: Path, meter: str) -> None:
     """Let METER's appliances be told apart from now on."""
     topology = topology_or_exit(topology_path)
-    devices = _devices(topology)
-    if meter not in devices:
-        meant = closest(meter, devices)
-        remedy = f"did you mean {meant!r}?" if meant else "add it there first"
-        raise click.UsageError(f"no meter {meter!r} in the register; {remedy}")
+    _check_known(topology, meter)
     _send(topology, [Request(meter, _now(), "consent")])
     click.echo(f"{meter} consents: readings from now on are looked into")
 
@@ -72,7 +68,9 @@ def withdraw(topology_path: Path, meter: str) -> None:
     Its state is erased, and no reading of it is looked into any more.
     What was told so far stays in ClickHouse until `flexmeter erase`, and in Kafka for as long as its topics keep.
     """
-    _send(topology_or_exit(topology_path), [Request(meter, _now(), "withdraw")])
+    topology = topology_or_exit(topology_path)
+    _check_known(topology, meter)
+    _send(topology, [Request(meter, _now(), "withdraw")])
     click.echo(
         f"{meter} withdrew: what nilm knew of it is erased. Take the consent out of the register too, if it is in"
     )
@@ -97,10 +95,13 @@ def label(topology_path: Path, meter: str, appliance: str, number: int | None, p
     if appliance not in load_library().appliances:
         raise click.UsageError(f"no appliance {appliance!r}; {choose_one_of(appliance, load_library().appliances)}")
     topology = topology_or_exit(topology_path)
+    _check_known(topology, meter)
     if power_w is None:
         power_w = _power_of(topology, meter, number or 0)
     _send(topology, [Request(meter, _now(), "label", number or 0, power_w, appliance)])
-    click.echo(f"{meter}: what draws about {power_w:.0f} W is {appliance}")
+    click.echo(
+        f"{meter}: what draws about {power_w:.0f} W is {appliance}, if the home consents; else it is passed over"
+    )
 
 
 @command.command()
@@ -159,6 +160,15 @@ def _devices(topology: Topology) -> Mapping[str, Device]:
         raise click.UsageError(str(faults)) from faults
     except Unavailable as away:
         raise click.ClickException(str(away)) from away
+
+
+def _check_known(topology: Topology, meter: str) -> None:
+    """Raises click.UsageError where the register has no such meter."""
+    devices = _devices(topology)
+    if meter not in devices:
+        meant = closest(meter, devices)
+        remedy = f"did you mean {meant!r}?" if meant else "add it there first"
+        raise click.UsageError(f"no meter {meter!r} in the register; {remedy}")
 
 
 def _topic(topology: Topology) -> Topic:

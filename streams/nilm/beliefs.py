@@ -117,6 +117,8 @@ def choice(home: Home, load: Load, belief: Float64s) -> int:
     """The appliance to tell; the one told before stays unless another is clearly likelier. Notes how likely it is."""
     if load.labelled:
         return load.appliance
+    if load.clouded:
+        return UNKNOWN
     best = likeliest = int(belief[1:].argmax()) + 1
     told = load.appliance
     guessed = not home.is_fast and not load.settled

@@ -159,12 +159,19 @@ def _tell_day(day: Any) -> list[Window]:
     return [Window("1d", start, start + DAY_MS, int(day["revision"]), said, day["energy"].copy(), covered_ms)]
 
 
-def move(quarters: npt.NDArray[Any], old: int, new: int, start: int, end: int, power_w: float) -> Iterator[Window]:
-    """A load was not `old` but `new`: its energy moves, in the quarters that can still be amended."""
+def move(
+    quarters: npt.NDArray[Any], old: int, new: int, start: int, end: int, power_w: float, feeds_in: bool
+) -> Iterator[Window]:
+    """A load was not `old` but `new`: its energy moves, in the quarters that can still be amended.
+
+    As much as `old` has there; of the remainder as much as the load drew, where the home feeds in.
+    """
     for slot in sorted((s for s in quarters if s["id"]), key=lambda s: int(s["id"])):
         begin = int(slot["id"]) * QUARTER_MS
         overlap_ms = min(end, begin + QUARTER_MS) - max(start, begin)
-        amount = min(max(int(slot["energy"][old]), 0), int(power_w * STEPS_PER_WATT) * max(overlap_ms, 0))
+        amount = int(power_w * STEPS_PER_WATT) * max(overlap_ms, 0)
+        if old != REMAINDER or not feeds_in:
+            amount = min(max(int(slot["energy"][old]), 0), amount)
         if amount <= 0:
             continue
         slot["energy"][old] -= amount

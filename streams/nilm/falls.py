@@ -2,7 +2,7 @@
 
 from streams.nilm.home import Home, Load
 from streams.nilm.library import UNKNOWN, Library
-from streams.nilm.life import close, end_run
+from streams.nilm.life import CLOUDED_MS, close, end_run
 from streams.nilm.told import Told, count_energy, tell
 
 LEAST_LOAD_W = 35.0
@@ -75,13 +75,21 @@ def _match(home: Home, fallen_w: float) -> list[Load]:
 
 
 def _dip(home: Home, library: Library, told: Told, at: int, fallen_w: float) -> None:
-    """The likeliest load that draws less now: one of those that are short anyway, else the smallest that can."""
+    """The likeliest load that draws less now: one of those that are short anyway, else the smallest that can.
+
+    None where the home may as well generate more.
+    """
+    if home.feeds_in and at - home.now.clouded_at < CLOUDED_MS:
+        home.now.clouded_at = at
+        return
     short = [library.position(name) for name in ("kettle", "microwave", "toaster")]
     able = [load for load in home.loads if load.drawn_w > 1.05 * fallen_w and fallen_w > 0.15 * load.power_w]
     if able:
         load = min(able, key=lambda load: (load.appliance not in short, load.power_w))
         load.dip_before_w, load.dip_at, load.falling = load.dip_w, at, True
         set_dip(home, told, load, load.dip_w + fallen_w, at)
+    elif home.feeds_in:
+        home.now.clouded_at = at
 
 
 def set_dip(home: Home, told: Told, load: Load, dip_w: float, at: int) -> None:
@@ -94,7 +102,7 @@ def set_dip(home: Home, told: Told, load: Load, dip_w: float, at: int) -> None:
 
 def fit_under(home: Home, library: Library, told: Told, at: int, power_w: float) -> None:
     """Open loads cannot draw more than the mains: one has fallen off slowly, or has ended."""
-    while home.loads:
+    while any(load.start < at for load in home.loads):
         over_w = sum(load.drawn_w for load in home.loads) - power_w
         if over_w <= max(30.0, 0.04 * power_w):
             return
@@ -109,5 +117,6 @@ def fit_under(home: Home, library: Library, told: Told, at: int, power_w: float)
             if load.appliance != UNKNOWN:
                 tell(home, told, load, "on", at)
             continue
-        gone = min(home.loads, key=lambda load: abs(load.drawn_w - over_w))
+        earlier = [load for load in home.loads if load.start < at]
+        gone = min(earlier, key=lambda load: abs(load.drawn_w - over_w))
         close(home, library, told, gone, at, learnt=False)

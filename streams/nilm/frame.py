@@ -12,10 +12,15 @@ from schemas.catalogue import Quantity
 from streams.active_power import signs_of
 from streams.contract import Mask, Meters, Rows, State
 from streams.nilm.energy import STEPS_PER_WATT
+from streams.nilm.home import feeds_in
 from streams.nilm.loads import LEAST_STEP, LEAST_STEP_W
 
 MOST_INTERVALS = 3
+SHORT_PAUSE_MS = 60_000
+"""A fast meter misses some rows now and then: what is on goes on meanwhile, as it does for a meter a minute."""
 LONGEST_INTERVAL_MS = 300_000
+LEAST_FED_IN_W = 20.0
+"""With less the meter may be a little wrong at nothing."""
 MOST_W = 1e6
 """Beyond this it is no home's mains."""
 STUCK_MS = 3_600_000
@@ -71,6 +76,10 @@ class Frame:
     """The mains changed by more than its noise."""
     register_wh: Float64s
     """What the register said last, 0 where it never said anything."""
+    fed_in_at: Int64s
+    """When the home last fed in, the row included; 0 where it never did."""
+    feeds_in: Mask
+    """Something may generate."""
 
 
 def frame_of(state: State, rows: Rows, meters: Meters) -> Frame:
@@ -85,7 +94,7 @@ def frame_of(state: State, rows: Rows, meters: Meters) -> Frame:
     known = ~first | state["known"][rows.meter]
     before_at = _before(state["last_at"], rows, first, rows.at)
     before_level_w = _before(state["last_level_w"], rows, first, level_w)
-    near = known & (rows.at - before_at <= MOST_INTERVALS * meters.interval_ms[rows.meter])
+    near = known & (rows.at - before_at <= reach_ms(meters.interval_ms[rows.meter]))
     same = near & (steps == _before(state["last_steps"], rows, first, steps))
     same_since = _same_since(state, rows, first, same)
     stuck = rows.at - same_since >= STUCK_MS
@@ -95,6 +104,7 @@ def frame_of(state: State, rows: Rows, meters: Meters) -> Frame:
     broken |= register_wh < _before(state["register_wh"], rows, first, register_wh)
     noise = np.maximum(LEAST_STEP_W, LEAST_STEP * np.maximum(level_w, before_level_w))
     changed = np.abs(level_w - before_level_w) > noise
+    fed_in = fed_in_at(rows.at, steps, first, state["fed_in_at"][rows.meter])
     return Frame(
         rows.meter,
         rows.at,
@@ -108,7 +118,19 @@ def frame_of(state: State, rows: Rows, meters: Meters) -> Frame:
         same_since,
         changed,
         register_wh,
+        fed_in,
+        feeds_in(fed_in, rows.at),
     )
+
+
+def reach_ms(interval_ms: Int64s) -> Int64s:
+    """How long after a row the next may come; what is longer is a gap.
+
+    >>> reach_ms(np.array([1_000, 60_000])).tolist()
+    [60000, 180000]
+    """
+    reach: Int64s = np.maximum(MOST_INTERVALS * interval_ms, SHORT_PAUSE_MS)
+    return reach
 
 
 def _is_usable(rows: Rows, columns: Columns) -> Mask:
@@ -145,6 +167,18 @@ def _register(state: State, rows: Rows, first: Mask, columns: Columns) -> Float6
     newest = np.maximum.accumulate(np.where(first | np.isfinite(said), place, 0))
     register_wh: Float64s = np.where(np.isfinite(said[newest]), said[newest], state["register_wh"][rows.meter])
     return register_wh
+
+
+def fed_in_at(at: Int64s, steps: Int64s, first: Mask, last: Int64s) -> Int64s:
+    """When each row's home last fed in, the row included; `last`: before its first row. Shape (r,) each.
+
+    >>> fed_in_at(np.array([60, 120, 180]), np.array([5, -900, 5]), np.arange(3) == 0, np.zeros(3, int)).tolist()
+    [0, 120, 120]
+    """
+    feeds = steps < -LEAST_FED_IN_W * STEPS_PER_WATT
+    newest = np.maximum.accumulate(np.where(first | feeds, np.arange(len(first)), 0)) if len(first) else first
+    said: Int64s = np.where(feeds, at, last)[newest]
+    return said
 
 
 def _same_since(state: State, rows: Rows, first: Mask, same: Mask) -> Int64s:

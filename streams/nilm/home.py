@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.arrays import Float64s, Int64s
+from schemas.durations import DAY_MS
 from streams.nilm import energy
 from streams.nilm.library import Library
 from streams.nilm.weights import Weights
@@ -20,6 +21,8 @@ CLUSTERS = 16
 RECENT = 6
 HOURS_OF_A_BIN = 4
 HOUR_BINS = 24 // HOURS_OF_A_BIN
+FEEDS_IN_MS = 7 * DAY_MS
+"""So long after it fed in, a home may generate unseen: on a dull day all that it generates is used in it."""
 NEVER = -(2**50)
 """A time before all others, ms: far enough that differences do not overflow."""
 
@@ -59,6 +62,8 @@ class Load:
     falling: bool = False
     labelled: bool = False
     """Whether someone in the home said what it is."""
+    clouded: bool = False
+    """Whether it came on while what the home generates changed: it may be a cloud."""
 
     @property
     def drawn_w(self) -> float:
@@ -112,6 +117,8 @@ class Moment:
     pulses_at: int = NEVER
     drum: float = 0.0
     drum_at: int = NEVER
+    clouded_at: int = NEVER
+    """When a home that feeds in last drew less by more than any load that was on: it generates more than before."""
 
 
 _MOMENT = np.dtype([(f.name, "f8" if f.type in ("float", float) else "i8") for f in fields(Moment)])
@@ -151,6 +158,8 @@ class Home:
     quarters: npt.NDArray[Any]
     before_at: int
     """The row before the one that is looked at."""
+    feeds_in: bool
+    """Something generates: what loads draw together cannot be told from the mains, only what changes."""
     remembers_more: bool = False
     """Whether `recent` is not what the state holds."""
 
@@ -182,6 +191,7 @@ def dtype(library: Library) -> np.dtype[Any]:
             ("last_level_w", "f8"),
             ("register_wh", "f8"),
             ("same_since", "i8"),
+            ("fed_in_at", "i8"),
             ("known", "?"),
             ("wake_at", "i8"),
             ("floor_w", "f8"),
@@ -199,6 +209,11 @@ def dtype(library: Library) -> np.dtype[Any]:
             *energy.fields(k),
         ]
     )
+
+
+def feeds_in(fed_in_at: Any, at: Any) -> Any:
+    """Whether a home that last fed in at the one time (0: never) still counts as one that does at the other."""
+    return (fed_in_at > 0) & (at - fed_in_at < FEEDS_IN_MS)
 
 
 def thaw(record: Any, interval_s: float, before_at: int, weights: Weights) -> Home:
@@ -230,6 +245,7 @@ def thaw(record: Any, interval_s: float, before_at: int, weights: Weights) -> Ho
         record["cycle_ws"],
         record["quarters"],
         before_at,
+        bool(feeds_in(record["fed_in_at"], before_at)),
     )
 
 

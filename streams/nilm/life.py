@@ -8,6 +8,8 @@ from streams.nilm.library import Library
 from streams.nilm.told import Fact, Told, count_energy, relabel, tell
 
 DIP_MS = 400_000
+CLOUDED_MS = 1_800_000
+"""So long after a home generated more all at once, it may generate less all at once."""
 LONGEST_MS = 8 * 3_600_000
 
 
@@ -25,6 +27,7 @@ def open_load(home: Home, library: Library, told: Told, at: int, power_w: float)
         review_at=at,
         since=home.before_at,
         power_w=power_w,
+        clouded=home.feeds_in and at - now.clouded_at < CLOUDED_MS,
         pulses=min(max(pulses, 0.0), 4.0),
     )
     home.loads.append(load)
@@ -128,7 +131,7 @@ def close(
     if load.labelled:
         found = np.eye(len(found))[load.appliance]
     appliance = choice(home, load, found)
-    if learnt and load.settled:
+    if learnt and load.settled and not load.clouded:
         learn(home, load, found, library, at)
     relabel(home, told, load, appliance)
     note_end(home, load, appliance, at, learnt)

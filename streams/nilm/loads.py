@@ -28,11 +28,13 @@ def look(home: Home, library: Library, told: Told, at: int, power_w: float, befo
     calm = abs(step) <= max(LEAST_STEP_W, LEAST_STEP * max(power_w, before_w))
     if calm and not (home.is_fast and at - home.now.changed_at < SETTLE_MS):
         end_run(home, library, told, at)
-    _drift(home, at, drift + step if calm else drift)
+    if not home.feeds_in:
+        _drift(home, at, drift + step if calm else drift)
     if not calm:
         home.now.changed_at = at
         (_rise if step > 0 else fall)(home, library, told, at, abs(step))
-    fit_under(home, library, told, at, power_w)
+    if not home.feeds_in:
+        fit_under(home, library, told, at, power_w)
     for load in list(home.loads):
         if load.number != home.now.opening and at >= load.review_at:
             review(home, library, told, load, at)

@@ -18,7 +18,7 @@ from streams.nilm import energy
 from streams.nilm.beliefs import learn_label
 from streams.nilm.described import described
 from streams.nilm.energy import STEPS_PER_WATT
-from streams.nilm.frame import MOST_INTERVALS, MOST_W, Frame, frame_of
+from streams.nilm.frame import MOST_W, Frame, frame_of, reach_ms
 from streams.nilm.home import Home, dtype, freeze, thaw
 from streams.nilm.library import Library, load_library
 from streams.nilm.life import call
@@ -33,14 +33,14 @@ class Nilm(Operator):
 
     Assumes rows in event-time order with the home's active power, at most 300 s apart. A fact is told at once and
     revised when more is known: the first revision of a load is what was believed when it came on. Appliances are never
-    negative, and with the remainder add up to the mains. A gap of more than three reporting intervals, a value that
-    stays exactly the same for an hour, a register that falls and a missing voltage are no data: loads end there with an
-    unknown end, no energy is counted.
+    negative, and with the remainder add up to the mains, which is below zero where the home feeds in. A gap of more
+    than three reporting intervals and a minute, a value that stays exactly the same for an hour, a register that falls
+    and a missing voltage are no data: loads end there with an unknown end, no energy is counted.
     Cost: some numpy passes over a turn's rows, and tenths of a millisecond for each row at which something happens.
     """
 
     name = "nilm"
-    version = 3
+    version = 4
     takes = frozenset({"ReadingBlock", "HomeRequestBlock"})
     gives = frozenset({"ApplianceEventBlock", "ApplianceEnergyBlock"})
 
@@ -66,7 +66,7 @@ class Nilm(Operator):
         told: dict[int, Told] = {}
         frame = frame_of(state, released.rows, meters)
         due = frame.broken | frame.changed | (frame.at >= state["wake_at"][frame.meter])
-        due |= frame.level_w < state["floor_w"][frame.meter]
+        due |= (frame.level_w < state["floor_w"][frame.meter]) & ~frame.feeds_in
         busy = np.unique(frame.meter[due])
         for meter in busy:
             told[int(meter)] = self._live(state[meter], frame, int(meter), meters.interval_ms)
@@ -74,7 +74,7 @@ class Nilm(Operator):
             told.setdefault(meter, Told()).windows += windows
         _remember(state, frame)
         for meter in _ended(state, released, meters.interval_ms):
-            self._end(state[meter], told.setdefault(int(meter), Told()), int(meters.interval_ms[meter]))
+            self._end(state[meter], told.setdefault(int(meter), Told()), meters.interval_ms[meter])
         for meter, quarter in _closing(state, released):
             told.setdefault(meter, Told()).windows += energy.close(state[meter], quarter)
         return blocks(told, meters, self.library, self.version)
@@ -113,6 +113,17 @@ class Nilm(Operator):
                 freeze(home, state[meter])
         return blocks(told, meters, self.library, self.version)
 
+    def on_withdrawal(self, state: State, meters: Meters, gone: Int64s) -> list[Result]:
+        """Nothing later than its last row is looked into: what is on in a home is lost there."""
+        if not signs_of(meters.quantities).any():
+            return []
+        told: dict[int, Told] = {}
+        for meter in gone[state["loads"]["number"][gone].any(axis=1)].tolist():
+            last_at = int(state["last_at"][meter])
+            home = thaw(state[meter], int(meters.interval_ms[meter]) / 1_000, last_at, self.weights)
+            begin(home, self.library, told.setdefault(meter, Told()), last_at, None)
+        return blocks(told, meters, self.library, self.version)
+
     def _live(self, record: Any, frame: Frame, meter: int, interval_ms: Int64s) -> Told:
         """The rows of a home in which something happens: those at which it does, and the quiet ones between."""
         first, end = (int(x) for x in np.searchsorted(frame.meter, [meter, meter + 1]))
@@ -122,10 +133,10 @@ class Nilm(Operator):
         while (row := _next_due(frame, row + 1, end, wake, floor)) < end:
             told.windows += _count(record, home, frame, counted, row)
             counted = row
-            home.before_at = int(frame.before_at[row])
+            home.before_at, home.feeds_in = int(frame.before_at[row]), bool(frame.feeds_in[row])
             if frame.broken[row]:
                 at = int(frame.at[row])
-                known_at = min(at, home.before_at + MOST_INTERVALS * int(interval_ms[meter]))
+                known_at = min(at, home.before_at + int(reach_ms(interval_ms[meter])))
                 begin(home, self.library, told, known_at, None if frame.stuck[row] else float(frame.level_w[row]))
                 told.windows += energy.close(record, at // QUARTER_MS)
             else:
@@ -137,11 +148,11 @@ class Nilm(Operator):
         record["wake_at"], record["floor_w"] = wake, floor
         return told
 
-    def _end(self, record: Any, told: Told, interval_ms: int) -> None:
+    def _end(self, record: Any, told: Told, interval_ms: Any) -> None:
         """The home's rows have stopped: nothing later belongs to what was on."""
         last_at = int(record["last_at"])
-        home = thaw(record, interval_ms / 1_000, last_at, self.weights)
-        begin(home, self.library, told, last_at + MOST_INTERVALS * interval_ms, None)
+        home = thaw(record, int(interval_ms) / 1_000, last_at, self.weights)
+        begin(home, self.library, told, last_at + int(reach_ms(interval_ms)), None)
         freeze(home, record)
         record["wake_at"], record["floor_w"], record["known"] = 2**62, -np.inf, False
 
@@ -152,7 +163,7 @@ def _next_due(frame: Frame, row: int, end: int, wake: int, floor: float) -> int:
         return row
     rest = slice(row, end)
     due = frame.changed[rest] | frame.broken[rest] | (frame.at[rest] >= wake)
-    due |= frame.level_w[rest] < floor
+    due |= (frame.level_w[rest] < floor) & ~frame.feeds_in[rest]
     return row + int(due.argmax()) if due.any() else end
 
 
@@ -162,11 +173,12 @@ def _remember(state: State, frame: Frame) -> None:
     state["last_at"][meter], state["last_steps"][meter] = frame.at[last], frame.steps[last]
     state["last_level_w"][meter], state["register_wh"][meter] = frame.level_w[last], frame.register_wh[last]
     state["same_since"][meter], state["known"][meter] = frame.same_since[last], True
+    state["fed_in_at"][meter] = frame.fed_in_at[last]
 
 
 def _ended(state: State, released: Released, interval_ms: Int64s) -> Int64s:
     """Homes of which no row can follow the last one without a gap."""
-    over = released.watermark - state["last_at"][released.moved] > MOST_INTERVALS * interval_ms[released.moved]
+    over = released.watermark - state["last_at"][released.moved] > reach_ms(interval_ms[released.moved])
     ended: Int64s = released.moved[state["known"][released.moved] & over]
     return ended
 
@@ -179,18 +191,19 @@ def _closing(state: State, released: Released) -> Iterator[tuple[int, int]]:
     return zip(meter[closing].tolist(), quarter[closing].tolist(), strict=True)
 
 
-def split(steps: Int64s, drawn_w: Float64s) -> Int64s:
-    """The mains of each row, as remainder (first column) and appliances, which never exceed it, in steps.
+def split(steps: Int64s, drawn_w: Float64s, feeds_in: Mask) -> Int64s:
+    """The mains of each row, as remainder (first column) and appliances, in steps.
 
-    Shape (r,) and (r, k) or (k,); returns (r, k).
+    Appliances never exceed the mains, but where the home feeds in: there the remainder is less than nothing by what is
+    generated. Shape (r,), (r, k) or (k,), and (r,); returns (r, k).
 
-    >>> split(np.array([1000, -50]), np.array([0.0, 80.0, 40.0])).tolist()
-    [[1, 666, 333], [-50, 0, 0]]
+    >>> split(np.array([1000, -50]), np.array([0.0, 80.0, 40.0]), np.array([False, True])).tolist()
+    [[1, 666, 333], [-1250, 800, 400]]
     """
     wanted = np.broadcast_to(drawn_w * STEPS_PER_WATT, (len(steps), drawn_w.shape[-1]))
     total = wanted.sum(axis=1)
     fitting = np.minimum(1.0, np.maximum(steps, 0) / np.maximum(total, 1e-9))
-    parts = np.floor(wanted * fitting[:, None] + 1e-6).astype(np.int64)
+    parts = np.floor(wanted * np.where(feeds_in, 1.0, fitting)[:, None] + 1e-6).astype(np.int64)
     parts[:, energy.REMAINDER] = steps - parts[:, 1:].sum(axis=1)
     whole: Int64s = parts
     return whole
@@ -208,7 +221,8 @@ def _count(record: Any, home: Home, frame: Frame, begin_row: int, end_row: int) 
         nothing = np.zeros((end_row - begin_row, len(drawn_w)), np.int64)
         nothing[:, energy.REMAINDER] = frame.steps[rows]
         return list(_add(record, frame, rows, nothing))
-    return list(_add(record, frame, rows, split(frame.steps[rows], drawn_w / frame.nominal[rows, None])))
+    parts = split(frame.steps[rows], drawn_w / frame.nominal[rows, None], frame.feeds_in[rows])
+    return list(_add(record, frame, rows, parts))
 
 
 def _add(record: Any, frame: Frame, rows: slice, parts: Int64s) -> Iterator[energy.Window]:
@@ -231,7 +245,7 @@ def _count_quiet(state: State, frame: Frame, quiet: Mask) -> Iterator[tuple[int,
     if not len(meter):
         return
     rows = np.flatnonzero(quiet)
-    parts = split(frame.steps[rows], _levels(state, meter) / frame.nominal[rows, None])
+    parts = split(frame.steps[rows], _levels(state, meter) / frame.nominal[rows, None], frame.feeds_in[rows])
     first, length_ms, last, last_ms = energy.pieces(frame.before_at[rows], frame.at[rows])
     homes, begins = np.unique(meter, return_index=True)
     slot = first[begins] % energy.QUARTERS

@@ -69,7 +69,9 @@ def relabel(home: Home, told: Told, load: Load, appliance: int) -> None:
     """Its energy so far goes with it."""
     if appliance != load.appliance:
         begin = load.start - int(home.interval_s * 1_000)  # a reading stands for the stretch before it
-        told.windows += energy.move(home.quarters, load.appliance, appliance, begin, home.before_at, load.power_w)
+        told.windows += energy.move(
+            home.quarters, load.appliance, appliance, begin, home.before_at, load.power_w, home.feeds_in
+        )
         load.appliance = appliance
 
 

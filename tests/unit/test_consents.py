@@ -1,5 +1,6 @@
 """A stream that looks into homes sees those that consent, and forgets those that withdraw."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -10,8 +11,10 @@ from flexmeter.commands.home import Request, blocks
 from schemas.blocks import Beat, ReadingBlock
 from schemas.errors import Rejected
 from schemas.partition import partition_of
+from schemas.results import ApplianceEventBlock
 from streams import turn
 from streams.consents import Consents
+from streams.contract import Result
 from streams.registry import OPERATORS
 from streams.shard import Shard
 from streams.snapshot import freeze, thaw
@@ -99,6 +102,26 @@ def test_withdrawal_leaves_no_trace_but_itself() -> None:
     assert again.consents == now.consents
     list(feed(again, [requests([("m1", 5, "consent")]), readings("m1", at=BEGIN + 60_000), *beats(BEGIN, 2)]))
     assert known(again) == {"m2"}
+
+
+def test_what_is_on_when_a_home_withdraws_is_told_as_lost() -> None:
+    """Else it would be on for ever; another home's stays on."""
+    now = under_test()
+    log: list[Input] = [requests([("m1", BEGIN, "consent"), ("m2", BEGIN, "consent")])]
+    for step in range(40):
+        at = BEGIN + step * 10_000
+        log += [readings("m1", "m2", at=at, power_w=2_600.0 if step > 20 else 100.0, count=1), Beat(SOURCE, at + 1_000)]
+    before = list(feed(now, log))
+    assert {state for event in appliance_events(before) for state in event.state} == {"on"}
+    on = appliance_events(before)[0].number[0]
+    (closed,) = appliance_events(feed(now, [requests([("m1", BEGIN + 400_000, "withdraw")])]))
+    assert (closed.meters, closed.number.tolist(), closed.state) == (["m1"], [on], ["lost"])
+    assert closed.start[0] < closed.end[0] <= BEGIN + 390_000
+    assert known(now) == {"m2"}
+
+
+def appliance_events(results: Iterable[Result]) -> list[ApplianceEventBlock]:
+    return [result for result in results if isinstance(result, ApplianceEventBlock)]
 
 
 @given(st.permutations([("consent", 10), ("withdraw", 20), ("consent", 30), ("consent", 30), ("withdraw", 25)]))

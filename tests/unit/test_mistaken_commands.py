@@ -23,6 +23,8 @@ E350-0000000001,malmo_household,sub-1,f1,L1,u1,10
     [
         (home.command, ["consent", "E350-0000000002"], "no meter 'E350-0000000002' in the register; did you mean "),
         (home.command, ["consent", "m"], "no meter 'm' in the register; add it there first"),
+        (home.command, ["withdraw", "E350-0000000002"], "no meter 'E350-0000000002' in the register; did you mean "),
+        (home.command, ["label", "m", "kettle", "--power", "2000"], "no meter 'm' in the register; add it there first"),
         (send.command, ["E350-0000000001", "voltage_l1_v=nan"], "'voltage_l1_v=nan': write QUANTITY=NUMBER"),
         (send.command, ["E350-0000000001", "voltage_l1_v=much"], "'voltage_l1_v=much': write QUANTITY=NUMBER"),
         (topology.command, ["check"], "1 fault\n"),

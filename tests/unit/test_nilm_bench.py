@@ -208,6 +208,30 @@ def test_what_is_no_appliance_is_not_taken_for_one(tmp_path: Path) -> None:
     assert known == {"lava_lamp": False, "kettle": True}
 
 
+GOOD = "at,active_power_w,kettle\n" + "".join(f"{60 * i},100,0\n" for i in range(9))
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "code", "told"),
+    [
+        (GOOD, ["--plot", "/no/such/dir/x.png"], 2, "no folder /no/such/dir"),
+        (GOOD, ["--plot", "x.txt"], 2, "'--plot': x.txt: name it *.png"),
+        (GOOD, ["--from", "yesterday"], 2, "'--from': 'yesterday': write a day"),
+        (GOOD, ["--from", "2014-05-01", "--to", "2014-04-01"], 2, "--from must be before --to"),
+        (GOOD, ["--from", "2014-05-01"], 2, "--from, --to: no samples are left; the home has them from 1970-01-01"),
+        (GOOD, ["--train-on-submeters", "2014-05-01"], 2, "--train-on-submeters: no samples are left"),
+        (GOOD.replace("\n", ",9\n").replace("kettle,9", "kettle,kettle"), [], 1, "home.csv: the header names kettle"),
+        (GOOD.replace("60,", "2014-04-01T00:01,").replace("0,100", "T,100"), [], 1, "home.csv: no `at` is a number"),
+        (GOOD + "1400000000000,100,0\n", [], 1, "home.csv: `at` reaches 1400000000000: write epoch seconds"),
+        ("\udcff\udcfe", [], 1, "home.csv: no text in UTF-8"),
+    ],
+)
+def test_a_mistake_is_told_in_a_line(tmp_path: Path, text: str, options: list[str], code: int, told: str) -> None:
+    (tmp_path / "home.csv").write_text(text, "utf-8", "surrogateescape")
+    result = CliRunner().invoke(command, ["--home", str(tmp_path), *options])
+    assert (result.exit_code, told in result.output) == (code, True), result.output
+
+
 @pytest.mark.parametrize("text", ["power\n1\n", "at,mains\n0,1\n", "at,active_power_w\n0,1,2\n"])
 def test_a_file_that_is_no_home_is_told_so(tmp_path: Path, text: str) -> None:
     (tmp_path / "home.csv").write_text(text)
