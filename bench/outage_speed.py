@@ -10,6 +10,7 @@ the grid stream counts each event, and how many alerts each feeder has: those th
 and that were merged or taken back later. All times are one clock's.
 """
 
+import shutil
 import sys
 import time
 from collections import defaultdict
@@ -276,7 +277,8 @@ def storm(live: Live) -> dict[str, Any]:
 @click.option("--results", default=RESULTS, type=click.Path(path_type=Path))
 def main(meters: int, substations: int, episode_count: int, warm_up_s: int, folder: Path, results: Path) -> None:
     """Measure, print, keep."""
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # alerts and state of a run before are none of this one's
+    folder.mkdir(parents=True)
     city = City(substations, meters // (substations * FEEDERS), 4)
     with running(folder, city) as topology:
         live = Live(city, topology, seed=1)
