@@ -182,9 +182,11 @@ class Busy:
                 time.sleep(0.02)
             began = time.monotonic()
             gasping = feeder_of_ours.submit(SENDERS[self.via], self.url, list(gasps(self.via, feeder, feeders)))
-            took_s = first_alert_s(alerts, feeder_of(self.via, feeder, feeders), began)
-            left = before + queued - acknowledged(self.bridge)
-            gasping.result()
+            try:
+                took_s = first_alert_s(alerts, feeder_of(self.via, feeder, feeders), began)
+                left = before + queued - acknowledged(self.bridge)
+            finally:
+                gasping.result()  # where they could not be sent, that is why there is no alert
             job.get()
         return took_s, left
 
