@@ -32,7 +32,7 @@ from schemas.record import Record
 
 LATENESS_INTERVALS, SILENT_INTERVALS = 6, 6
 REMEMBERED = 64
-TURN_ROWS, TURN_MS, MOST_BEAT_MS = 2_048, 1_000, 2_000
+TURN_ROWS, TURN_MS, MOST_BEAT_MS = 8_192, 1_000, 2_000
 
 LoadKey = tuple[str, str | None, int]
 """Substation, feeder (None = the whole substation), start."""

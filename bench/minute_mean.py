@@ -4,34 +4,34 @@ What the peers compute, and no more; rolling_load, which the product runs, compu
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from schemas.arrays import Int64s
 from schemas.blocks import ReadingBlock
 from schemas.catalogue import Quantity
+from schemas.compiled import compiled, kernel
 from schemas.durations import MINUTE_MS
-from streams.contract import MOST_ROWS, Meters, Operator, Released, Result, Rows, State
+from streams.contract import MOST_ROWS, Meters, Operator, Released, Result, State
 from streams.samples import MISSING, Scale
 
 
-@dataclass(frozen=True, slots=True)
-class Minutes:
-    """k minutes of meters: position of the meter and minute since 1970, shape (k,); counts and totals, shape (k, q).
+class Minutes(NamedTuple):
+    """k minutes: the meter of each and the minute since 1970, shape (k,); counts and totals, shape (k, q).
 
-    Totals are in steps of the quantities' resolution, so any split of the rows gives the same bits.
+    Totals are in steps of the quantities' resolution, so any split of the rows gives the same bits. As the open minutes
+    of all n meters they lack `meter`, as k is n.
     """
 
     meter: Int64s
     minute: Int64s
-    count: Int64s
+    counted: Int64s
     total: Int64s
 
-    def take(self, which: Any) -> "Minutes":
-        """Those that a mask or positions select."""
-        return Minutes(self.meter[which], self.minute[which], self.count[which], self.total[which])
+    def part(self, begin: int, end: int) -> "Minutes":
+        """Those from `begin` to `end`."""
+        return Minutes(*(column[begin:end] for column in self))
 
 
 class MinuteMean(Operator):
@@ -53,67 +53,56 @@ class MinuteMean(Operator):
     def on_released(self, state: State, meters: Meters, released: Released) -> list[Result]:
         """Fold the rows into the open minutes, and emit those that newer rows or the watermarks close."""
         scale = Scale.of(meters.quantities)
-        overtaken = _fold(state, _minutes(released.rows, scale))
-        closed = [*overtaken, _passed(state, released)]
-        return [pack for minutes in closed for pack in _packs(minutes, meters, scale)]
+        open_ = Minutes(np.empty(0, np.int64), state["minute"], state["count"], state["total"])
+        closed = _fold(open_, released, scale.steps(released.rows.values))
+        return [
+            _pack(closed.part(start, start + MOST_ROWS), meters, scale)
+            for start in range(0, len(closed.meter), MOST_ROWS)
+        ]
 
 
-def _minutes(rows: Rows, scale: Scale) -> Minutes:
-    """The rows, those of the same meter and minute made one."""
-    steps = scale.steps(rows.values)
-    measured = steps != MISSING
-    single = Minutes(rows.meter, rows.at // MINUTE_MS, measured.astype(np.int64), np.where(measured, steps, 0))
-    begins = np.ones(len(rows.meter), np.bool_)
-    begins[1:] = (single.meter[1:] != single.meter[:-1]) | (single.minute[1:] != single.minute[:-1])
-    starts = np.flatnonzero(begins)
-    if len(starts) == len(begins):
-        return single
-    count, total = np.add.reduceat(single.count, starts), np.add.reduceat(single.total, starts)
-    return Minutes(single.meter[starts], single.minute[starts], count, total)
+@kernel
+def _fold(open_: Minutes, released: Released, steps: Int64s) -> Minutes:
+    """The minutes that are closed now; `steps` are the rows' values in whole steps, shape (r, q)."""
+    rows, row, closed = released.rows, 0, 0
+    room, q = len(rows.meter) + len(released.moved), steps.shape[1]
+    out = Minutes(
+        np.empty(room, np.int64), np.empty(room, np.int64), np.empty((room, q), np.int64), np.empty((room, q), np.int64)
+    )
+    for i, meter in enumerate(released.moved):
+        while row < len(rows.meter) and rows.meter[row] == meter:
+            minute = rows.at[row] // MINUTE_MS
+            if open_.minute[meter] != minute:
+                closed = _close(open_, meter, out, closed)
+                open_.minute[meter] = minute
+            for column in range(q):
+                if steps[row, column] != MISSING:
+                    open_.counted[meter, column] += 1
+                    open_.total[meter, column] += steps[row, column]
+            row += 1
+        if (open_.minute[meter] + 1) * MINUTE_MS <= released.watermark[i] + 1:
+            closed = _close(open_, meter, out, closed)
+    return Minutes(out.meter[:closed], out.minute[:closed], out.counted[:closed], out.total[:closed])
 
 
-def _fold(state: State, new: Minutes) -> list[Minutes]:
-    """Put the newest minute of each meter into the state; what this takes the place of."""
-    k = len(new.meter)
-    first, last = np.ones(k, np.bool_), np.ones(k, np.bool_)
-    first[1:] = new.meter[1:] != new.meter[:-1]
-    last[:-1] = first[1:]
-    held = _held(state, new.meter[first])
-    same = held.minute == new.minute[first]
-    goes_on = np.flatnonzero(first)[same]
-    new.count[goes_on] += held.count[same]
-    new.total[goes_on] += held.total[same]
-    newest = new.take(last)
-    state["minute"][newest.meter] = newest.minute
-    state["count"][newest.meter] = newest.count
-    state["total"][newest.meter] = newest.total
-    return [held.take(~same & (held.minute > 0)), new.take(~last)]
-
-
-def _passed(state: State, released: Released) -> Minutes:
-    """The open minutes whose end the watermarks have passed, which leave the state."""
-    minute = state["minute"][released.moved]
-    passed = released.moved[(minute > 0) & ((minute + 1) * MINUTE_MS <= released.watermark + 1)]
-    closed = _held(state, passed)
-    state["minute"][passed] = 0
-    return closed
-
-
-def _held(state: State, meter: Int64s) -> Minutes:
-    held = state[meter]
-    return Minutes(meter, held["minute"], held["count"], held["total"])
-
-
-def _packs(closed: Minutes, meters: Meters, scale: Scale) -> list[Result]:
-    return [
-        _pack(closed.take(slice(start, start + MOST_ROWS)), meters, scale)
-        for start in range(0, len(closed.meter), MOST_ROWS)
-    ]
+@compiled
+def _close(open_: Minutes, meter: int, out: Minutes, closed: int) -> int:
+    """Hand a meter's open minute out, if it has one. How many are handed out then."""
+    if open_.minute[meter] == 0:
+        return closed
+    out.meter[closed], out.minute[closed] = meter, open_.minute[meter]
+    for column in range(out.counted.shape[1]):
+        out.counted[closed, column] = open_.counted[meter, column]
+        out.total[closed, column] = open_.total[meter, column]
+        open_.counted[meter, column] = 0
+        open_.total[meter, column] = 0
+    open_.minute[meter] = 0
+    return closed + 1
 
 
 def _pack(closed: Minutes, meters: Meters, scale: Scale) -> ReadingBlock:
-    counted = closed.count > 0
-    mean = np.where(counted, closed.total / np.maximum(closed.count, 1) / scale.steps_per_unit, np.nan)
+    counted = closed.counted > 0
+    mean = np.where(counted, closed.total / np.maximum(closed.counted, 1) / scale.steps_per_unit, np.nan)
     distinct, row_meter = np.unique(closed.meter, return_inverse=True)
     r = len(closed.meter)
     return ReadingBlock(

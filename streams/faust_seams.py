@@ -7,14 +7,19 @@ when Faust changes here.
   own next offset does this exactly, so the guard is off: it would drop records that were sought again on purpose.
 - transport/consumer.py:1220 `_drain_messages` delivers each record by `wait_first`, which makes four tasks and cancels
   three of them. A delivery that need not wait, as nearly all, is done without any: they cost as much as a small block.
+- transport/consumer.py:776 `_wait_next_records` sleeps a second when all partitions filled the agent's queue, though
+  that drains in a third of one, and waits as long for one that is at its end while the others are full. Ours asks for
+  no more until the queue has drained (`on_buffer_drop` of all), and then for all.
 - transport/drivers/aiokafka.py:1019 `_seek_wait` writes `_read_offset`, app/base.py:1932 `_new_transport` makes the
   transport, transport/base.py:89 the consumer; transport/consumer.py:1476 `_commit` hands a commit to Faust's thread.
 - app/base.py:1972 `_create_directories` makes folders for tables in the working folder; there are no tables here.
 """
 
+import asyncio
 import logging
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import faust
@@ -29,6 +34,8 @@ from streams import kafka_clients
 Offsets = Mapping[TP, int]
 
 log = logging.getLogger(__name__)
+
+MOST_DRAINING_S = 1.0
 
 
 class NoReadOffsets(dict[TP, int | None]):
@@ -70,7 +77,30 @@ class ShardConsumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._begin()
+
+    def _begin(self) -> None:
         self._read_offset = NoReadOffsets()
+        self._full: set[TP] = set()
+        self._drained = asyncio.Event()
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """The agent's queue is full, of this partition too."""
+        self._full.add(tp)
+        self._drained.clear()
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """It has drained, as far as this partition is concerned."""
+        self._full.discard(tp)
+        if not self._full:
+            self._drained.set()
+
+    async def _wait_next_records(self, timeout: float) -> Any:
+        """More records, when there is room; after a second in any case, as a queue that is cleared tells nobody."""
+        if self._full:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._drained.wait(), MOST_DRAINING_S)
+        return await super()._wait_next_records(timeout)
 
     async def wait_first(self, *coros: Any, timeout: float | None = None) -> WaitResults:
         """The first of these to be done, as mode's; at once if it is a delivery that can be done at once."""

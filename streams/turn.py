@@ -13,7 +13,7 @@ from schemas.master_data import GridBlock, HomeRequestBlock, PlannedWorkBlock
 from schemas.results import HeardBlock, HourlyLoadBlock, PartialLoadBlock
 from streams.beats import Beats
 
-MOST_ROWS = 2_048
+MOST_ROWS = 8_192
 
 Sourced = ReadingBlock | EventBlock | HeardBlock
 """Blocks of a source that beats."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from connectors.kafka import Outlet, client_settings, ensure_topics
 from flexmeter.local.part import Part, spawn
@@ -40,6 +40,18 @@ def log_of(partition: int, step: int) -> list[bytes]:
     return [encode(record) for record in ([block(rows)] if rows else []) + beats]
 
 
+def end_of(consumer: Consumer, place: TopicPartition, within_s: float = 10.0) -> int:
+    """The offset that comes next. A broker that was just told to lead a partition may not know it yet."""
+    until = time.monotonic() + within_s
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(place, timeout=within_s)[1])
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > until:
+                raise
+        time.sleep(0.1)
+
+
 def read(
     topology: Topology, topic: str, starts: Mapping[int, int] = MappingProxyType({})
 ) -> Iterator[tuple[int, int, bytes]]:
@@ -47,7 +59,7 @@ def read(
     options = {"group.id": "reads", "enable.auto.commit": False, "fetch.wait.max.ms": 10}
     consumer = Consumer({**client_settings(topology.kafka), **options})
     for partition in range(PARTITIONS):
-        _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
+        end = end_of(consumer, TopicPartition(topic, partition))
         next_offset = starts.get(partition, 0)
         if next_offset < end:
             consumer.assign([TopicPartition(topic, partition, next_offset)])

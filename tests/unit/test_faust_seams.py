@@ -3,15 +3,17 @@
 import asyncio
 import importlib.metadata
 import inspect
+from typing import Any
 
 import pytest
 from faust.app.base import App
-from faust.transport import base
+from faust.transport import base, conductor
 from faust.transport.consumer import Consumer, ConsumerThread, ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
 
+from streams import faust_seams
 from streams.faust_seams import NoReadOffsets, ShardConsumer
 
 
@@ -110,6 +112,57 @@ def test_a_delivery_that_waits_ends_when_the_flow_is_suspended() -> None:
         assert given == ["cancelled"]
 
     asyncio.run(run())
+
+
+class Fetches(ShardConsumer):
+    """Just what fetching needs of a consumer; `asked` are the times at which Faust was let ask for records."""
+
+    def __init__(self) -> None:
+        Service.__init__(self)
+        self._begin()
+        self.asked = 0
+
+    async def _from_faust(self, timeout: float) -> Any:
+        self.asked += 1
+
+
+def test_a_full_queue_is_waited_for_no_longer_than_it_takes_to_drain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver.Consumer, "_wait_next_records", Fetches._from_faust)
+
+    async def run() -> None:
+        consumer, both = Fetches(), [TP("topic", 0), TP("topic", 1)]
+        for tp in both:
+            consumer.on_buffer_full(tp)
+        fetching = asyncio.ensure_future(consumer._wait_next_records(1.0))
+        for tp in both:
+            await asyncio.sleep(0.01)
+            assert consumer.asked == 0
+            consumer.on_buffer_drop(tp)
+        await fetching
+        await consumer._wait_next_records(1.0)
+        assert consumer.asked == 2
+
+    asyncio.run(run())
+
+
+def test_a_queue_that_tells_nobody_that_it_drained_does_not_stop_fetching(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver.Consumer, "_wait_next_records", Fetches._from_faust)
+    monkeypatch.setattr(faust_seams, "MOST_DRAINING_S", 0.01)
+
+    async def run() -> None:
+        consumer = Fetches()
+        consumer.on_buffer_full(TP("topic", 0))
+        await consumer._wait_next_records(1.0)
+        assert consumer.asked == 1
+
+    asyncio.run(run())
+
+
+def test_getmany_asks_for_records_by_wait_next_records() -> None:
+    assert "await self._wait_next_records(timeout)" in inspect.getsource(Consumer.getmany)
+    source = inspect.getsource(conductor)
+    assert "consumer_on_buffer_full(tp)" in source and "consumer_on_buffer_drop(tp)" in source
+    assert "await self.sleep(1)" in inspect.getsource(Consumer._wait_next_records)  # else ours is needless
 
 
 def test_the_transport_and_consumer_can_be_replaced() -> None:
