@@ -53,14 +53,19 @@ def end(grid: Grid, state: State, root: int, slot: int, assumed: Assumptions) ->
 
 
 def news(grid: Grid, state: State, root: int, explained: Mask, now_ms: int, assumed: Assumptions) -> Int64s:
-    """Event times of last gasps under a root that belong to none of its bursts, sorted."""
+    """Event times of last gasps under a root that belong to none of its bursts, sorted.
+
+    One within a burst's span does not belong to it either if its meter showed supply after the burst began: in a storm
+    the next device opens while the gasps of the one before still come.
+    """
     rows = grid.meters(int(grid.roots[root]))
     some = state.meters[rows]
     gasp = some["gasp_ms"]
     fresh = (gasp > some["excused_ms"]) & (gasp > now_ms - OLDEST_GASP_MS) & (some["excused_ms"] < now_ms)
     fresh &= ~explained[rows]
     for burst in state.burst_ms[root][state.burst_ms[root] > 0].tolist():
-        fresh &= (gasp < burst) | (gasp > burst + assumed.longest_burst_ms)
+        alive = (some["proof_ms"] > burst + assumed.proof_margin_ms) & (some["proof_ms"] <= gasp)
+        fresh &= (gasp < burst) | (gasp > burst + assumed.longest_burst_ms) | alive
     found: Int64s = np.unique(gasp[fresh])
     return found
 
@@ -74,8 +79,9 @@ def clusters(gasps_ms: Int64s, known_ms: Iterable[int], assumed: Assumptions) ->
     found: list[tuple[int, int]] = []
     known = sorted(known_ms)
     last, first = -NEVER, -NEVER
+    moved: list[int] = []
     for gasp in gasps_ms.tolist():
-        before = next((k for k in known if k <= gasp <= k + assumed.longest_burst_ms), None)
+        before = next((k for k in moved if k <= gasp <= k + assumed.longest_burst_ms), None)
         after = next((k for k in known if gasp < k <= gasp + assumed.linkage_ms), None)
         if before is not None:
             last = -NEVER
@@ -83,7 +89,8 @@ def clusters(gasps_ms: Int64s, known_ms: Iterable[int], assumed: Assumptions) ->
             last = gasp
         elif after is not None:
             found.append((after, gasp))
-            known[known.index(after)] = gasp
+            known.remove(after)
+            moved.append(gasp)
             last = -NEVER
         else:
             found.append((0, gasp))

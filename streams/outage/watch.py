@@ -6,6 +6,8 @@ What has settled (located, and older than any event that may still come) is foll
 tree; to the rest its meters say nothing. So a root weighs few bursts at once, however many outages it has.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from schemas.alert import Alert
@@ -172,22 +174,29 @@ class OutageWatch:
             if outage.root == root and outage.slot == slot and outage.number not in heard
             if self.grid.related(outage.branch, finding.branch)
         ]
-        if not related and self._known(state, root, finding):
-            return []
+        if self._told_by_another(state, root, finding, related):
+            heard.update(outage.number for outage in related)
+            return self._merge(state, related, now_ms)
         related.sort(key=lambda outage: (outage.closed, outage.branch != finding.branch, outage.number))
         if not related or (related[0].closed and finding.still >= LIKELY):
             return self._new(state, root, slot, scene, finding, heard, now_ms)
         heard.update(outage.number for outage in related)
         results = [] if related[0].closed else self._hear(state, related[0], finding, now_ms)
-        for other in related[1:]:
-            if not other.closed:
-                results += self._close(state, other, Ending.MERGED, now_ms)
-        return results
+        return results + self._merge(state, related[1:], now_ms)
 
-    def _known(self, state: State, root: int, finding: Finding) -> bool:
-        """Whether an outage of another burst has the branch dark already."""
+    def _merge(self, state: State, outages: Sequence[Outage], now_ms: int) -> list[Result]:
+        """End those that another one tells already."""
+        going_on = [outage for outage in outages if not outage.closed]
+        return [result for outage in going_on for result in self._close(state, outage, Ending.MERGED, now_ms)]
+
+    def _told_by_another(self, state: State, root: int, finding: Finding, related: Sequence[Outage]) -> bool:
+        """Whether an outage that was raised before the related ones has the branch dark already."""
+        first = min((outage.number for outage in related), default=state.number + 1)
         return any(
-            outage.root == root and not outage.closed and outage.branch <= finding.branch < self.grid.end[outage.branch]
+            outage.root == root
+            and not outage.closed
+            and outage.number < first
+            and outage.branch <= finding.branch < self.grid.end[outage.branch]
             for outage in state.outages
         )
 
