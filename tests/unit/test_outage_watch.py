@@ -55,15 +55,17 @@ def readings(until: int, meters: Sequence[str] = METERS, since: int = 0, every: 
     return [(name, Kind.READING, at, at + 100) for name, at in times if at < until]
 
 
-def play(where: Grid, rows: Sequence[Row], until: int, **more: Any) -> tuple[list[Result], OutageWatch, State]:
-    """Turns of a second over the rows, in order of arrival."""
+def play(
+    where: Grid, rows: Sequence[Row], until: int, every: int = SECOND, **more: Any
+) -> tuple[list[Result], OutageWatch, State]:
+    """Turns of a second, or as told, over the rows, in order of arrival."""
     watch = OutageWatch(where, more.pop("assumed", None))
     state = watch.empty()
     first = news(where, [], **more)
     results = watch.turn(state, first, BEGIN)
     waiting = sorted(rows, key=lambda row: row[3])
     at = 0
-    for now in range(SECOND, until, SECOND):
+    for now in range(every, until, every):
         ended = at
         while ended < len(waiting) and waiting[ended][3] <= now:
             ended += 1
@@ -210,6 +212,31 @@ def test_two_devices_at_once_are_two_outages() -> None:
     results, _, _ = play(grid(), rows, 150_000)
     last = {alert.id: alert for alert in alerts(results)}
     assert {alert.subject for alert in last.values() if alert.state != "cleared"} == {"a1", "b2"}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_storm_is_one_alert_for_each_feeder(seed: int) -> None:
+    """Eight of ten feeders within 8.5 s, the last gasps of one still coming when the next one is lost.
+
+    An alert may begin as the meter whose last gasp came first, or as the whole substation when most of it is gone.
+    """
+    rng = np.random.default_rng(seed)
+    feeders, transformers = [f"{f}" for f in range(10)], [f"{f}-{t}" for f in range(10) for t in range(8)]
+    meters = [f"{transformer}-{m}" for transformer in transformers for m in range(25)]
+    nodes = [Node("s", "", "substation"), *(Node(feeder, "s", "feeder") for feeder in feeders)]
+    nodes += [Node(name, name[0], "transformer") for name in transformers]
+    nodes += [Node(name, name.rpartition("-")[0], "meter", "L1", name, f"up-{name}") for name in meters]
+    lost = {f"{feeder}": int(at) for feeder, at in enumerate(60_000 + rng.integers(0, 8_500, 8))}
+    rows: list[Row] = []
+    for number, name in enumerate(meters):
+        gone = lost.get(name[0], 120_000)
+        rows += [(name, Kind.READING, at, at + 150) for at in range(500 * (number % 20), gone, 10_000)]
+        gasp = gone + int(rng.integers(0, 1_500))
+        rows += [(name, Kind.LAST_GASP, gasp, gasp + 100)] if name[0] in lost else []
+    results, _, _ = play(Grid.of(nodes), rows, 120_000, every=250)
+    last = {alert.id: alert for alert in alerts(results)}
+    assert sorted(alert.subject for alert in last.values() if alert.state != "cleared") == sorted(lost)
+    assert len(last) <= len(lost) + 2
 
 
 def test_a_load_that_fell_by_half_tells_the_fuse_from_the_feeder() -> None:
