@@ -21,11 +21,18 @@ PROTOCOLS = ("mqtt", "amqp", "http", "coap")
 _WINDOW = 1_000
 """Requests under way at once."""
 _JSON = 50
+PER_FEEDER = 20
+"""Meters of each feeder that may lose supply."""
 
 
 def feeder_of(via: str, number: int, feeders: int) -> str:
-    """The feeder of a meter."""
+    """The feeder of one of the meters that may lose supply."""
     return f"{via}-f{number % feeders}"
+
+
+def ours(feeders: int) -> range:
+    """The numbers of the meters that may lose supply; those below bring the readings that wait."""
+    return range(METERS, METERS + PER_FEEDER * feeders)
 
 
 def name(via: str, number: int) -> str:
@@ -43,21 +50,26 @@ def message(via: str, number: int, kind: str, payload: bytes) -> Message:
     return Message(0, number, topic, payload, kind)
 
 
-def readings(via: str, begin_ms: int, end_ms: int, count: int) -> Iterator[Message]:
-    """Of 1,000 meters in turn, after `begin_ms` and up to `end_ms`."""
-    rounds = count // METERS
-    for turn in range(1, rounds + 1):
-        at = begin_ms + (end_ms - begin_ms) * turn // rounds
-        for number in range(METERS):
-            payload = household(iso_time(at), turn, at // 1_000, 0, [230.0, 0.0, 0.0], [230.0, 230.0, 230.0])
-            yield message(via, number, READING, payload)
+def readings(via: str, meters: range, times_ms: Iterable[int]) -> Iterator[Message]:
+    """Of each of the meters at each of these times."""
+    for at in times_ms:
+        payload = household(iso_time(at), at // 1_000, at // 1_000, 0, [230.0, 0.0, 0.0], [230.0, 230.0, 230.0])
+        yield from (message(via, number, READING, payload) for number in meters)
+
+
+def queue(via: str, begin_ms: int, end_ms: int, count: int) -> Iterator[Message]:
+    """So many readings of the others, after `begin_ms` and up to `end_ms`."""
+    turns = count // METERS
+    return readings(
+        via, range(METERS), (begin_ms + (end_ms - begin_ms) * turn // turns for turn in range(1, turns + 1))
+    )
 
 
 def gasps(via: str, feeder: int, feeders: int) -> Iterator[Message]:
     """Of every meter of one feeder, now."""
     at = now_ms()
-    for number in range(feeder, METERS, feeders):
-        yield message(via, number, EVENT, event(at, "last_gasp"))
+    lost = (number for number in ours(feeders) if number % feeders == feeder)
+    return (message(via, number, EVENT, event(at, "last_gasp")) for number in lost)
 
 
 def now_ms() -> int:
@@ -109,6 +121,6 @@ SENDERS: Mapping[str, Callable[[str, Iterable[Message]], None]] = {"http": send_
 """By protocol: what sends to a bridge's url."""
 
 
-def send_readings(via: str, url: str, begin_ms: int, end_ms: int, count: int) -> None:
-    """To a bridge that answers: see `readings`."""
-    SENDERS[via](url, readings(via, begin_ms, end_ms, count))
+def send_queue(via: str, url: str, begin_ms: int, end_ms: int, count: int) -> None:
+    """To a bridge that answers: see `queue`."""
+    SENDERS[via](url, queue(via, begin_ms, end_ms, count))
