@@ -35,7 +35,7 @@ from streams.held import Held
 from streams.results import Outgoing, outgoing
 from streams.shard import Shard
 from streams.slots import Saved
-from streams.snapshot import freeze, thaw
+from streams.snapshot import compressed, copied, thaw
 from streams.state_topic import StateWriter
 from streams.warm_up import warm_up
 
@@ -308,11 +308,13 @@ class Engine:
     async def _save(self, held: Held) -> None:
         async with held.saving:
             async with held.lock:
-                saved = Saved(held.shard.next_offset, freeze(held.shard))
-                outputs = list(held.in_flight)
-            held.save_due, held.taken_bytes = time.monotonic() + self.settings.save_interval_s, 0
-            if saved.next_offset == held.saved_offset:
-                return
+                held.save_due, held.taken_bytes = time.monotonic() + self.settings.save_interval_s, 0
+                next_offset = held.shard.next_offset
+                if next_offset == held.saved_offset:
+                    return
+                state, outputs = copied(held.shard), list(held.in_flight)
+            saved = Saved(next_offset, await asyncio.to_thread(compressed, state))
+            del state  # as large as all that is known of the meters
             with metrics.SAVE_SECONDS.labels(self.stream.name).time():
                 await asyncio.gather(*outputs)
                 await held.writer.save(saved)

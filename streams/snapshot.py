@@ -5,6 +5,7 @@ Not Avro: it is read by this module alone, and a column of state is saved as it 
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import cramjam
@@ -25,6 +26,11 @@ class Incompatible(Exception):
 
 def freeze(shard: Shard) -> bytes:
     """The shard's state at its next offset; what an unfinished turn holds is not in it."""
+    return compressed(copied(shard))
+
+
+def copied(shard: Shard) -> list[bytes]:
+    """The same as it lies in memory; the shard may go on while it is compressed."""
     columns: list[bytes] = []
     header = {
         "format": FORMAT,
@@ -43,7 +49,12 @@ def freeze(shard: Shard) -> bytes:
         "wholes": {name: _freeze_whole(whole.saved(), columns) for name, whole in shard.wholes.items()},
     }
     head = json.dumps(header).encode()
-    return bytes(cramjam.zstd.compress(b"".join((len(head).to_bytes(4, "big"), head, *columns)), level=1))
+    return [len(head).to_bytes(4, "big"), head, *columns]
+
+
+def compressed(state: Sequence[bytes]) -> bytes:
+    """What is saved of a copy."""
+    return bytes(cramjam.zstd.compress(b"".join(state), level=1))
 
 
 def thaw(payload: bytes, shard: Shard) -> None:

@@ -63,7 +63,7 @@ class AreaPresence(Operator):
     """
 
     name = "area_presence"
-    version = 1
+    version = 2
     takes = frozenset({"HeardBlock", "GridBlock"})
     gives = frozenset({"Alert"})
 

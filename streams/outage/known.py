@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import orjson
 
 from schemas.arrays import Int64s
 from schemas.blocks import EventBlock
@@ -41,31 +40,23 @@ class Known:
     days: Days = field(default_factory=Days)
     customers: Customers = field(default_factory=dict)
     """As the grid has them."""
-    _trees: np.ndarray[Any, np.dtype[np.uint8]] | None = None
-    """`trees` as saved: they are large and change seldom."""
 
     def tell_time(self, evidence: Sequence[EventBlock | HeardBlock], beats: Mapping[str, int]) -> None:
         """Time moves on to the newest beat of those who have brought evidence, these included."""
         self.speakers += sorted({block.source for block in evidence} - set(self.speakers))
         self.now_ms = max([self.now_ms, *(beats.get(speaker, 0) for speaker in self.speakers)])
 
-    def trees_changed(self) -> None:
-        """They are to be written anew."""
-        self._trees = None
-
     def saved(self) -> dict[str, Any]:
         """See streams.contract.Whole."""
-        if self._trees is None:
-            self._trees = _bytes(orjson.dumps(self.trees.saved(), option=orjson.OPT_NON_STR_KEYS))
         records = [encode(record) for record in self.waiting]
         found: dict[str, Any] = {
-            "trees": self._trees,
+            "trees": self.trees.saved(),
             "calendars": self.calendars,
             "ways": self.ways.saved(),
             "way_of": self.way_of,
             "speakers": self.speakers,
             "now_ms": self.now_ms,
-            "waiting": _bytes(b"".join(records)),
+            "waiting": np.frombuffer(b"".join(records), np.uint8),
             "waiting_lengths": np.array([len(record) for record in records], np.int64),
             "days": self.days.saved(),
         }
@@ -81,7 +72,7 @@ class Known:
             for name, (at_ms, rows) in saved["calendars"].items()
         }
         found = cls(
-            trees=Trees.loaded(orjson.loads(saved["trees"].tobytes())),
+            trees=Trees.loaded(saved["trees"]),
             calendars=calendars,
             ways=Ways(**saved["ways"]),
             way_of=saved["way_of"],
@@ -94,10 +85,6 @@ class Known:
         if state:
             found.state = State.loaded(state)
         return found
-
-
-def _bytes(raw: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    return np.frombuffer(raw, np.uint8)
 
 
 def _records(raw: bytes, lengths: Int64s) -> list[Taken]:

@@ -106,8 +106,6 @@ class Outage(Operator):
         """The grid and the calendar, as far as they are published anew; whether the grid is another now."""
         grids = [record for record in came if isinstance(record, GridBlock)]
         works = [record for record in came if isinstance(record, PlannedWorkBlock)]
-        if grids:
-            known.trees_changed()
         grid = known.trees.take(grids)
         results = self._take_over(known, grid) if grid is not None else []
         for block in sorted(works, key=lambda one: one.at):

@@ -1,8 +1,12 @@
 """The grid as the register publishes it: blocks of nodes by substation, put together to one grid of the partition."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
+
+import numpy as np
+import numpy.typing as npt
+import orjson
 
 from schemas.faults import Faults
 from schemas.master_data import GridBlock
@@ -10,13 +14,14 @@ from streams.outage.tree import GATEWAY, Grid, Node
 
 MOST_NODES = 2_000
 """Nodes of one block."""
+_COLUMNS = attrgetter(*(column.name for column in fields(Node)))
 
 
 def blocks_of(substation: str, nodes: Sequence[Node], at_ms: int) -> Iterator[GridBlock]:
     """The nodes under a substation as what is published, in parts that Kafka takes."""
     cuts = [nodes[i : i + MOST_NODES] for i in range(0, len(nodes), MOST_NODES)]
     for part, some in enumerate(cuts):
-        columns = [list(column) for column in zip(*(astuple(node) for node in some), strict=True)]
+        columns = [list(column) for column in zip(*map(_COLUMNS, some), strict=True)]
         yield GridBlock(substation, at_ms, part, len(cuts), *columns)
 
 
@@ -64,9 +69,12 @@ class Trees:
     """The substations of a partition."""
 
     known: dict[str, Tree] = field(default_factory=dict)
+    _saved: npt.NDArray[np.uint8] | None = None
+    """As JSON, until blocks come: it is large, and changes seldom."""
 
     def take(self, blocks: Sequence[GridBlock]) -> Grid | None:
         """Keep blocks; the whole grid, if it is another now. What does not fit together is not taken over."""
+        self._saved = None if blocks else self._saved
         before = {name: tree.nodes for name, tree in self.known.items()}
         changed = [self.put(block) for block in sorted(blocks, key=lambda one: (one.at, one.substation, one.part))]
         grid = self.grid() if any(changed) else None
@@ -106,18 +114,21 @@ class Trees:
             seen.update(*map(_names, own))
         return _built([node for name in sorted(kept) for node in kept[name]])
 
-    def saved(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {
-            name: [tree.at_ms, _rows(tree.nodes), tree.coming_ms, [[n, _rows(part)] for n, part in tree.parts.items()]]
-            for name, tree in self.known.items()
-        }
+    def saved(self) -> npt.NDArray[np.uint8]:
+        """As JSON, byte by byte."""
+        if self._saved is None:
+            known = {
+                name: [tree.at_ms, _rows(tree.nodes), tree.coming_ms, [(n, _rows(p)) for n, p in tree.parts.items()]]
+                for name, tree in self.known.items()
+            }
+            self._saved = np.frombuffer(orjson.dumps(known), np.uint8)
+        return self._saved
 
     @classmethod
-    def loaded(cls, saved: dict[str, Any]) -> "Trees":
+    def loaded(cls, saved: npt.NDArray[np.uint8]) -> "Trees":
         """What `saved` gave."""
         found = cls()
-        for name, (at_ms, nodes, coming_ms, parts) in saved.items():
+        for name, (at_ms, nodes, coming_ms, parts) in orjson.loads(saved.tobytes()).items():
             found.known[name] = Tree(at_ms, _nodes(nodes), coming_ms, {n: _nodes(part) for n, part in parts})
         return found
 
@@ -126,8 +137,8 @@ def _names(node: Node) -> set[str]:
     return {f"node {node.node_id}", f"meter {node.meter_id}"} if node.meter_id else {f"node {node.node_id}"}
 
 
-def _rows(nodes: Sequence[Node]) -> list[list[str]]:
-    return [list(astuple(node)) for node in nodes]
+def _rows(nodes: Sequence[Node]) -> list[tuple[str, ...]]:
+    return list(map(_COLUMNS, nodes))
 
 
 def _nodes(rows: Sequence[Sequence[str]]) -> list[Node]:
