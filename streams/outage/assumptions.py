@@ -58,6 +58,8 @@ class Assumptions:
     sharpness_ms: float = 5_000
     """A last gasp this far from its burst is as good as at it; what is beyond costs two nats at twice the distance, and
     grows with the square."""
+    early_ms: float = 500
+    """The same of one before its burst, which begins with the first: it belongs to another, or its clock is wrong."""
     stray_gasp: float = 0.02
     """Floor of what a last gasp far from its burst is worth: clocks go wrong."""
     proof_margin_ms: int = 2_000

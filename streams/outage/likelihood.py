@@ -34,6 +34,8 @@ RESTARTS_TELL, MOST_RESTARTS = 3.0, 6
 an hour, three are a campaign that the calendar does not have."""
 WAY_KNOWN_MS = 15_000
 """By then something else should have come through the gateway of a silent meter, to show that the way works."""
+ANOTHERS = 0.05
+"""What it costs, in nats, to explain a last gasp by a burst before the one that it came with: it only breaks ties."""
 _FACTOR_PRIOR = 3.0
 _LONE_PRIOR = 3.0
 
@@ -71,9 +73,11 @@ def meter_evidence(grid: Grid, state: State, assumed: Assumptions, scene: Scene)
     found[0] = np.where(known.gasped | known.returned, known.lie, 0.0) + known.silence(known.due_by(known.until))
     found[0] += known.gap(known.meters["restored_ms"])
     dark, back = found[1:].reshape(2, len(scene.slots), regimes, len(known.read))
+    next_ms = np.append(scene.bursts_ms[1:], NEVER)
     for k, (slot, burst) in enumerate(zip(scene.slots.tolist(), scene.bursts_ms.tolist(), strict=True)):
         proof = known.meters["back_ms"][:, slot]
         gasp = _gasp(known, state, assumed, burst, scene.now_ms)
+        gasp += np.where(known.gasped & (known.meters["gasp_ms"] >= next_ms[k] - assumed.early_ms), -ANOTHERS, 0.0)
         gasp += known.gap(np.minimum(known.meters["restored_ms"], burst))
         dark[k] = gasp + np.where(proof > 0, np.log(assumed.contradicted), 0.0) + _silent_before(known, burst)
         back[k] = gasp + _back(known, state, burst, scene.now_ms, restoration_ms(grid, scene.span, proof))
@@ -256,7 +260,8 @@ def _oldest(scene: Scene, assumed: Assumptions) -> int:
 
 def _shape(distance_ms: Int64s, assumed: Assumptions) -> Float64s:
     """What a last gasp's distance from the burst takes off, in nats."""
-    beyond = np.maximum(np.abs(distance_ms) / assumed.sharpness_ms - 1, 0)
+    reach_ms = np.where(distance_ms < 0, assumed.early_ms, assumed.sharpness_ms)
+    beyond = np.maximum(np.abs(distance_ms) / reach_ms - 1, 0)
     found: Float64s = np.maximum(-2 * beyond**2, np.log(assumed.stray_gasp))
     return found
 

@@ -19,7 +19,7 @@ from streams.outage.arrivals import News, arrive
 from streams.outage.assumptions import Assumptions
 from streams.outage.evidence import SETTLED, heard_before_return
 from streams.outage.inference import opens_of, weigh
-from streams.outage.life import Ending, Outage, Signal, hear, is_calm, signals
+from streams.outage.life import Ending, Outage, Phase, Signal, hear, is_calm, signals
 from streams.outage.likelihood import Scene, heard_out_ms
 from streams.outage.messages import Marginals
 from streams.outage.ranking import LIKELY, Finding, findings, likelihood_at
@@ -160,27 +160,37 @@ class OutageWatch:
         for outage in state.outages:
             if outage.root == root and outage.slot >= 0 and outage.number not in heard and not outage.closed:
                 burst = int(np.flatnonzero(slots == outage.slot)[0])
-                results += self._hear_nothing(state, outage, span, marginals, burst, now_ms)
+                if self._is_told(state, root, outage.branch, outage.start_ms, outage.number, [outage]):
+                    results += self._merge(state, [outage], now_ms)
+                else:
+                    results += self._hear_nothing(state, outage, span, marginals, burst, now_ms)
         return results
 
     def _hear_finding(
         self, state: State, root: int, scene: Scene, finding: Finding, heard: set[int], now_ms: int
     ) -> list[Result]:
-        """Tell the outage that a finding is about, the nearest first; others that are part of it end."""
+        """Tell the outage that a finding is about, the nearest first; others that are part of it end.
+
+        One of the same device may have been raised by another burst, of the same loss of supply: it moves to this one.
+        """
         slot = int(scene.slots[finding.burst])
+        burst_ms = int(scene.bursts_ms[finding.burst])
         related = [
             outage
             for outage in state.outages
-            if outage.root == root and outage.slot == slot and outage.number not in heard
-            if self.grid.related(outage.branch, finding.branch)
+            if outage.root == root and outage.number not in heard
+            if (outage.slot == slot and self.grid.related(outage.branch, finding.branch))
+            or (self._is_near(outage, burst_ms) and not outage.closed and outage.branch == finding.branch)
         ]
-        if self._told_by_another(state, root, finding, related):
+        first = min((outage.number for outage in related), default=state.number + 1)
+        if self._is_told(state, root, finding.branch, burst_ms, first, related):
             heard.update(outage.number for outage in related)
             return self._merge(state, related, now_ms)
         related.sort(key=lambda outage: (outage.closed, outage.branch != finding.branch, outage.number))
         if not related or (related[0].closed and finding.still >= LIKELY):
             return self._new(state, root, slot, scene, finding, heard, now_ms)
         heard.update(outage.number for outage in related)
+        related[0].slot = slot
         results = [] if related[0].closed else self._hear(state, related[0], finding, now_ms)
         return results + self._merge(state, related[1:], now_ms)
 
@@ -189,16 +199,19 @@ class OutageWatch:
         going_on = [outage for outage in outages if not outage.closed]
         return [result for outage in going_on for result in self._close(state, outage, Ending.MERGED, now_ms)]
 
-    def _told_by_another(self, state: State, root: int, finding: Finding, related: Sequence[Outage]) -> bool:
-        """Whether an outage that was raised before the related ones has the branch dark already."""
-        first = min((outage.number for outage in related), default=state.number + 1)
+    def _is_told(self, state: State, root: int, branch: int, lost_ms: int, number: int, but: Sequence[Outage]) -> bool:
+        """Whether another outage has a branch dark already that lost its supply at a moment: one that was raised
+        before, by its number; or, of the same loss of supply, one that is located."""
         return any(
-            outage.root == root
-            and not outage.closed
-            and outage.number < first
-            and outage.branch <= finding.branch < self.grid.end[outage.branch]
+            outage.number < number or (outage.phase != Phase.PROVISIONAL and self._is_near(outage, lost_ms))
             for outage in state.outages
+            if outage.root == root and not outage.closed and outage not in but
+            if outage.branch <= branch < self.grid.end[outage.branch]
         )
+
+    def _is_near(self, outage: Outage, burst_ms: int) -> bool:
+        """Whether an outage that is not settled began so close to a burst that both may be of one loss of supply."""
+        return outage.slot >= 0 and abs(outage.start_ms - burst_ms) <= self.assumed.longest_burst_ms
 
     def _new(
         self, state: State, root: int, slot: int, scene: Scene, finding: Finding, heard: set[int], now_ms: int
