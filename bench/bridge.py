@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import numpy as np
@@ -155,7 +156,7 @@ def cpu_s(pid: int) -> float:
 @click.option("--messages", default=60_000, show_default=True, help="Messages a run.")
 @click.option("--repeats", default=5, show_default=True, help="Runs of each.")
 def main(messages: int, repeats: int) -> None:
-    """Measure, print, write."""
+    """Measure, print, write; exit 1 where the goal is missed."""
     runs: dict[str, list[Run]] = {"bare client": [], "bridge": []}
     with tempfile.TemporaryDirectory() as folder:
         place = Place(Path(folder), free_port(), free_port(), free_port())
@@ -177,8 +178,8 @@ def main(messages: int, repeats: int) -> None:
     tell("bridge", messages, runs, GOAL, ["paho-mqtt", "orjson"])
 
 
-def tell(name: str, messages: int, runs: Mapping[str, list[Run]], goal: float, packages: Sequence[str]) -> None:
-    """Print and write the medians, and the bridge's rate as a share of the bare client's."""
+def tell(name: str, messages: int, runs: Mapping[str, list[Run]], goal: float, packages: Sequence[str]) -> NoReturn:
+    """Print and write the medians, and the bridge's rate as a share of the bare client's; exit 1 below the goal."""
     told = {}
     for contestant, some in runs.items():
         per_s, cpu_us = _median([messages / run.wall_s for run in some]), _median([run.cpu_s for run in some])
@@ -190,6 +191,7 @@ def tell(name: str, messages: int, runs: Mapping[str, list[Run]], goal: float, p
     print(f"the bridge takes {ratio:.0%} of what the bare client takes, {cpu_ratio:.0%} by CPU; goal {goal:.0%}")
     ratios = {"ratio": round(ratio, 3), "cpu_ratio": round(cpu_ratio, 3), "goal": goal}
     report(name, {"messages": messages, **told, **ratios}, packages)
+    sys.exit(0 if ratio >= goal else 1)
 
 
 def _median(values: Sequence[float]) -> float:

@@ -103,6 +103,7 @@ class BridgeLoop:
         self._watched = watched
         self._shared = shared
         self._counters = shared.counters if shared else Counters()
+        self._repeated = REPEATED.labels(bridge.name)
         self._audit = Audit()
         self._standing = Standing()
         columns = {profile.name: list(profile.quantities) for profile in load_catalogue().profiles.values()}
@@ -189,18 +190,16 @@ class BridgeLoop:
             if delivery.rejected is not None:
                 raise delivery.rejected
             taken = self._intake.take(delivery, now_ms)
-            repeats = self._counters.check(taken.proofs)
+            repeats = self._repeats(delivery, taken.proofs)
         except Rejected as rejected:
             self._reject(delivery, now_ms, rejected)
             return
         except Exception:
             log.error("cannot go on: payload of %d bytes from %s", len(delivery.payload), delivery.address.text)
             raise
-        repeats |= self._await(delivery, [proof for proof in taken.proofs if proof not in repeats])
         if taken.left_out is not None:
             self._bury(delivery, now_ms, taken.left_out)
         delivery.payload = b""
-        REPEATED.labels(self._bridge.name).inc(len(repeats))
         for place, reading in taken.readings:
             if reading.proof not in repeats:
                 delivery.waits_for += 1
@@ -211,6 +210,15 @@ class BridgeLoop:
                 self._packer.add_event(place.events_partition, place.device, event, now_ms, delivery)
         if not delivery.waits_for:
             self._acknowledge([delivery])
+
+    def _repeats(self, delivery: Delivery, proofs: Sequence[Proof]) -> frozenset[Proof]:
+        """Which of its telegrams Kafka has, or another delivery is bringing there; raises Rejected for a replay."""
+        if not proofs:
+            return frozenset()
+        repeats = self._counters.check(proofs)
+        repeats |= self._await(delivery, [proof for proof in proofs if proof not in repeats])
+        self._repeated.inc(len(repeats))
+        return repeats
 
     def _await(self, delivery: Delivery, proofs: Iterable[Proof]) -> frozenset[Proof]:
         """Which of its telegrams another delivery is bringing to Kafka already: it waits for them, too."""

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -56,12 +57,17 @@ def busy(status: HTTPStatus, detail: str, wait_s: float = RETRY_AFTER_S) -> Answ
     return problem(status, detail, {"Retry-After": str(math.ceil(wait_s))})
 
 
+@lru_cache(1_024)
+def _accepted(count: int) -> Answer:
+    return Answer(HTTPStatus.ACCEPTED, orjson.dumps({"accepted": count}), {"Content-Type": "application/json"})
+
+
 def outcome(deliveries: Sequence[Delivery]) -> Answer:
     """What became of a request whose payloads Kafka has, as readings or as dead letters."""
     rejected = [(index, one.rejected) for index, one in enumerate(deliveries) if one.rejected is not None]
     accepted = len(deliveries) - len(rejected)
     if not rejected:
-        return Answer(HTTPStatus.ACCEPTED, orjson.dumps({"accepted": accepted}), {"Content-Type": "application/json"})
+        return _accepted(accepted)
     statuses = {STATUS.get(one.reason, HTTPStatus.UNPROCESSABLE_ENTITY) for _, one in rejected}
     status = statuses.pop() if len(statuses) == 1 else HTTPStatus.UNPROCESSABLE_ENTITY
     named = [

@@ -17,6 +17,7 @@ from schemas import columnar
 from schemas.errors import Reason, Rejected
 from schemas.record import Record
 from schemas.shape import PER_METER, ColumnarRecord, shape_fault
+from schemas.varint import write_longs
 from schemas.versions import Schema, Version, current, versions
 
 _HEADER = Struct(">bI")
@@ -46,6 +47,11 @@ def decode(payload: bytes) -> Record:
     if read is None:
         raise Rejected(Reason.SCHEMA, f"schema id {schema_id} is not in schemas/ids.json")
     return read(payload)
+
+
+def warm_up() -> None:
+    """Load what is compiled, which takes half a second: who has somebody waiting does it before the first record."""
+    write_longs(np.array([0]))
 
 
 @cache
