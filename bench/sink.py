@@ -42,7 +42,7 @@ from schemas.codec import decode, encode
 BLOCK_ROWS, BLOCKS_AN_INSERT = 1_000, 50
 METERS = 100
 GOAL = 0.8
-ROUNDS = 5
+ROUNDS = 15
 _OF_READINGS = re.compile(r"(CREATE TABLE IF NOT EXISTS|ALTER TABLE) flexmeter\.readings_raw\b")
 _DROP = "DROP TABLE IF EXISTS flexmeter.readings_raw"
 
@@ -152,7 +152,7 @@ def server(folder: Path) -> Iterator[Target]:
 
 
 def beside_bare(target: Target, payloads: Sequence[bytes]) -> dict[str, Any]:
-    """Both: the best of five rounds, by turns, so that a busy machine is unfair to neither."""
+    """Both: the best of fifteen rounds, by turns, so that a busy machine is unfair to neither."""
     rounds: dict[str, list[Measured]] = {"bare insert": [], "sink": []}
     for _ in range(ROUNDS):
         rounds["bare insert"].append(target.measured(bare(target.store, payloads)))
