@@ -47,7 +47,8 @@ def _reading(views: Sequence[str]) -> tuple[str, ...]:
 SINK = Role(
     "sink",
     (
-        f"SELECT, INSERT, CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP VIEW, ALTER ADD COLUMN ON {DATABASE}.*",
+        f"SELECT, INSERT, CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP VIEW ON {DATABASE}.*",
+        f"ALTER ADD COLUMN, ALTER ADD INDEX ON {DATABASE}.*",
         f"ALTER MODIFY TTL ON {DATABASE}.readings_raw",
         f"ALTER MODIFY TTL ON {DATABASE}.aggregates_raw",
     ),

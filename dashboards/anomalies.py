@@ -44,7 +44,7 @@ def dashboard() -> Dashboard:
         "Those with the newest alarms first; the first 2,000, any other can be typed in",
         f"""
         SELECT meter
-        FROM (SELECT DISTINCT meter FROM flexmeter.anomaly_scores) AS scored
+        FROM (SELECT DISTINCT meter FROM flexmeter.meters) AS known
         LEFT JOIN (
             SELECT subject AS meter, max(at) AS newest FROM flexmeter.alerts WHERE {_ALARMS} GROUP BY meter
         ) AS alarmed USING (meter)

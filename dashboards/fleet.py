@@ -4,11 +4,11 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from dashboards.page import CLICKHOUSE_SOURCE, PROFILE, Line, page, to
 from dashboards.panels import CRITICAL, FINE, WARNING, Column, lines, number, table
-from dashboards.queries import Sql, series
+from dashboards.queries import TIMED, Sql, series
 from dashboards.queries import table as rows
 
 COMPLETENESS = [(None, CRITICAL), (0.95, WARNING), (0.99, FINE)]
-WHOLE_HOURS = "$__timeFilter_ms(hour) AND hour < toStartOfHour($__toTime_ms)"
+_FROM_WHOLE_HOUR = "toStartOfHour(at) >= $__fromTime_ms AND at <= $__toTime_ms"
 _PROFILE = "profile IN (${profile:sqlstring})"
 
 
@@ -52,9 +52,9 @@ def _of_each_meter(columns: str, rest: str = "") -> Sql:
             FROM flexmeter.meters AS meters
             LEFT JOIN
             (
-                SELECT meter, profile, sum(received) AS received, min(first_at) AS first_at
-                FROM flexmeter.completeness
-                WHERE $__timeFilter_ms(hour) AND {_PROFILE}
+                SELECT meter, profile, count() AS received, min(at) AS first_at
+                FROM flexmeter.readings
+                WHERE {_FROM_WHOLE_HOUR} AND {_PROFILE} AND {TIMED}
                 GROUP BY meter, profile
             ) AS hours USING (meter, profile)
             WHERE {_PROFILE}
@@ -134,12 +134,12 @@ def _completeness_by_hour() -> Panel:
         "percentunit",
         series(f"""
             SELECT
-                hour AS time,
-                sum(received)
+                toStartOfHour(at) AS time,
+                count()
                     / (SELECT sum(3600000 / greatest(interval_ms, 1)) FROM flexmeter.meters WHERE {_PROFILE})
                     AS completeness
-            FROM flexmeter.completeness
-            WHERE {WHOLE_HOURS} AND {_PROFILE}
+            FROM flexmeter.readings
+            WHERE {_FROM_WHOLE_HOUR} AND at < toStartOfHour($__toTime_ms) AND {_PROFILE} AND {TIMED}
             GROUP BY time
             ORDER BY time WITH FILL STEP INTERVAL 1 HOUR
             """),
@@ -155,9 +155,9 @@ def _readings_by_hour() -> Panel:
         "Meters of the chosen profiles that sent anything in the hour.",
         "short",
         series(f"""
-            SELECT hour AS time, uniqExact(meter) AS meters
-            FROM flexmeter.completeness
-            WHERE $__timeFilter_ms(hour) AND {_PROFILE}
+            SELECT toStartOfHour(at) AS time, uniqExact(meter) AS meters
+            FROM flexmeter.readings
+            WHERE {_FROM_WHOLE_HOUR} AND {_PROFILE} AND {TIMED}
             GROUP BY time
             ORDER BY time WITH FILL STEP INTERVAL 1 HOUR
             """),

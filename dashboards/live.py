@@ -98,7 +98,10 @@ def _feeder() -> Panel:
         "Sum of its meters' one-minute means, by phase. The newest minute is left out until it is whole.",
         "watt",
         series(f"""
-            WITH (SELECT max(start) FROM flexmeter.aggregates_raw WHERE window = '1min') AS newest
+            WITH (
+                SELECT max(start) FROM flexmeter.aggregates_raw
+                WHERE window = '1min' AND $__timeFilter_ms(start)
+            ) AS newest
             SELECT
                 start AS time,
                 transform(quantity, [{names}], [{labels}], quantity) AS series,

@@ -15,7 +15,7 @@ from importlib.resources.abc import Traversable
 from schemas.catalogue import Catalogue, Quantity
 
 DATABASE = "flexmeter"
-VERSION = 3
+VERSION = 4
 
 _BEGIN = (
     f"CREATE DATABASE IF NOT EXISTS {DATABASE}",

@@ -25,6 +25,10 @@ CREATE TABLE IF NOT EXISTS flexmeter.aggregates_raw
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (window, quantity, toDate32(start), meter, start);
 
+-- As in readings: the day in the key does not serve a range of `start`.
+ALTER TABLE flexmeter.aggregates_raw
+    ADD INDEX IF NOT EXISTS by_start `start` TYPE minmax GRANULARITY 1;
+
 CREATE OR REPLACE VIEW flexmeter.aggregates AS
 SELECT
     `meter`, `quantity`, `window`, `start`, `end`, `count`, `mean`, `min`, `max`,

@@ -16,7 +16,12 @@ CREATE TABLE IF NOT EXISTS flexmeter.anomaly_scores_raw
     `inserted_at` DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY (meter, start);
+ORDER BY (toDate32(start), meter, start);
+
+-- As in readings: the day in the key does not serve a range of `start`. (Tables of version 3 and before begin with the
+-- meter, and are read whole all the same.)
+ALTER TABLE flexmeter.anomaly_scores_raw
+    ADD INDEX IF NOT EXISTS by_start `start` TYPE minmax GRANULARITY 1;
 
 CREATE OR REPLACE VIEW flexmeter.anomaly_scores AS
 SELECT

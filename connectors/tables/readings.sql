@@ -24,6 +24,12 @@ ORDER BY (toDate32(at), meter, profile, at);
 ALTER TABLE flexmeter.readings_raw
     ADD COLUMN IF NOT EXISTS `{quantity}` Float64 DEFAULT nan COMMENT '{comment}' CODEC(ZSTD(1));
 
+-- The key begins with the day, but a range of `at` is looked for where the key has `at` itself, which is last: all days
+-- were read for any range. (Parts from before this index have none until they are merged. From ClickHouse 25.6 on it
+-- serves FINAL, too.)
+ALTER TABLE flexmeter.readings_raw
+    ADD INDEX IF NOT EXISTS by_at `at` TYPE minmax GRANULARITY 1;
+
 CREATE OR REPLACE VIEW flexmeter.readings AS
 SELECT * FROM flexmeter.readings_raw FINAL;
 

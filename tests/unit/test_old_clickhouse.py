@@ -12,7 +12,8 @@ COLUMN = re.compile(r"^ +(?:ADD COLUMN )?(?:IF NOT EXISTS )?`(\w+)` [A-Z]", re.M
 
 def columns(made: list[str]) -> list[tuple[str, list[str]]]:
     """Of each statement that makes a table or adds to it: the table, and its columns."""
-    return [(found[1], COLUMN.findall(statement)) for statement in made if (found := TABLE.search(statement))]
+    told = [(found[1], COLUMN.findall(statement)) for statement in made if (found := TABLE.search(statement))]
+    return [(table, named) for table, named in told if named]
 
 
 def test_every_table_has_every_column() -> None:
