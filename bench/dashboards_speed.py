@@ -230,7 +230,7 @@ def main(meters: str, days: int, interval_s: int) -> None:
                 told = {"size": size(store), "fill_s": round(filled_s), "bytes_a_row": bytes_a_row(store, end_ms)}
     filled = {window: [each.name for each in read] for window, read in windows(load_catalogue()).items()}
     result = {**told, "aggregates": filled, **summary(found, days, interval_s)}
-    met = not result["panels_slower_than_goal"] and all(
+    met = not any(result["panels_slower_than_goal"][str(sizes[-1])].values()) and all(
         table["share"] <= GOAL_BYTES for table in told["bytes_a_row"].values()
     )
     report("dashboards-speed", {**result, "met": met}, ["chdb"])
@@ -238,24 +238,39 @@ def main(meters: str, days: int, interval_s: int) -> None:
 
 
 def summary(found: dict[int, dict[str, dict[str, float]]], days: int, interval_s: int) -> dict[str, Any]:
-    """The largest city's figures beside the goal, and how each panel grew from the smallest."""
+    """Each city's slow panels, the largest one's figures, and how each panel grew from the smallest.
+
+    A query that is beyond the interface's limits took infinitely long, which is null in the result.
+    """
     first, last = found[min(found)], found[max(found)]
-    slow = {name: times for name, times in last.items() if max(times["opening"], times["all"]) >= GOAL_MS}
+    slow = {
+        str(meters): {which: _slow(panels_ms, which) for which in ("opening", "all")}
+        for meters, panels_ms in found.items()
+    }
+    for meters, by_range in slow.items():
+        for which, names in by_range.items():
+            print(f"{meters} meters, {which}: {len(names)} of {len(last)} above {GOAL_MS:g} ms: {names}")
     worst = {which: max(times[which] for times in last.values()) for which in next(iter(last.values()))}
-    for name, times in slow.items():
-        print(f"{name}: {times} ms")
     return {
         "meters": sorted(found),
         "days": days,
         "interval_s": interval_s,
         "goal_ms": GOAL_MS,
         "goal_share_of_naive": GOAL_BYTES,
-        "worst_ms": worst,
+        "worst_ms": _finite(worst),
         "panels": len(last),
         "panels_slower_than_goal": slow,
-        "panels_ms": last,
-        "cost_grew_by": {name: round(times["all_cpu"] / first[name]["all_cpu"], 2) for name, times in last.items()},
+        "panels_ms": {name: _finite(times) for name, times in last.items()},
+        "cost_grew_by": _finite({name: times["all_cpu"] / first[name]["all_cpu"] for name, times in last.items()}),
     }
+
+
+def _slow(panels_ms: dict[str, dict[str, float]], which: str) -> dict[str, float | None]:
+    return _finite({name: times[which] for name, times in panels_ms.items() if times[which] >= GOAL_MS})
+
+
+def _finite(figures: dict[str, float]) -> dict[str, float | None]:
+    return {name: round(figure, 2) if math.isfinite(figure) else None for name, figure in figures.items()}
 
 
 if __name__ == "__main__":

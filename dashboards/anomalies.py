@@ -32,6 +32,7 @@ _KINDS = {
     "sudden_drop": SKY,
     "scale_change": GREY,
 }
+_LAST_DAY = "start >= greatest($__fromTime_ms, $__toTime_ms - INTERVAL 1 DAY) AND start <= $__toTime_ms"
 _AS_A_METER = {"meter": Column(leads_to=("Everything of this meter", to("flexmeter-meter", "meter")))}
 _HERE = {"meter": Column(leads_to=("Its load and band", to("flexmeter-anomalies", "meter")))}
 
@@ -82,12 +83,12 @@ def _open(what: str, which: str) -> Panel:
 def _judged() -> Panel:
     return number(
         "Meters judged",
-        "Meters of which at least one quarter of an hour of the time range was judged.",
+        "Meters of which at least one quarter of an hour was judged on the last day of the time range.",
         "short",
-        rows("""
+        rows(f"""
             SELECT uniqExactIf(meter, state != 'learning') AS meters
             FROM flexmeter.anomaly_scores
-            WHERE $__timeFilter_ms(start)
+            WHERE {_LAST_DAY}
             """),
     )
 
@@ -95,14 +96,15 @@ def _judged() -> Panel:
 def _learning() -> Panel:
     return number(
         "Still learning",
-        "Meters whose newest quarter of an hour was not judged yet: a new one is only learned for 25 hours.",
+        "Meters whose newest quarter of an hour on the last day of the time range was not judged yet: a new one is only "
+        "learned for 25 hours.",
         "short",
-        rows("""
+        rows(f"""
             SELECT countIf(newest = 'learning') AS meters
             FROM (
                 SELECT meter, argMax(state, start) AS newest
                 FROM flexmeter.anomaly_scores
-                WHERE $__timeFilter_ms(start)
+                WHERE {_LAST_DAY}
                 GROUP BY meter
             )
             """),

@@ -62,6 +62,10 @@ def router_away(result: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
+def _ms(figure: float | None) -> str:
+    return "beyond the limits" if figure is None else f"{figure:,}"
+
+
 def dashboards_speed(result: Mapping[str, Any]) -> Iterator[str]:
     """Panels' queries over days of a city."""
     rows, worst = result["size"], result["worst_ms"]
@@ -75,14 +79,18 @@ def dashboards_speed(result: Mapping[str, Any]) -> Iterator[str]:
     yield from table(
         ("slowest panel", "by the clock, ms", "on the processors, ms"),
         (
-            (name, f"{worst[which]:,}", f"{worst[f'{which}_cpu']:,}")
+            (name, _ms(worst[which]), _ms(worst[f"{which}_cpu"]))
             for which, name in (("opening", "as opened"), ("all", f"over {result['days']} days"))
         ),
     )
     yield ""
-    slow = result["panels_slower_than_goal"]
-    yield f"Slower than the goal: {', '.join(slow) if slow else 'none'}."
-    grown = sorted(result["cost_grew_by"].items(), key=lambda item: -item[1])
+    for meters, by_range in result["panels_slower_than_goal"].items():
+        for which, name in (("opening", "as opened"), ("all", f"over {result['days']} days")):
+            slow = sorted(by_range[which].items(), key=lambda one: -(one[1] or 1e9))
+            named = ", ".join(f"{panel} {'(beyond the limits)' if ms is None else f'{ms:,.0f}'}" for panel, ms in slow)
+            yield f"- {int(meters):,} meters, {name}: above {result['goal_ms']:g} ms {named or 'none'}."
+    yield ""
+    grown = sorted(((n, x) for n, x in result["cost_grew_by"].items() if x is not None), key=lambda one: -one[1])
     times = max(result["meters"]) / min(result["meters"])
     yield f"With {times:g} times the meters these cost most more: {', '.join(f'{n} {x}' for n, x in grown[:5])}."
     yield ""
