@@ -96,8 +96,8 @@ def _judged() -> Panel:
 def _learning() -> Panel:
     return number(
         "Still learning",
-        "Meters whose newest quarter of an hour on the last day of the time range was not judged yet: a new one is only "
-        "learned for 25 hours.",
+        "Meters whose newest quarter of an hour, on the last day of the time range, was not judged yet: a new one is "
+        "only learned for 25 hours.",
         "short",
         rows(f"""
             SELECT countIf(newest = 'learning') AS meters
