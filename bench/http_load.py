@@ -36,25 +36,27 @@ def connected(host: str, port: int, connections: int) -> list[socket.socket]:
     return made
 
 
-def post_all(connections: Sequence[socket.socket], requests: Iterator[bytes]) -> int:
-    """All of them; how many were answered 202. Any other answer ends it with a RuntimeError that has it."""
+def post_all(connections: Sequence[socket.socket], requests: Iterator[bytes]) -> None:
+    """All of them; returns when each is answered 202. Any other answer is raised, as a RuntimeError."""
     open_ones = {one.fileno(): one for one in connections}
     poller = select.epoll()
     busy: dict[int, bytes] = {}
     for number, connection in open_ones.items():
         poller.register(number, select.EPOLLIN)
         _send_next(connection, requests, busy)
-    stored = 0
     while busy:
         for number, _ in poller.poll(maxevents=_AT_ONCE):
-            connection = open_ones[number]
-            busy[number] += connection.recv(65_536)
+            piece = open_ones[number].recv(65_536)
+            if not piece and number in busy:
+                raise RuntimeError("the server closed a connection that had a request under way")
+            if not piece:
+                poller.unregister(number)
+                continue
+            busy[number] += piece
             if _is_whole(busy[number]):
                 _check(busy.pop(number))
-                stored += 1
-                _send_next(connection, requests, busy)
+                _send_next(open_ones[number], requests, busy)
     poller.close()
-    return stored
 
 
 def _send_next(connection: socket.socket, requests: Iterator[bytes], busy: dict[int, bytes]) -> None:
@@ -65,9 +67,6 @@ def _send_next(connection: socket.socket, requests: Iterator[bytes], busy: dict[
 
 
 def _is_whole(answer: bytes) -> bool:
-    """Raises RuntimeError where the server has closed the connection instead."""
-    if not answer:
-        raise RuntimeError("the server closed a connection that had a request under way")
     head, end, body = answer.partition(_HEAD_END)
     length = head.lower().partition(_LENGTH)[2].partition(b"\r\n")[0]
     return bool(end) and len(body) >= int(length or 0)

@@ -152,7 +152,7 @@ def server(folder: Path) -> Iterator[Target]:
 
 
 def beside_bare(target: Target, payloads: Sequence[bytes]) -> dict[str, Any]:
-    """Both: the best of fifteen rounds, by turns, so that a busy machine is unfair to neither."""
+    """Both: the best round of each, by turns, so that a busy machine is unfair to neither."""
     rounds: dict[str, list[Measured]] = {"bare insert": [], "sink": []}
     for _ in range(ROUNDS):
         rounds["bare insert"].append(target.measured(bare(target.store, payloads)))

@@ -108,9 +108,10 @@ class Intake:
 
         Payloads that arrive in the same millisecond, the telegrams of one POST among them, would else be one reading.
         """
-        if not any(one.quality & _TIME_BY_BRIDGE for one in readings):
+        timed = [one.meter for one in readings if one.quality & _TIME_BY_BRIDGE]
+        if not timed:
             return readings
-        timed_here = Counter(one.meter for one in readings if one.quality & _TIME_BY_BRIDGE)
+        timed_here = Counter(timed)
         later = {meter: max(0, self._given.get(meter, 0) + 1 - received_at) for meter in timed_here}
         for meter, rows in timed_here.items():
             self._given[meter] = received_at + later[meter] + rows - 1

@@ -42,7 +42,8 @@ def dashboard() -> Dashboard:
     meters = choice(
         "meter",
         "Meter",
-        "Those with the newest alarms first; the first 2,000, any other can be typed in",
+        "Those with the newest alarms first; the first 2,000, any other can be typed in. Of those without a load "
+        "nothing is expected",
         f"""
         SELECT meter
         FROM (SELECT DISTINCT meter FROM flexmeter.meters) AS known

@@ -8,7 +8,8 @@ from dashboards.queries import TIMED, Sql, series
 from dashboards.queries import table as rows
 
 COMPLETENESS = [(None, CRITICAL), (0.95, WARNING), (0.99, FINE)]
-_FROM_WHOLE_HOUR = "toStartOfHour(at) >= $__fromTime_ms AND at <= $__toTime_ms"
+_FIRST_HOUR = "toStartOfHour($__fromTime_ms + INTERVAL 3599999 MILLISECOND)"
+_FROM_WHOLE_HOUR = f"at >= {_FIRST_HOUR} AND at <= $__toTime_ms"
 _PROFILE = "profile IN (${profile:sqlstring})"
 
 
@@ -43,7 +44,7 @@ def _of_each_meter(columns: str, rest: str = "") -> Sql:
             SELECT
                 meter, profile, feeder, substation, received,
                 greatest(
-                    toStartOfHour($__fromTime_ms + INTERVAL 3599999 MILLISECOND),
+                    {_FIRST_HOUR},
                     minIf(first_at, received > 0) OVER (PARTITION BY profile)
                 ) AS begins,
                 greatest(intDiv(dateDiff('millisecond', begins, $__toTime_ms), greatest(interval_ms, 1)) - 1, 0)
@@ -56,7 +57,7 @@ def _of_each_meter(columns: str, rest: str = "") -> Sql:
                 FROM flexmeter.readings
                 WHERE {_FROM_WHOLE_HOUR} AND {_PROFILE} AND {TIMED}
                 GROUP BY meter, profile
-            ) AS hours USING (meter, profile)
+            ) AS came USING (meter, profile)
             WHERE {_PROFILE}
         )
         WHERE expected > 0

@@ -100,7 +100,7 @@ def _feeder() -> Panel:
         series(f"""
             WITH (
                 SELECT max(start) FROM flexmeter.aggregates_raw
-                WHERE window = '1min' AND $__timeFilter_ms(start)
+                WHERE window = '1min' AND start >= $__fromTime_ms AND start <= $__toTime_ms + INTERVAL 2 MINUTE
             ) AS newest
             SELECT
                 start AS time,

@@ -49,8 +49,8 @@ def decode(payload: bytes) -> Record:
     return read(payload)
 
 
-def warm_up() -> None:
-    """Load what is compiled, which takes half a second: who has somebody waiting does it before the first record."""
+def warm_up_encode() -> None:
+    """Load what of it is compiled, which takes half a second: for whoever has somebody wait for the first record."""
     write_longs(np.array([0]))
 
 

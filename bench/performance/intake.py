@@ -24,7 +24,8 @@ def bridge(result: Mapping[str, Any]) -> Iterator[str]:
     )
     yield ""
     by_cpu = f", by CPU {result['cpu_ratio']}" if "cpu_ratio" in result else ""
-    yield f"Ratio {result['ratio']}{by_cpu}, goal {result['goal']}."
+    over = f", over {result['connections']:,} connections" if "connections" in result else ""
+    yield f"Ratio {result['ratio']}{by_cpu}{over}, goal {result['goal']}."
 
 
 def register(result: Mapping[str, Any]) -> Iterator[str]:

@@ -3,9 +3,10 @@
 NAME_raw    what was inserted, repeats and superseded versions included, until ClickHouse merges them away
 NAME        the view of it: each fact once, in its highest version
 
-Tables only grow: every statement can run again, none takes anything away. Whoever adds a table, or an ALTER below a
-CREATE, raises VERSION and freezes what there is then (`python -m connectors.tables > tests/cases/tables/VERSION.sql`);
-a test brings each version up to date. A program whose version is lower than that of the database refuses it.
+Tables only grow: every statement can run again, none takes anything away, nor puts rows into another order. Whoever
+adds a table, or an ALTER below a CREATE, raises VERSION and freezes what there is then
+(`python -m connectors.tables > tests/cases/tables/VERSION.sql`); a test brings each version up to date. A program whose
+version is lower than that of the database refuses it.
 """
 
 import re

@@ -18,8 +18,7 @@ CREATE TABLE IF NOT EXISTS flexmeter.anomaly_scores_raw
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (toDate32(start), meter, start);
 
--- As in readings: the day in the key does not serve a range of `start`. (Tables of version 3 and before begin with the
--- meter, and are read whole all the same.)
+-- As in readings. (A table that version 3 or an earlier one made keeps its order, by meter: docs/operations.md.)
 ALTER TABLE flexmeter.anomaly_scores_raw
     ADD INDEX IF NOT EXISTS by_start `start` TYPE minmax GRANULARITY 1;
 

@@ -1,7 +1,7 @@
 -- What meters reported: a row a reading, a column for each quantity of the catalogue, NaN = not measured.
 -- Wide, because a reading's quantities come together: twice the rows/s of (meter, quantity, at, value), and smaller.
 -- Of two readings with one key the first in Kafka's log stays, as in the streams: `version` falls along the log.
--- By day first: questions are about few days, and parts of other days need not be merged for FINAL.
+-- By day first: of questions about few days, parts of other days need not be merged for FINAL.
 -- No PARTITION BY: a meter's wrong clock may write any year, and one insert may not make more than 100 partitions.
 CREATE TABLE IF NOT EXISTS flexmeter.readings_raw
 (
@@ -24,9 +24,8 @@ ORDER BY (toDate32(at), meter, profile, at);
 ALTER TABLE flexmeter.readings_raw
     ADD COLUMN IF NOT EXISTS `{quantity}` Float64 DEFAULT nan COMMENT '{comment}' CODEC(ZSTD(1));
 
--- The key begins with the day, but a range of `at` is looked for where the key has `at` itself, which is last: all days
--- were read for any range. (Parts from before this index have none until they are merged. From ClickHouse 25.6 on it
--- serves FINAL, too.)
+-- What finds those days: a range of `at` is looked for where the key has `at` itself, which is last, not in the day.
+-- (Rows from before this index have none until they are merged. From ClickHouse 25.6 on it serves FINAL, too.)
 ALTER TABLE flexmeter.readings_raw
     ADD INDEX IF NOT EXISTS by_at `at` TYPE minmax GRANULARITY 1;
 

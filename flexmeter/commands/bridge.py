@@ -74,7 +74,7 @@ def run(topology: Topology, bridge: Bridge, instance: str, stopping: threading.E
     from connectors.kafka import Outlet
     from connectors.register_topic import RegisterTopic
     from connectors.registry import SOURCES
-    from schemas.codec import warm_up
+    from schemas.codec import warm_up_encode
     from schemas.register import load_register
 
     topic = topology.register_topic
@@ -92,7 +92,7 @@ def run(topology: Topology, bridge: Bridge, instance: str, stopping: threading.E
     intake = Intake(register, decoders, readings.partitions, events.partitions, authority, age_limit(bridge))
     outlet = Outlet(topology.kafka, f"flexmeter-{bridge.name}")
     watched = [*files, *([followed] if followed else ())]
-    warm_up()
+    warm_up_encode()
     BridgeLoop(bridge, topology, source, outlet, intake, watched=watched, shared=shared).run(stopping.is_set)
     for reader in (followed, shared):
         if reader is not None:
