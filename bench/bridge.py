@@ -25,6 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from bench.process import cpu_s
 from bench.report import report
 from connectors.kafka import ensure_topics
 from connectors.mqtt_session import RECEIVE_MAXIMUM
@@ -144,12 +145,6 @@ def register(folder: Path, profile: str) -> None:
 
 def _acknowledged(role: Role) -> int:
     return ACKNOWLEDGED.total(scrape(role.metrics_port)) or 0
-
-
-def cpu_s(pid: int) -> float:
-    """CPU time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @click.command(help=__doc__)

@@ -31,6 +31,7 @@ from aiocoap.resource import PathCapable, Resource
 
 from bench.bridge import ANY_AGE, METERS, meter
 from bench.coap_load import Load, post_all, request
+from bench.process import cpu_s
 from bench.report import report
 from connectors.kafka import ensure_topics
 from flexmeter.fleet.payloads import household, iso_time
@@ -100,13 +101,8 @@ def contestant(part: Part, says: str) -> Iterator["Popen[bytes]"]:
 
 def measured(process: "Popen[bytes]", post: Callable[[], Load]) -> Run:
     """What it took of the process."""
-    before = _cpu_s(process)
-    return Run(post(), _cpu_s(process) - before)
-
-
-def _cpu_s(process: "Popen[bytes]") -> float:
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    before = cpu_s(process.pid)
+    return Run(post(), cpu_s(process.pid) - before)
 
 
 def write_topology(folder: Path, port: int) -> Path:

@@ -22,8 +22,9 @@ from pathlib import Path
 import click
 from aiohttp import web
 
-from bench.bridge import GOAL, METERS, Run, appliance_reading, cpu_s, meter, register, tell
+from bench.bridge import GOAL, METERS, Run, appliance_reading, meter, register, tell
 from bench.http_load import connected, post_all, request
+from bench.process import cpu_s
 from connectors.kafka import ensure_topics
 from flexmeter.local import roles
 from flexmeter.local.kafka import kafka

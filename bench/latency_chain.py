@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from os import environ
 from pathlib import Path
 
-from bench.bridge import cpu_s
 from bench.last_gasp import roles_running
+from bench.process import cpu_s
 from bench.workload import FEEDERS, PROFILE, SUBSTATIONS, City
 from connectors.kafka import ensure_topics
 from flexmeter.local.kafka import kafka

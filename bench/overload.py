@@ -24,8 +24,8 @@ import click
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from bench.bridge import METERS, meter
-from bench.memory import resident_mb
 from bench.overload_load import LOADS, Heard, open_topology, tokens
+from bench.process import resident_mb
 from bench.report import report
 from connectors.kafka import ensure_topics
 from flexmeter.local import roles

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import click
 
-from bench.memory import resident_mb
+from bench.process import resident_mb
 from bench.report import report
 from flexmeter.local import roles
 from flexmeter.local.kafka import kafka

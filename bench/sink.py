@@ -8,7 +8,6 @@ of any consumer. The server is Debian's 18.16 on this machine, by the native pro
 far as it knows them. Of the processors counts what this process took, and the server's process with it.
 """
 
-import os
 import re
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.process import cpu_s
 from bench.report import report
 from connectors import tables
 from connectors.batch import Batch, NewMeters
@@ -125,12 +125,6 @@ class Target:
 
     def _cpu_s(self) -> float:
         return time.process_time() + (cpu_s(self.pid) if self.pid else 0.0)
-
-
-def cpu_s(pid: int) -> float:
-    """What a process has taken of the processors (proc(5): utime and stime)."""
-    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

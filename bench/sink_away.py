@@ -21,7 +21,7 @@ from typing import Any
 import click
 from clickhouse_driver import Client
 
-from bench.memory import resident_mb
+from bench.process import resident_mb
 from bench.report import report
 from bench.sink import BLOCK_ROWS, blocks
 from connectors import offsets, tables

@@ -20,7 +20,7 @@ from typing import Any
 
 import click
 
-from bench.memory import resident_mb
+from bench.process import resident_mb
 from bench.proof_stack import ProofStack, say
 from bench.report import report
 from flexmeter.local.ports import free_port

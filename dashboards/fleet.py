@@ -10,6 +10,7 @@ from dashboards.queries import table as rows
 COMPLETENESS = [(None, CRITICAL), (0.95, WARNING), (0.99, FINE)]
 _FIRST_HOUR = "toStartOfHour($__fromTime_ms + INTERVAL 3599999 MILLISECOND)"
 _FROM_WHOLE_HOUR = f"at >= {_FIRST_HOUR} AND at <= $__toTime_ms"
+_WHOLE_HOURS = f"at >= {_FIRST_HOUR} AND at < toStartOfHour($__toTime_ms)"
 _PROFILE = "profile IN (${profile:sqlstring})"
 
 
@@ -140,7 +141,7 @@ def _completeness_by_hour() -> Panel:
                     / (SELECT sum(3600000 / greatest(interval_ms, 1)) FROM flexmeter.meters WHERE {_PROFILE})
                     AS completeness
             FROM flexmeter.readings
-            WHERE {_FROM_WHOLE_HOUR} AND at < toStartOfHour($__toTime_ms) AND {_PROFILE} AND {TIMED}
+            WHERE {_WHOLE_HOURS} AND {_PROFILE} AND {TIMED}
             GROUP BY time
             ORDER BY time WITH FILL STEP INTERVAL 1 HOUR
             """),
