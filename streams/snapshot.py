@@ -18,6 +18,8 @@ from streams.meters import MeterTable
 from streams.shard import Counts, Shard
 
 FORMAT = 2
+PIECE = 1 << 20
+"""Bytes compressed at a time: for so long other threads stand still."""
 
 
 class Incompatible(Exception):
@@ -54,7 +56,11 @@ def copied(shard: Shard) -> list[bytes]:
 
 def compressed(state: Sequence[bytes]) -> bytes:
     """What is saved of a copy."""
-    return bytes(cramjam.zstd.compress(b"".join(state), level=1))
+    compressor = cramjam.zstd.Compressor(level=1)
+    for part in state:
+        for begin in range(0, len(part), PIECE):
+            compressor.compress(part[begin : begin + PIECE])
+    return bytes(compressor.finish())
 
 
 def thaw(payload: bytes, shard: Shard) -> None:
