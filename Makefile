@@ -41,11 +41,11 @@ conformance: install-tests ## every decoder on the published telegrams of FLEXME
 fuzz: install-tests ## every decoder on broken and invented telegrams, for MINUTES=10 in all
 	$(VENV) -m bench.fuzz --minutes $(or $(MINUTES),10)
 
-# Every bench of the list, also after one that missed its goal; at the end those are named.
+# Every bench of the list, also after one that missed its goal; at the end docs/performance.md is written, and those named.
 define each_bench
 	@missed=; for bench in $(1); do \
 		echo "== python -m bench.$$bench"; $(VENV) -m bench.$$bench || missed="$$missed $${bench%% *}"; \
-	done; [ -z "$$missed" ] || { echo "failed, or a goal missed:$$missed"; exit 1; }
+	done; $(VENV) -m bench.performance; [ -z "$$missed" ] || { echo "failed, or a goal missed:$$missed"; exit 1; }
 endef
 
 bench: install-tests ## how fast the parts that must be fast are; the engine beside its peers: bench-engine

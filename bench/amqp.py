@@ -17,6 +17,7 @@ import click
 import pika
 
 from bench.bridge import ANY_AGE, GOAL, Run, appliance_reading, meter, register, take, tell
+from connectors.amqp import PREFETCH
 from connectors.kafka import ensure_topics
 from flexmeter.local.kafka import kafka
 from flexmeter.local.part import running
@@ -56,7 +57,7 @@ def bare(port: int, count: int) -> Run:
 
     with pika.BlockingConnection(pika.ConnectionParameters(HOST, port)) as connection:
         channel = connection.channel()
-        channel.basic_qos(prefetch_count=4_096)
+        channel.basic_qos(prefetch_count=PREFETCH)
         channel.basic_consume(BARE, on_message)
         wall, cpu = time.perf_counter(), time.process_time()
         channel.start_consuming()
@@ -84,7 +85,7 @@ def main(messages: int, repeats: int) -> None:
             for repeat in range(repeats):
                 publish(place.amqp_port, repeat * messages, messages)
                 runs["bare client"].append(bare(place.amqp_port, messages))
-                runs["bridge"].append(take(BRIDGE, place, TOPOLOGY, messages, env))
+                runs["bridge"].append(take(BRIDGE, place, TOPOLOGY, messages, PREFETCH, env))
                 print(f"round {repeat + 1} of {repeats}", file=sys.stderr)
     tell("amqp", messages, runs, GOAL, ["pika", "orjson"])
 

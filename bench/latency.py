@@ -170,7 +170,7 @@ def now_ms() -> int:
 @click.option("--minutes", default=2, show_default=True, help="How long each rate is measured, after the warm-up.")
 @click.option("--results", default=RESULTS, type=click.Path(path_type=Path))
 def main(given: float, minutes: int, results: Path) -> None:
-    """Measure, print, keep."""
+    """Measure, print, keep; exit 1 where a result never came."""
     found = {"messages_per_s": round(given)} if given else highest()
     print(f"highest: {found}", file=sys.stderr)
     at = {}
@@ -181,6 +181,7 @@ def main(given: float, minutes: int, results: Path) -> None:
         print(f"{name:>4} {told['messages_per_s']:10,} messages/s  p50 {told['p50_ms']} ms  p99 {told['p99_ms']} ms")
     latencies(at, results / "latency.png")
     report("latency", {"minutes": minutes, "highest": found, "at": at}, PACKAGES, results)
+    sys.exit(1 if any(told["results_missing"] for told in at.values()) else 0)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
     python -m bench.metering [--seconds 20] [--repeats 3] [--meters 1000,10000,100000,1000000]
 
 The worker as it runs, on one real broker, blocks of 200 readings of E350 meters every 10 s, state saved as usual; and
-the bytes that it writes to its state topic beside those that it reads (bench/state_traffic.py). Then, without a broker,
-the state of a shard that has run for half an hour of event time: bytes a meter by operator, and what a save comes to
-when compressed, beside the bytes of the readings themselves; and how long it takes to bring back.
+beside it, round by round, the floor of bench.engine, which reads and decodes the same blocks with fastavro and does no
+more: it tells how fast this machine is at the time. Then the bytes that the worker writes to its state topic beside
+those that it reads (bench/state_traffic.py); and, without a broker, the state of a shard that has run for half an hour
+of event time: bytes a meter by operator, and what a save comes to when compressed, beside the bytes of the readings
+themselves; and how long it takes to bring back.
 """
 
 import sys
@@ -16,7 +18,7 @@ from typing import Any
 
 import click
 
-from bench.contestants import PARTITIONS, metering
+from bench.contestants import PARTITIONS, contestants, metering
 from bench.engine import PACKAGES, Bench, figures, say
 from bench.engine_plot import growth
 from bench.engine_topics import Input, broker, provide
@@ -42,18 +44,23 @@ MOST_OF_TRAFFIC = 100_000
 
 
 def rows_per_cpu_s(bench: Bench, meters: list[int], repeats: int) -> dict[str, dict[str, float]]:
-    """Median and spread for each size of city."""
-    contestant = metering()
+    """Median and spread for each size of city, and of the floor given the same."""
+    (floor,) = (replace(one, warm_up_s=1.0) for one in contestants() if one.name == "floor")
     found = {}
     for n in meters:
         warm_up = LEAST_STEPS * n
         given = Input(n, PARTITIONS, warm_up + round(EXPECTED_PER_S * bench.seconds), BLOCK_ROWS)
         provide(bench.bootstrap, bench.folder, given, say)
         say(f"{n:,} meters")
+        own = replace(metering(), warm_up_readings=warm_up)
         for _ in range(repeats):
-            bench.measure(replace(contestant, warm_up_readings=warm_up), given)
-            bench.tidy()
-        found[str(n)] = figures({contestant.name: bench.rounds.pop(contestant.name)})[contestant.name]
+            for contestant in (own, floor):
+                bench.measure(contestant, given)
+                bench.tidy()
+                if why := bench.wrong.get(contestant.name):
+                    raise click.ClickException(f"{contestant.name}: {why}")
+        told = figures({each.name: bench.rounds.pop(each.name) for each in (own, floor)})
+        found[str(n)] = told[own.name] | {"floor_per_cpu_s": told[floor.name]["readings_per_cpu_s"]}
     return found
 
 
@@ -109,7 +116,8 @@ def main(seconds: float, repeats: int, meters: str, folder: Path, results: Path)
         moved = traffic(bench, of_traffic, LEAST_STEPS, BLOCK_ROWS, GOAL_ROWS_PER_CPU_S)
         bench.tidy()
     for n, figure in rows.items():
-        print(f"{int(n):>12,} meters {figure['readings_per_cpu_s']:12,.0f} rows per CPU-second")
+        rate, floor = figure["readings_per_cpu_s"], figure["floor_per_cpu_s"]
+        print(f"{int(n):>12,} meters {rate:12,.0f} rows per CPU-second, {rate / floor:.2f} of the floor's {floor:,.0f}")
     print(f"traffic: {moved}")
     kept = state()
     print(f"state: {kept}")

@@ -1,8 +1,10 @@
-"""A result together with the machine and the versions it was measured on."""
+"""A result together with the command, the machine and the versions that it was measured with."""
 
 import json
 import os
 import platform
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,6 +18,7 @@ def report(name: str, result: Mapping[str, Any], packages: Sequence[str], folder
     """Write `<folder>/<name>.json` and print it; the last line printed is one line of JSON."""
     whole = {
         "bench": name,
+        "command": shlex.join(["python", *sys.orig_argv[1:]]),
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},

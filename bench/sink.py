@@ -22,6 +22,7 @@ import numpy as np
 
 from bench.process import cpu_s
 from bench.report import report
+from bench.sink_load import BLOCK_ROWS, blocks
 from connectors import tables
 from connectors.batch import Batch, NewMeters
 from connectors.chdb_store import ChdbStore
@@ -39,36 +40,11 @@ from schemas.blocks import ReadingBlock
 from schemas.catalogue import load_catalogue
 from schemas.codec import decode, encode
 
-BLOCK_ROWS, BLOCKS_AN_INSERT = 1_000, 50
-METERS = 100
+BLOCKS_AN_INSERT = 50
 GOAL = 0.8
 ROUNDS = 15
 _OF_READINGS = re.compile(r"(CREATE TABLE IF NOT EXISTS|ALTER TABLE) flexmeter\.readings_raw\b")
 _DROP = "DROP TABLE IF EXISTS flexmeter.readings_raw"
-
-
-def blocks(count: int) -> Iterator[ReadingBlock]:
-    """Readings of 100 E350 meters, every 10 s."""
-    profile = load_catalogue().profiles["malmo_household"]
-    random = np.random.default_rng(20)
-    turns = BLOCK_ROWS // METERS
-    for number in range(count):
-        turn = number * turns + np.repeat(np.arange(turns, dtype=np.int64), METERS)
-        yield ReadingBlock(
-            source="mqtt_malmo",
-            profile=profile.name,
-            received_at=1_795_507_200_000 + int(turn[0]) * 10_000,
-            meters=[f"E350-{meter:05d}" for meter in range(METERS)],
-            feeders=["F1"] * METERS,
-            substations=["S1"] * METERS,
-            intervals_ms=np.full(METERS, 10_000, np.int64),
-            row_meter=np.tile(np.arange(METERS, dtype=np.int32), turns),
-            at=1_795_507_200_000 + turn * 10_000,
-            sequence=turn,
-            quality=np.zeros(BLOCK_ROWS, np.int32),
-            columns=list(profile.quantities),
-            values=np.round(random.gamma(2, 100, 8 * BLOCK_ROWS), 1),
-        )
 
 
 def by_sink(store: Store, payloads: Sequence[bytes]) -> Callable[[], None]:

@@ -23,7 +23,7 @@ from clickhouse_driver import Client
 
 from bench.process import resident_mb
 from bench.report import report
-from bench.sink import BLOCK_ROWS, blocks
+from bench.sink_load import BLOCK_ROWS, blocks
 from connectors import offsets, tables
 from connectors.clickhouse_server import ClickHouseServer
 from connectors.kafka import Outlet, client_settings, ensure_topics
@@ -45,6 +45,9 @@ LOOK_S = 0.5
 CAUGHT_UP_S = 2.0
 """Caught up: what is not yet written came within this."""
 PATIENCE_S = 1_800.0
+MOST_GROWTH_MB = 250
+"""librdkafka holds 64 MB of fetched records, the sink one batch of 50,000 rows; and what Python keeps of both."""
+MOST_ROUNDED_W = 1.0
 
 
 @dataclass(slots=True)
@@ -162,6 +165,23 @@ def measure(folder: Path, away_s: float, rows_per_s: int) -> dict[str, Any]:
     }
 
 
+def faults(found: Mapping[str, Any]) -> list[str]:
+    """What is not as it should be, in words.
+
+    >>> faults({"readings_lost": 0, "dead_letters": 2, "sum_differs_by_w": 0.0, "rss_mb": {"before": 90, "away": 99}})
+    ['2 dead letters of good readings']
+    """
+    most_mb = max(found["rss_mb"].values())
+    wrong = {
+        f"{found['readings_lost']:,} readings lost": found["readings_lost"],
+        f"{found['dead_letters']:,} dead letters of good readings": found["dead_letters"],
+        f"the sum differs by {found['sum_differs_by_w']} W": found["sum_differs_by_w"] > MOST_ROUNDED_W,
+        f"memory grew from {found['rss_mb']['before']} MB to {most_mb} MB": most_mb
+        > found["rss_mb"]["before"] + MOST_GROWTH_MB,
+    }
+    return [words for words, is_so in wrong.items() if is_so]
+
+
 def _within(seconds: float, rows_per_s: int) -> int:
     return max(1, round(seconds * rows_per_s / BLOCK_ROWS))
 
@@ -193,14 +213,16 @@ def be_sink() -> None:
 @click.option("--rows-per-s", default=5_000, show_default=True, help="Readings that come a second.")
 @click.option("--as-sink", is_flag=True, hidden=True)
 def main(minutes: float, rows_per_s: int, as_sink: bool) -> None:
-    """Measure, print, write."""
+    """Measure, print, write; exit 1 where something is not as it should be."""
     if as_sink:
         be_sink()
         return
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), 60 * minutes, rows_per_s)
     report("sink-away", found, ["clickhouse-driver", "confluent-kafka"])
-    sys.exit(1 if found["readings_lost"] else 0)
+    if wrong := faults(found):
+        print("\n".join(wrong), file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from typing import Any
 
 from bench.performance.table import table
 
+VERDICTS = {True: "met", False: "**missed**", None: "no goal"}
+
 
 def engine(result: Mapping[str, Any]) -> Iterator[str]:
     """The engine beside its peers."""
@@ -24,8 +26,7 @@ def engine(result: Mapping[str, Any]) -> Iterator[str]:
     )
     yield ""
     yield from (
-        f"- {'met' if goal['met'] else '**missed**'}: {goal['goal']} ({goal['beside']}): {goal['ratio']}"
-        for goal in result["goals"]
+        f"- {VERDICTS[goal['met']]}: {goal['goal']} ({goal['beside']}): {goal['ratio']}" for goal in result["goals"]
     )
 
 
@@ -41,12 +42,19 @@ def engine_blocks(result: Mapping[str, Any]) -> Iterator[str]:
 
 def metering(result: Mapping[str, Any]) -> Iterator[str]:
     """The stream that carries the load."""
-    yield "All operators of stream `metering` together, the worker as it runs, by the size of the city."
+    yield (
+        "All operators of stream `metering` together, the worker as it runs, by the size of the city; beside them the "
+        "floor of bench.engine, which reads and decodes the same blocks with fastavro, and no more."
+    )
     yield ""
     yield from table(
-        ("meters", "rows per CPU-second", "lowest", "highest"),
+        ("meters", "rows per CPU-second", "lowest", "highest", "floor", "x floor"),
         (
-            (f"{int(n):,}", f"{f['readings_per_cpu_s']:,}", f"{f['lowest']:,}", f"{f['highest']:,}")
+            (
+                f"{int(n):,}",
+                *(f"{f[key]:,}" for key in ("readings_per_cpu_s", "lowest", "highest")),
+                *_beside_floor(f),
+            )
             for n, f in result["rows"].items()
         ),
     )
@@ -63,6 +71,12 @@ def metering(result: Mapping[str, Any]) -> Iterator[str]:
     yield from _traffic(result.get("traffic"))
     yield ""
     yield from (f"- {'met' if met else '**missed**'}: {goal}" for goal, met in result["goals"].items())
+
+
+def _beside_floor(figure: Mapping[str, float]) -> tuple[str, str]:
+    """The floor, and this as a share of it; nothing of a run from before it was measured with."""
+    floor = figure.get("floor_per_cpu_s")
+    return (f"{floor:,}", f"{figure['readings_per_cpu_s'] / floor:.2f}") if floor else ("", "")
 
 
 def _traffic(moved: Mapping[str, Any] | None) -> Iterator[str]:

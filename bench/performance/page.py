@@ -10,7 +10,7 @@ from bench.report import RESULTS
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 Whole = Mapping[str, Any]
-"""A results file: bench, measured_at, machine, versions, result."""
+"""A results file: bench, command (since it is kept), measured_at, machine, versions, result."""
 Tell = Callable[[Mapping[str, Any]], Iterator[str]]
 """What a result comes to, line by line."""
 
@@ -44,10 +44,12 @@ SECTIONS: Mapping[str, tuple[str, str, Tell]] = {
     "dashboards-speed": ("Dashboards", "python -m bench.dashboards_speed", outlets.dashboards_speed),
     "codec": ("Codec", "python -m bench.codec", intake.codec),
     "decode": ("Decoders", "python -m bench.decode", intake.decoders),
+    "proof": ("Proof", "make proof", trust.proof),
+    "proof-kills": ("Proof while parts die", "make proof KILLS=1", trust.proof),
     "faults": ("Faults", "make faults", trust.faults),
     "soak": ("Soak", "make soak HOURS=2", trust.soak),
 }
-"""Name of the results -> title, command, what the page says of them."""
+"""Name of the results -> title, the command that makes them, what the page says of them."""
 
 
 def page(folder: Path = RESULTS) -> str:
@@ -60,7 +62,8 @@ def page(folder: Path = RESULTS) -> str:
             lines += [f"Not measured yet: `{command}`.", ""]
             continue
         whole: Whole = json.loads(file.read_text("utf-8"))
-        lines += [*tell(whole["result"]), "", f"`{command}`, {_where(whole)}.", ""]
+        told = f"`{whole.get('command', command)}`, {_where(whole)}."
+        lines += [*tell(whole["result"]), "", told, ""]
         if (folder / f"{name}.png").exists():
             lines += [f"![{title}](../bench/results/{name}.png)", ""]
     return "\n".join(lines).rstrip("\n") + "\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from clickhouse_driver import Client
 
-from bench.sink_away import measure
+from bench.sink_away import faults, measure
 from connectors.clickhouse_server import ClickHouseServer
 from connectors.columns import plain
 from connectors.origin import Origin
@@ -24,16 +24,11 @@ from tests.plausible import aggregate_block
 
 pytestmark = pytest.mark.integration
 
-MOST_GROWTH_MB = 250
-"""librdkafka holds 64 MB of fetched records, the sink one batch of 50,000 rows; and what Python keeps of both."""
-
 
 def test_a_server_away_under_load_nothing_is_lost_and_memory_is_bounded(tmp_path: Path) -> None:
     found = measure(tmp_path, away_s=12, rows_per_s=2_000)
-    assert (found["readings_lost"], found["dead_letters"]) == (0, 0)
-    assert found["sum_differs_by_w"] < 1
+    assert faults(found) == []
     assert found["most_records_behind"] >= 12
-    assert found["rss_mb"]["away"] < found["rss_mb"]["before"] + MOST_GROWTH_MB
 
 
 @contextmanager
