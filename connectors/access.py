@@ -1,14 +1,13 @@
 """Who may do what in ClickHouse: users of their own for the sink, Grafana, recomputation, administration and customers.
 
-Each is told as SQL for an administrator to run, and as an entry of users.xml for servers whose users stand there. Views
-ask with the rights of whoever asks them, so whoever may read a view may read the tables below it, and a customer's rows
-are chosen in the tables: there is no way round by a view.
+Each is told as SQL for an administrator to run. Views ask with the rights of whoever asks them, so whoever may read a
+view may read the tables below it, and a customer's rows are chosen in the tables: there is no way round by a view.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from connectors.tables import DATABASE
+from connectors.tables import DATABASE, literal
 
 _READER = "SETTINGS readonly = 1, max_execution_time = 60 CHANGEABLE_IN_READONLY, max_memory_usage = 4000000000"
 """Grafana's plug-in sets max_execution_time by itself, so it must be allowed to."""
@@ -71,10 +70,9 @@ ROLES: Mapping[str, Role] = {role.name: role for role in (SINK, GRAFANA, RECOMPU
 
 
 def customer(name: str, meters: Sequence[str]) -> Role:
-    """Sees their own meters and nothing else."""
-    views = [name for table, views in CUSTOMER_VIEWS.items() for name in (table, *views)]
-    own = f"meter IN ({', '.join(_literal(meter) for meter in meters)})" if meters else "0"
-    return Role(name, _reading(views), True, dict.fromkeys(CUSTOMER_VIEWS, own))
+    """Sees their own meters and nothing else, by the rights of the role `customer`."""
+    own = f"meter IN ({', '.join(literal(meter) for meter in meters)})" if meters else "0"
+    return Role(name, ("customer",), True, dict.fromkeys(CUSTOMER_VIEWS, own))
 
 
 def as_sql(role: Role, password_sha256: str) -> list[str]:
@@ -88,50 +86,30 @@ def as_sql(role: Role, password_sha256: str) -> list[str]:
     """
     user = _name(role.name)
     settings = f" {_READER}" if role.reads_only else ""
-    made = [f"CREATE USER IF NOT EXISTS {user} IDENTIFIED WITH sha256_hash BY {_literal(password_sha256)}{settings}"]
-    made += [f"GRANT {right} TO {user}" for right in role.rights]
+    made = [f"CREATE USER IF NOT EXISTS {user} IDENTIFIED WITH sha256_hash BY {literal(password_sha256)}{settings}"]
+    if role.filters:  # rights of a customer's own, as they once were granted, would outlive `SET ROLE NONE`
+        made.append(f"REVOKE ALL ON {DATABASE}.* FROM {user}")
     for table, condition in role.filters.items():
         made.append(f"CREATE ROW POLICY OR REPLACE {user} ON {DATABASE}.{table} USING {condition} TO {user}")
-    return [*made, f"GRANT customer TO {user}"] if role.filters else made
+    return [*made, *(f"GRANT {right} TO {user}" for right in role.rights)]
 
 
 def everyone_else() -> list[str]:
     """Statements that part customers from all others, to be run before the first customer is made.
 
-    A customer whose own policies are missing sees no row; policies add up, so those who have them see theirs.
+    A customer whose own policies are missing sees no row; policies add up, so those who have them see theirs. What
+    a customer may read is a right of the role: whoever puts it off (`SET ROLE NONE`) counts as everyone else, without
+    any right.
     """
     tables = [f"{DATABASE}.{table}" for table in CUSTOMER_VIEWS]
+    views = [name for table, views in CUSTOMER_VIEWS.items() for name in (table, *views)]
     return [
         "CREATE ROLE IF NOT EXISTS customer",
         f"CREATE ROW POLICY OR REPLACE nothing ON {', '.join(tables)} USING 0 TO customer",
         f"CREATE ROW POLICY OR REPLACE everything ON {', '.join(tables)} USING 1 TO ALL EXCEPT customer",
+        *(f"GRANT {right} TO customer" for right in _reading(views)),
     ]
-
-
-def as_xml(role: Role, password_sha256: str, *, with_grants: bool = True) -> str:
-    """The user as an element of users.xml. Servers before 20.5 know no grants: leave them out there."""
-    tables = "".join(
-        f"<{table}><filter>{_escaped(condition)}</filter></{table}>" for table, condition in role.filters.items()
-    )
-    rights = "".join(f"<query>GRANT {_escaped(right)}</query>" for right in role.rights)
-    password = f"<password_sha256_hex>{password_sha256}</password_sha256_hex>" if password_sha256 else "<password/>"
-    parts = [
-        password,
-        "<networks><ip>::/0</ip></networks>",
-        f"<profile>{'reader' if role.reads_only else 'default'}</profile><quota>default</quota>",
-        f"<grants>{rights}</grants>" if with_grants else "",
-        f"<databases><{DATABASE}>{tables}</{DATABASE}></databases>" if tables else "",
-    ]
-    return f"<{role.name}>{''.join(parts)}</{role.name}>"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _name(name: str) -> str:
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -13,7 +13,7 @@ import re
 import string
 from collections.abc import Iterable, Mapping
 
-from connectors.tables import DATABASE
+from connectors.tables import DATABASE, literal
 
 _PUNCTUATION = frozenset(string.punctuation) - {"_"}
 _WORD = "[^0-9A-Za-z_-]"
@@ -42,7 +42,7 @@ def erasing(meter: str, made_by: Iterable[str]) -> list[str]:
     wanted = [_erasing_alerts(meter)] if _ALERTS in tables else []
     for table, columns in tables.items():
         kept = _FREE_TEXT_BLANKED.get(table, ())
-        deleted = [f"`{name}` = {_literal(meter)}" for name in columns if name in _NAMES and name not in kept]
+        deleted = [f"`{name}` = {literal(meter)}" for name in columns if name in _NAMES and name not in kept]
         deleted += [_mentions(name, meter) for name in _FREE_TEXT_DELETED.get(table, ())]
         blanked = [f"`{name}` = {_without(name, meter)}" for name in kept]
         mentioned = " OR ".join(_mentions(name, meter) for name in kept)
@@ -53,7 +53,7 @@ def erasing(meter: str, made_by: Iterable[str]) -> list[str]:
 
 def _erasing_alerts(meter: str) -> str:
     """Alerts that were about the meter in every version, and those whose id names it."""
-    about = f"min(`subject` = {_literal(meter)}) OR {_mentions('id', meter)}"
+    about = f"min(`subject` = {literal(meter)}) OR {_mentions('id', meter)}"
     of_it = f"SELECT `id` FROM {DATABASE}.{_ALERTS} GROUP BY `id` HAVING {about}"
     return f"{_altering(_ALERTS)} DELETE WHERE `id` IN ({of_it}) {_ASKING}"
 
@@ -95,8 +95,4 @@ def _without(column: str, meter: str) -> str:
 def _pattern(meter: str) -> str:
     """The meter's name, not as a part of a longer one; as a string of SQL."""
     quoted = "".join(f"\\{each}" if each in _PUNCTUATION else each for each in meter)
-    return _literal(f"(^|{_WORD}){quoted}($|{_WORD})")
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return literal(f"(^|{_WORD}){quoted}($|{_WORD})")

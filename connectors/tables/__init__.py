@@ -49,6 +49,15 @@ def frozen() -> list[str]:
     return [statement for statement in bare if statement.startswith(("CREATE TABLE", "ALTER TABLE"))]
 
 
+def literal(text: str) -> str:
+    """The text as a string of SQL.
+
+    >>> print(literal("it's"))
+    'it\\'s'
+    """
+    return f"'{_escaped(text)}'"
+
+
 def split(text: str) -> list[str]:
     """The statements of a file.
 
@@ -77,4 +86,8 @@ def for_each_quantity(statement: str, catalogue: Catalogue) -> str:
 
 
 def _comment(quantity: Quantity) -> str:
-    return f"{quantity.description} [{quantity.unit}]".replace("\\", "\\\\").replace("'", "\\'")
+    return _escaped(f"{quantity.description} [{quantity.unit}]")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from clickhouse_driver import Client
 from clickhouse_driver.errors import ServerException
 
 from connectors import tables
-from connectors.access import CUSTOMER_VIEWS, GRAFANA, RECOMPUTATION, ROLES, SINK, Role, as_xml, customer
+from connectors.access import CUSTOMER_VIEWS, GRAFANA, RECOMPUTATION, ROLES, SINK, Role, as_sql, customer, everyone_else
 from connectors.chdb_store import ChdbStore
 from connectors.clickhouse_server import ClickHouseServer
 from connectors.erasure import text_columns
@@ -62,13 +63,35 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+READER = "<reader><readonly>1</readonly></reader>"
+
+
+def as_xml(name: str, reads_only: bool, more: str = "") -> str:
+    """A user of a server whose users stand in users.xml."""
+    profile = "reader" if reads_only else "default"
+    settings = f"<networks><ip>::/0</ip></networks><profile>{profile}</profile><quota>default</quota>"
+    return f"<{name}><password/>{settings}{more}</{name}>"
+
+
+def users_xml(role: Role) -> str:
+    """What the printed SQL makes, for the embedded ClickHouse: its one user, `default`, and customers' role."""
+    filters, granted = "", {"customer": "", f"`{role.name}`": ""}
+    for statement in (*everyone_else(), *as_sql(role, "")):
+        if found := re.fullmatch(r"GRANT (.+) TO (\S+)", statement):
+            granted[found[2]] += f"<query>GRANT {found[1]}</query>"
+        elif found := re.fullmatch(r"CREATE ROW POLICY OR REPLACE (\S+) ON \w+\.(\w+) USING (.+) TO \1", statement):
+            filters += f"<{found[2]}><filter>{escape(found[3], quote=False)}</filter></{found[2]}>"
+    databases = f"<databases><flexmeter>{filters}</flexmeter></databases>" if filters else ""
+    user = as_xml("default", role.reads_only, f"<grants>{granted[f'`{role.name}`']}</grants>{databases}")
+    return (
+        f"<clickhouse><profiles><default/>{READER}</profiles><quotas><default/></quotas><users>{user}</users>"
+        f"<roles><customer><grants>{granted['customer']}</grants></customer></roles></clickhouse>"
+    )
+
+
 def as_user(folder: Path, role: Role, statements: list[str]) -> list[str]:
     """What a session answers whose only user is this one. The embedded ClickHouse has no other way to be someone."""
-    users = (
-        "<clickhouse><profiles><default/><reader><readonly>1</readonly></reader></profiles><quotas><default/></quotas>"
-        f"<users>{as_xml(Role('default', role.rights, role.reads_only, role.filters), '')}</users></clickhouse>"
-    )
-    (folder / f"{role.name}-users.xml").write_text(users)
+    (folder / f"{role.name}-users.xml").write_text(users_xml(role))
     config = folder / f"{role.name}.xml"
     config.write_text(f"<clickhouse><users_config>{folder}/{role.name}-users.xml</users_config></clickhouse>")
     ran = subprocess.run(
@@ -91,6 +114,12 @@ def test_a_customer_sees_their_own_meters_in_every_view_and_nothing_else(folder:
         "SELECT * FROM file('/etc/passwd', 'LineAsString')",
     ]
     assert [line.split()[0] for line in as_user(folder, CUSTOMER, refused)] == ["REFUSED"] * len(refused)
+
+
+def test_a_customer_who_puts_off_their_role_may_read_nothing(folder: Path) -> None:
+    """The policies that part customers from all others hold for the role, so no right may be left without it."""
+    asked = [f"SELECT count() FROM flexmeter.{name}" for name in SEEN]
+    assert as_user(folder, CUSTOMER, ["SET ROLE NONE", *asked]) == ["OK ", *["REFUSED ACCESS_DENIED"] * len(SEEN)]
 
 
 def test_a_customer_s_tables_are_all_that_are_about_meters() -> None:
@@ -161,9 +190,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
     in the embedded one (above).
     """
     folder, port = tmp_path_factory.mktemp("users"), free_port()
-    known = "".join(as_xml(role, "", with_grants=False) for role in (*ROLES.values(), CUSTOMER))
+    known = "".join(as_xml(role.name, role.reads_only) for role in (*ROLES.values(), CUSTOMER))
     users = local_clickhouse.USERS.replace("</users>", f"{known}</users>").replace(
-        "</profiles>", "<reader><readonly>1</readonly></reader></profiles>"
+        "</profiles>", f"{READER}</profiles>"
     )
     part = local_clickhouse.clickhouse(folder, port, free_port(), folder / "clickhouse.log", users=users)
     with running(part):
