@@ -23,7 +23,8 @@ class ServerTls:
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._key = options.get("key_file") or None
-        self._certificate = Watched(Path(options.get("cert_file", "")), self._load)
+        beside = [Path(self._key)] if self._key else []
+        self._certificate = Watched(Path(options.get("cert_file", "")), self._load, beside)
         if options.get("ca_file"):
             self.context.verify_mode = ssl.CERT_REQUIRED if client_must else ssl.CERT_OPTIONAL
             self._trust(options["ca_file"])
@@ -34,6 +35,8 @@ class ServerTls:
 
     def _load(self, path: Path) -> None:
         try:
+            # A certificate that does not fit its key is refused, but the old key is gone from the context by then.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, self._key)
             self.context.load_cert_chain(path, self._key)
         except (OSError, ssl.SSLError) as error:
             raise Faults(str(path), [Fault(0, f"no certificate with its key: {error}", "give both in PEM")]) from None

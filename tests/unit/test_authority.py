@@ -8,9 +8,9 @@ import pytest
 
 from connectors.authority import Audit, Authority, Principals, Refused, load_principals
 from connectors.keys import load_keys
-from connectors.watched import Watched
+from connectors.watched import AGAIN_S, Watched
 from schemas.events import load_events
-from schemas.faults import Faults
+from schemas.faults import Fault, Faults
 
 SECRET = "000102030405060708090A0B0C0D0E0F"
 
@@ -81,10 +81,31 @@ def test_a_changed_file_counts_at_the_next_look_and_a_faulty_one_never(
     with caplog.at_level(logging.ERROR):
         replace(path, "identity,meters\nc1,\n", 3)
         assert not file.refresh(3.0)
+        assert not file.refresh(3.0 + AGAIN_S)
+        assert len(caplog.records) == 1, "the same fault is told once"
         path.unlink()
-        assert not file.refresh(5.0)
+        assert not file.refresh(3.0 + 2 * AGAIN_S)
     assert len(caplog.records) == 2
     assert authority.grant("c1").covers("m3")
+    replace(path, "identity,meters\nc1,m4\n", 3)
+    assert file.refresh(3.0 + 3 * AGAIN_S)
+    assert authority.grant("c1").covers("m4")
+
+
+def test_a_file_that_could_not_be_read_is_tried_again_though_it_stays_as_it_is(tmp_path: Path) -> None:
+    path = principals(tmp_path / "p.csv", "c1,m1")
+    answers: list[str | Faults] = ["old", Faults("p.csv", [Fault(0, "no descriptor left", "close some")]), "new"]
+
+    def load(_path: Path) -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, Faults):
+            raise answer
+        return answer
+
+    file = Watched(path, load)
+    replace(path, "identity,meters\nc1,m3\n", 2)
+    assert (file.refresh(1.0), file.value) == (False, "old")
+    assert (file.refresh(1.0 + AGAIN_S), file.value) == (True, "new")
 
 
 def replace(path: Path, text: str, second: int) -> None:

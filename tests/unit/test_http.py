@@ -20,7 +20,9 @@ from prometheus_client import REGISTRY
 from connectors.http import LARGEST_BODY_BYTES, HttpSource
 from connectors.http_openapi import openapi
 from connectors.request_queue import MOST_REQUESTS_OF_ONE, RequestDelivery
+from connectors.server_tls import ServerTls
 from connectors.topic_template import TopicTemplate
+from connectors.watched import AGAIN_S
 from flexmeter.fleet.certificate import keep_certificate
 from flexmeter.fleet.direct_uplink import DirectUplink
 from flexmeter.fleet.http_client import HttpClient
@@ -422,6 +424,38 @@ def test_a_renewed_certificate_is_shown_without_a_restart(tmp_path: Path) -> Non
         while seen[-1] == before and len(seen) < 5_000:
             seen.append(shown())
         assert seen[-1] != before
+
+
+def test_a_certificate_that_comes_before_its_key_leaves_the_pair_before_in_use(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    files = authority.sign("server")
+    certificate, key = files.certificate.read_bytes(), files.key.read_bytes()
+    tls = ServerTls({"cert_file": str(files.certificate), "key_file": str(files.key)}, client_must=False)
+    assert shown_by(tls, authority) == der(certificate)
+    authority.sign("server")
+    renewed, new_key = files.certificate.read_bytes(), files.key.read_bytes()
+    files.key.write_bytes(key)
+    tls.refresh(1.0)
+    assert shown_by(tls, authority) == der(certificate)
+    files.key.write_bytes(new_key)
+    tls.refresh(1.0 + AGAIN_S)
+    assert shown_by(tls, authority) == der(renewed)
+
+
+def der(pem: bytes) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(pem.decode())
+
+
+def shown_by(tls: ServerTls, authority: Authority) -> bytes | None:
+    """The certificate of a handshake with the server, both in memory."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = tls.context.wrap_bio(to_server, to_client, server_side=True)
+    trusting = ssl.create_default_context(cafile=str(authority.file))
+    client = trusting.wrap_bio(to_client, to_server, server_hostname=HOST)
+    for side in (client, server, client, server):
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    return client.getpeercert(True)
 
 
 def test_the_fleet_s_own_client_with_its_own_certificate_and_tokens(tmp_path: Path) -> None:
