@@ -33,7 +33,7 @@ from connectors.request_queue import Full, Request, RequestDelivery, RequestQueu
 from connectors.server_tls import OPTIONS, ServerTls, common_name
 from connectors.source import Delivery
 from connectors.tokens import identity_of, load_tokens
-from connectors.topic_template import TopicTemplate, address_of, templates_of
+from connectors.topic_template import LONGEST_ADDRESS, TopicTemplate, address_of, templates_of
 from connectors.watched import Watched
 from schemas.errors import Rejected, Unavailable
 from schemas.topology import Bridge
@@ -51,8 +51,6 @@ _FILES_BESIDES = 128
 _CLOSE_S = 5.0
 _GATHER_S = 0.02
 _LAST_WORDS_S = 0.1
-_KNOWN_PATHS = 131_072
-"""Paths whose meaning is remembered: there is one for each meter."""
 _PORTS = {"http": 80, "https": 443}
 
 log = logging.getLogger("connectors.http")
@@ -187,12 +185,12 @@ class Desk:
         self.bug: Exception | None = None
         self._anonymous = bridge.anonymous
         self._limit = rate_limit(bridge)
+        self._templates = templates
         self._queue = queue
         self._tokens = tokens
         self._something_came = something_came
         self._answers = Answers()
         self._openapi = orjson.dumps(openapi(templates))
-        self._address_of = lru_cache(_KNOWN_PATHS)(lambda path: address_of(path, templates))
         self._counted = lru_cache(lambda status: ANSWERS.labels(bridge.name, str(status)))
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -211,7 +209,9 @@ class Desk:
         path = request.path.lstrip("/")
         if path == "openapi.json" and request.method in ("GET", "HEAD"):
             return Answer(HTTPStatus.OK, self._openapi, {"Content-Type": "application/json"})
-        address = self._address_of(path)
+        if len(path) > LONGEST_ADDRESS:
+            return problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"a path has at most {LONGEST_ADDRESS} characters")
+        address = address_of(path, self._templates)
         if not address.profile:
             return problem(HTTPStatus.NOT_FOUND, "no such path; /openapi.json has those there are")
         if request.method != "POST":

@@ -6,7 +6,7 @@ from typing import Any
 
 from connectors.decode.readings import Carries
 from connectors.http_content import CONTENTS, by_hexadecimal
-from connectors.topic_template import TopicTemplate
+from connectors.topic_template import LONGEST_ADDRESS, TopicTemplate
 from schemas.catalogue import load_catalogue
 from schemas.errors import Reason
 
@@ -19,6 +19,7 @@ _ANSWERS: Mapping[HTTPStatus, str] = {
     HTTPStatus.REQUEST_TIMEOUT: "The body did not come in time",
     HTTPStatus.CONFLICT: "The first request with this idempotency key is under way",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body, or a payload, is too large",
+    HTTPStatus.REQUEST_URI_TOO_LONG: f"The path has more than {LONGEST_ADDRESS} characters",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "No such content type",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Payloads were read and cannot be taken: they are dead letters, all others are "
     "taken. Or the idempotency key came with another body: this one is a dead letter",

@@ -17,6 +17,9 @@ from typing import Self
 from connectors.decode.readings import Address, Carries
 from schemas.topology import Bridge
 
+LONGEST_ADDRESS = 512
+"""Characters of a topic or path that is looked at: what is remembered of senders is bounded by that."""
+
 _NAMED = ("{profile}", "{meter}", "{identity}")
 _ANY = "{any}"
 _SAYS = " -> "

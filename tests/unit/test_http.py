@@ -170,6 +170,7 @@ def test_requests_that_are_none_of_ours(bench: Bench) -> None:
     assert refused.status == 415
     assert "application/senml+cbor" in refused.headers["Accept"]
     assert bench.post(b"{}", Idempotency_Key="k" * 256).status == 400
+    assert bench.post(b"{}", READING.replace("m1", "m" * 512)).status == 414
     assert bench.post(b"{}", Authorization="Bearer unknown").status == 401
     assert bench.post(b"{}", Authorization="Basic eDp5").status == 401
     assert bench.taken == []
