@@ -18,6 +18,7 @@ from connectors.backoff import Stopped, until_available
 from connectors.batch import Batch, Block, NewMeters
 from connectors.columns import rows_of
 from connectors.kafka import Outlet, client_settings
+from connectors.offsets import commit
 from connectors.origin import Origin
 from connectors.rows import ROWS
 from connectors.store import Store
@@ -189,18 +190,16 @@ class Sink:
         RETRIES.labels(self._name, away.what).inc()
 
     def _commit(self, next_offsets: Mapping[tuple[str, int], int]) -> None:
-        places = [TopicPartition(topic, partition, offset) for (topic, partition), offset in next_offsets.items()]
-        try:
-            self._consumer.commit(offsets=places, asynchronous=False)
-        except KafkaException as error:
-            # The rows are in. If the partitions went to another member, it reads them again: repeats change nothing.
-            log.warning("not committed: %s", error)
-        for place in places:
-            _, high = self._consumer.get_watermark_offsets(place, cached=True)
-            LAG.labels(self._name, place.topic, place.partition).set(max(high - place.offset, 0))
+        """The rows are in: what is not committed is read again, and repeats change nothing."""
+        commit(self._consumer, next_offsets)
+        for (topic, partition), offset in next_offsets.items():
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
+            LAG.labels(self._name, topic, partition).set(max(high - offset, 0))
 
     def _complain(self, error: KafkaError) -> None:
-        """An error that librdkafka reports among the messages; it goes on trying by itself."""
+        """An error that librdkafka reports among the messages; unless it is fatal, it goes on trying by itself."""
+        if error.fatal():
+            raise KafkaException(error)
         RETRIES.labels(self._name, "kafka").inc()
         log.warning("kafka: %s", error)
 

@@ -14,6 +14,7 @@ from prometheus_client import Counter, Gauge
 
 from connectors.backoff import Stopped, until_available
 from connectors.kafka import Outlet, ensure_topics
+from connectors.offsets import commit
 from connectors.origin import Origin
 from connectors.router.deliveries import Deliveries, Outcome
 from connectors.router.marks import Marks
@@ -139,6 +140,8 @@ class RouterLoop:
 
     def _take(self, message: Message) -> None:
         if (error := message.error()) is not None:
+            if error.fatal():
+                raise KafkaException(error)
             log.warning("kafka: %s", error)  # librdkafka goes on trying by itself
             return
         origin = Origin(str(message.topic()), int(message.partition() or 0), int(message.offset() or 0))
@@ -213,15 +216,9 @@ class RouterLoop:
         self._commit_at = self._clock() + COMMIT_S
         offsets = self._waiting.next_offsets()
         moved = {place: offset for place, offset in offsets.items() if self._committed.get(place) != offset}
-        if not moved:
-            return
-        places = [TopicPartition(topic, partition, offset) for (topic, partition), offset in moved.items()]
-        try:
-            self._consumer.commit(offsets=places, asynchronous=False)
+        # If the partitions went to another member, it reads again, and knows from the deliveries what was done.
+        if moved and commit(self._consumer, moved):
             self._committed |= moved
-        except KafkaException as error:
-            # If the partitions went to another member, it reads again, and knows from the deliveries what was done.
-            log.warning("not committed: %s", error)
 
     def _on_assign(self, _consumer: Consumer, _places: Sequence[TopicPartition]) -> None:
         self._assigned, self._paused = True, False

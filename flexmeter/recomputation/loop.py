@@ -91,8 +91,10 @@ class Recomputation:
     def _poll(self, records: int, timeout_s: float) -> None:
         self._polled_s = time.monotonic()
         for message in self._consumer.consume(records, timeout_s):
-            if message.error() is not None:
-                log.warning("kafka: %s", message.error())
+            if (error := message.error()) is not None:
+                if error.fatal():
+                    raise KafkaException(error)
+                log.warning("kafka: %s", error)
                 continue
             asked = _asked(message.value() or b"")
             self._requests.take(int(message.partition() or 0), int(message.offset() or 0), asked)
@@ -163,14 +165,9 @@ class Recomputation:
 
     def _commit(self) -> None:
         topic = self._topology.topic_of(RecomputeRequestBlock.__name__, self._stream.outputs).name
-        places = [TopicPartition(topic, number, next_) for number, next_ in self._requests.next_offsets().items()]
-        if not places:
-            return
-        try:
-            self._consumer.commit(offsets=places, asynchronous=False)
-        except KafkaException as error:
-            # The results are sent. If the partitions went to another member, it finds that they stand.
-            log.warning("not committed: %s", error)
+        # The results are sent. If the partitions went to another member, it finds that they stand.
+        if next_offsets := {(topic, number): next_ for number, next_ in self._requests.next_offsets().items()}:
+            offsets.commit(self._consumer, next_offsets)
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._requests.revoked({place.partition for place in partitions})
