@@ -17,14 +17,14 @@ from flexmeter.role import examples, topology_option
     type=click.IntRange(0, MOST_DAYS),
     default=90,
     show_default=True,
-    help="Days that raw readings are kept; 0 = leave them as they are.",
+    help="Days that raw readings are kept; 0 = for ever.",
 )
 @click.option(
     "--minutes-days",
     type=click.IntRange(0, MOST_DAYS),
     default=365,
     show_default=True,
-    help="Days that windows 1min and rolling_15min are kept; 0 = leave them as they are.",
+    help="Days that windows 1min and rolling_15min are kept; 0 = for ever.",
 )
 def command(topology_path: Path, name: str, readings_days: int, minutes_days: int) -> None:
     """Keep raw readings and windows of a minute so many days; quarters of an hour, hours and all else for ever.
@@ -35,4 +35,4 @@ def command(topology_path: Path, name: str, readings_days: int, minutes_days: in
     with tables_of(topology_path, name) as (store, _):
         store.migrate(statements(readings_days, minutes_days))
     for what, days in (("raw readings", readings_days), ("windows of a minute", minutes_days)):
-        click.echo(f"{what}: " + (f"{days} days" if days else "unchanged"))
+        click.echo(f"{what}: " + (f"{days} days" if days else "for ever"))

@@ -20,7 +20,7 @@ from connectors.clickhouse_server import ClickHouseServer
 from connectors.erasure import text_columns
 from connectors.origin import Origin
 from connectors.rows import ROWS
-from connectors.tables.retention import of_options
+from connectors.tables.retention import OPTIONS, of_options
 from flexmeter.commands.users import command
 from flexmeter.local import clickhouse as local_clickhouse
 from flexmeter.local.old_clickhouse import for_1816
@@ -160,7 +160,7 @@ def test_recomputation_reads_what_it_computes_from_and_no_more(folder: Path) -> 
 
 def test_the_sink_makes_its_tables_and_writes_but_drops_none(folder: Path) -> None:
     flat = [" ".join(line for line in made.splitlines() if not line.startswith("--")) for made in MADE]
-    kept = of_options("clickhouse", {"readings_days": "90", "minutes_days": "365"})
+    kept = [each for days in ("90", "0") for each in of_options("clickhouse", dict.fromkeys(OPTIONS, days))]
     said = as_user(folder, SINK, [*flat, *kept, "INSERT INTO flexmeter.meters_raw (meter) VALUES ('x')"])
     assert [line for line in said if not line.startswith("OK")] == []
     more = ["DROP TABLE flexmeter.meters_raw", "ALTER TABLE flexmeter.alerts_raw MODIFY TTL toDateTime(at)"]

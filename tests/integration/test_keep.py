@@ -92,6 +92,36 @@ def test_a_sink_s_options_say_it_too(tmp_path: Path) -> None:
     assert (after["15min"], after["1h"]) == (before["15min"], before["1h"])
 
 
+def ttl(store: ChdbStore, table: str) -> str:
+    """What the table's TTL is; empty = it has none."""
+    made = store.read(f"SHOW CREATE TABLE flexmeter.{table}", "TSVRaw", {}).decode()
+    return "".join(line for line in made.splitlines() if line.startswith("TTL "))
+
+
+def test_0_ends_what_was_set_before_and_no_option_leaves_it(tmp_path: Path) -> None:
+    store = opened(tmp_path / "chdb")
+    insert_in_time(store, day_until(NOW - 3_000 * DAY))
+    before = days(store)
+    for _ in range(2):
+        store.migrate(of_options("clickhouse", {"readings_days": "0", "minutes_days": "0"}))
+    for options in ({"readings_days": "90", "minutes_days": "30"}, {}):
+        store.migrate(of_options("clickhouse", options))
+        assert "90" in ttl(store, "readings_raw") and "30" in ttl(store, "aggregates_raw")
+    store.migrate(of_options("clickhouse", {"readings_days": "0"}))
+    assert not ttl(store, "readings_raw") and "30" in ttl(store, "aggregates_raw")
+    store.migrate(["OPTIMIZE TABLE flexmeter.readings_raw FINAL"])
+    assert days(store)["readings"] == before["readings"]
+    store.close()
+    ran = CliRunner().invoke(
+        command, ["--topology", "topology.yaml", "--readings-days", "30", "--minutes-days", "0"],
+        env={"CLICKHOUSE_URL": f"chdb://{tmp_path / 'chdb'}"},
+    )  # fmt: skip
+    assert (ran.exit_code, ran.output) == (0, "raw readings: 30 days\nwindows of a minute: for ever\n")
+    store = opened(tmp_path / "chdb")
+    assert "30" in ttl(store, "readings_raw") and not ttl(store, "aggregates_raw")
+    store.close()
+
+
 def test_a_recording_of_long_ago_stays_as_long_as_what_comes_live(tmp_path: Path) -> None:
     shipped = load_topology("topology.yaml", env={}).sinks["clickhouse"].options
     assert shipped == {"readings_days": "90", "minutes_days": "365"}
