@@ -18,6 +18,7 @@ from connectors.counters import Counters, CounterTopic
 from connectors.decode.readings import Proof
 from connectors.intake import Intake, Taken
 from connectors.kafka import Outlet
+from connectors.options import bridge_fault
 from connectors.packing import Packed, Packer
 from connectors.source import Delivery
 from connectors.standing import Standing
@@ -69,7 +70,12 @@ class Outcome:
 
 
 class Redrive:
-    """Takes the letters of one bridge, in the order of their arrival, and gives `produce` what comes of them."""
+    """Takes the letters of one bridge, in the order of their arrival, and gives `produce` what comes of them.
+
+    Raises:
+        Faults: the bridge's own addresses are faulty.
+
+    """
 
     def __init__(
         self, bridge: Bridge, topology: Topology, intake: Intake, counters: Counters, produce: Produce
@@ -77,7 +83,10 @@ class Redrive:
         self.outcome = Outcome()
         self._bridge = bridge
         self._dead_letters = topology.topics[bridge.dead_letters]
-        self._templates = templates_of(bridge)
+        try:
+            self._templates = templates_of(bridge)
+        except ValueError as error:
+            raise bridge_fault(bridge, error, "mend what the bridge itself does not start with") from error
         self._intake = intake
         self._counters = counters
         self._standing = Standing()

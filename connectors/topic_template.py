@@ -1,8 +1,8 @@
 """The address templates of a bridge, such as `malmo/{profile}/{meter}/reading`.
 
 A level in braces names what stands there; every other level is literal. `{profile}` must be among them; without
-`{meter}` the payload says whose it is; `{identity}` is the sender, where the broker lets nobody else write such topics;
-`{any}` is whatever stands there.
+`{meter}` the payload says whose it is; `{identity}` (MQTT only) is the sender, where the broker lets nobody else write
+such topics; `{any}` is whatever stands there.
 The last level says what payloads under it carry: `reading` or `event`.
 
 Devices that choose their own topics do not say their profile: `tele/{meter}/SENSOR -> tasmota_plug/reading` says it for
@@ -105,7 +105,10 @@ def templates_of(bridge: Bridge) -> list[TopicTemplate]:
     """
     separator = "." if bridge.protocol == "amqp" else "/"
     texts = (text.strip("/") if bridge.protocol == "http" else text for text in bridge.subscribe)
-    return [TopicTemplate.parse(text, separator) for text in texts]
+    templates = [TopicTemplate.parse(text, separator) for text in texts]
+    if bridge.protocol != "mqtt" and any("{identity}" in template.levels for template in templates):
+        raise ValueError("only MQTT has the level {identity}: elsewhere nothing vouches for what a sender writes there")
+    return templates
 
 
 def address_of(topic: str, templates: Sequence[TopicTemplate]) -> Address:

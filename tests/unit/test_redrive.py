@@ -1,6 +1,7 @@
 """Dead letters put through their bridge's intake once more, without a Kafka."""
 
 from dataclasses import replace
+from typing import Any
 
 import orjson
 import pytest
@@ -23,6 +24,7 @@ from schemas.blocks import DeadLetter, EventBlock, ReadingBlock
 from schemas.codec import decode
 from schemas.dead_letter import KEPT_BYTES, dead_letter
 from schemas.errors import Reason, Rejected
+from schemas.faults import Faults
 from schemas.partition import partition_of
 from schemas.quality import Quality
 from schemas.record import Record
@@ -191,6 +193,13 @@ def test_events_go_where_the_bridge_sends_them() -> None:
 def test_an_address_of_each_protocol_is_read_again_as_the_bridge_did(bridge: str, address: str) -> None:
     found = address_of(address, templates_of(TOPOLOGY.bridges[bridge]))
     assert found == Address(address, "home_hub", "m1", Carries.READING)
+
+
+def test_letters_of_a_bridge_that_cannot_start_are_not_redriven() -> None:
+    faulty = replace(TOPOLOGY.bridges["amqp_turin"], subscribe=("hubs.{identity}.{profile}.{meter}.reading",))
+    unused: Any = None
+    with pytest.raises(Faults, match="bridge amqp_turin: only MQTT has the level"):
+        Redrive(faulty, TOPOLOGY, unused, Counters(), unused)
 
 
 def test_the_decoder_that_a_content_type_named_reads_it_again() -> None:

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from connectors.decode.readings import Address, Carries
 from connectors.mqtt import MqttSource
-from connectors.topic_template import TopicTemplate, address_of
+from connectors.topic_template import TopicTemplate, address_of, templates_of
 from schemas.faults import Faults
 from schemas.topology import Bridge
 
@@ -61,3 +63,12 @@ def test_faults_of_an_mqtt_bridge(subscribe: str, url: str, options: dict[str, s
     bridge = Bridge("b", "mqtt", url, (subscribe,), "json", "r", "e", "d", 500, options)
     with pytest.raises(Faults, match=words):
         MqttSource(bridge)
+
+
+@pytest.mark.parametrize("protocol", ["http", "amqp", "coap"])
+def test_only_a_broker_of_mqtt_vouches_for_an_identity_in_an_address(protocol: str) -> None:
+    address = "hubs.{identity}.{profile}.reading" if protocol == "amqp" else "hubs/{identity}/{profile}/reading"
+    bridge = Bridge("b", protocol, "", (address,), "json", "r", "e", "d", 500, {})
+    with pytest.raises(ValueError, match="only MQTT has the level"):
+        templates_of(bridge)
+    assert templates_of(replace(bridge, protocol="mqtt", subscribe=("hubs/{identity}/{profile}/reading",)))
