@@ -13,6 +13,8 @@ from connectors.columns import Column, Columns, Words
 from schemas.errors import Unavailable
 
 _TIMEOUT_S = 120.0
+_OF_A_PROXY = (http.HTTPStatus.BAD_GATEWAY, http.HTTPStatus.SERVICE_UNAVAILABLE, http.HTTPStatus.GATEWAY_TIMEOUT)
+"""Without a code of ClickHouse's: what stands before it says that ClickHouse is away."""
 
 
 class Database(Protocol):
@@ -59,10 +61,12 @@ class HttpDatabase:
             raise Unavailable("clickhouse", str(error) or type(error).__name__) from error
         finally:
             link.close()
-        if answer.status != http.HTTPStatus.OK:
-            code = int(answer.headers.get("X-ClickHouse-Exception-Code", "0"))
-            raise fault(code, body[:1_000].decode(errors="replace").strip())
-        return body
+        if answer.status == http.HTTPStatus.OK:
+            return body
+        code, said = answer.headers.get("X-ClickHouse-Exception-Code"), body[:1_000].decode(errors="replace").strip()
+        if code is None and answer.status in _OF_A_PROXY:
+            raise Unavailable("clickhouse", f"{answer.status} {answer.reason}")
+        raise fault(int(code or 0), said)
 
 
 def columns_of_arrow(stream: bytes) -> Columns:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import click
 
 from connectors import tables
+from connectors.clickhouse_errors import ClickHouseFault
 from connectors.registry import STORES
 from connectors.store import Store
 from flexmeter.role import named, topology_or_exit
@@ -21,9 +22,9 @@ sink_option = click.option(
 
 @contextmanager
 def tables_of(topology_path: Path, sink: str) -> Iterator[tuple[Store, list[str]]]:
-    """The sink's database, and the statements that make its tables, which have run; ClickException if it is away.
+    """The sink's database, and the statements that make its tables, which have run.
 
-    The embedded ClickHouse belongs to its sink while that runs.
+    ClickException if it is away, or refuses something. The embedded ClickHouse belongs to its sink while that runs.
     """
     url = named(topology_or_exit(topology_path).sinks, sink, "sink").url
     made = tables.statements(load_catalogue())
@@ -31,7 +32,7 @@ def tables_of(topology_path: Path, sink: str) -> Iterator[tuple[Store, list[str]
         with closing(open_store(url)) as store:
             store.migrate(made)
             yield store, made
-    except Unavailable as error:
+    except (Unavailable, ClickHouseFault) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -90,6 +90,22 @@ def test_every_table_is_asked(store: ChdbStore) -> None:
             assert f"`{name}`" in asked.split(f"FROM flexmeter.{table} WHERE ")[1].split("SELECT")[0]
 
 
+def test_a_proof_that_fails_is_told_with_what_still_names_the_meter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A meter that goes on reporting may have come back before it is proved that it is gone."""
+    store = ChdbStore(tmp_path / "chdb")
+    store.migrate(MADE)
+    for rows in ROWS[Alert](ALERTS[0], Origin("t", 0, 0)):
+        store.insert(rows.table, rows.columns)
+    store.close()
+    monkeypatch.setattr("flexmeter.commands.erase.erasing", lambda meter, made: [])
+    env = {"CLICKHOUSE_URL": f"chdb://{tmp_path / 'chdb'}"}
+    ran = CliRunner().invoke(command, ["--topology", "topology.yaml", METER], env=env)
+    assert ran.exit_code == 1
+    assert ran.output.startswith("Error: code 395: alerts_raw still names the meter")
+
+
 def test_the_command_erases_and_says_so(tmp_path: Path) -> None:
     store = ChdbStore(tmp_path / "chdb")
     store.migrate(MADE)
