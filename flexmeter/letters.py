@@ -1,6 +1,5 @@
 """Dead letters on Kafka: read, chosen, and put in words."""
 
-import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,10 +13,8 @@ import orjson
 from flexmeter.facts import clock, concerns, one_line
 from flexmeter.listen import Listener
 from schemas.blocks import DeadLetter
+from schemas.durations import duration_ms
 from schemas.topology import Topic, Topology
-
-_DURATION = re.compile(r"([1-9]\d{0,5})([mhd])")
-_UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 class Since(click.ParamType):
@@ -27,8 +24,8 @@ class Since(click.ParamType):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The moment of that text."""
-        if found := _DURATION.fullmatch(str(value)):
-            return time.time_ns() // 1_000_000 - int(found[1]) * _UNITS_MS[found[2]]
+        if ago := duration_ms(str(value)):
+            return time.time_ns() // 1_000_000 - ago
         try:
             moment = datetime.fromisoformat(str(value))
         except ValueError:

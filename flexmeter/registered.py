@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 
+import click
+
 from connectors.kafka import Outlet, ensure_topics
 from connectors.register_topic import RegisterTopic, publish
+from flexmeter.role import asking_kafka
 from schemas.errors import Unavailable
+from schemas.faults import Faults
 from schemas.register import Device, Register, load_register
 from schemas.register_change import Change, change_of
 from schemas.topology import Topic, Topology
@@ -23,6 +27,15 @@ def registered(topology: Topology) -> Register:
     if topology.register_topic is None:
         return load_register(topology.register)
     return Register(standing(topology, topology.register_topic))
+
+
+def devices_or_exit(topology: Topology) -> Mapping[str, Device]:
+    """The devices that bridges know now, for a command; a faulty file is a usage error."""
+    try:
+        with asking_kafka():
+            return registered(topology).devices
+    except Faults as faults:
+        raise click.UsageError(str(faults)) from faults
 
 
 def standing(topology: Topology, topic: Topic) -> Mapping[str, Device]:

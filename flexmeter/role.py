@@ -5,7 +5,8 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from prometheus_client import start_http_server
 
 from connectors.backoff import until_available
 from flexmeter.known import known
+from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.topology import Topology, load_topology
 from schemas.topology_check import reads, writes
@@ -80,6 +82,15 @@ def named(parts: Mapping[str, Part], name: str, kind: str) -> Part:
     if name not in parts:
         raise click.UsageError(f"the topology has no {kind} {name!r}; it has: {', '.join(parts) or 'none'}")
     return parts[name]
+
+
+@contextmanager
+def asking_kafka() -> Iterator[None]:
+    """Around what a command asks: that Kafka is away is told, and who looks why."""
+    try:
+        yield
+    except Unavailable as away:
+        raise click.ClickException(f"{away}; is it running? `flexmeter doctor` looks") from away
 
 
 def start_role(metrics_host: str = "", metrics_port: int = 0) -> None:

@@ -1,11 +1,9 @@
 """`flexmeter alerts ack`, `silence`, `marks`, `lift`: what people say about alerts, as records on Kafka."""
 
 import getpass
-import re
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -16,9 +14,10 @@ from connectors.kafka import Outlet
 from connectors.router.marks import ACKNOWLEDGED, SILENCED
 from flexmeter.facts import clock, one_line
 from flexmeter.listen import Listener
-from flexmeter.role import topology_option, topology_or_exit
+from flexmeter.role import asking_kafka, topology_option, topology_or_exit
 from schemas.alert import Alert, AlertMark
 from schemas.codec import encode
+from schemas.durations import duration_ms
 from schemas.errors import Unavailable
 from schemas.events import Severity
 from schemas.partition import partition_of
@@ -26,7 +25,6 @@ from schemas.topology import Topic, Topology
 
 _CATCH_UP_S = 60.0
 _SEND_S = 30.0
-_UNITS_S = {"m": 60, "h": 3_600, "d": 86_400}
 
 Record = TypeVar("Record")
 
@@ -38,10 +36,10 @@ class Duration(click.ParamType):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The text as ms."""
-        found = re.fullmatch(r"([1-9]\d{0,5})([mhd])", str(value))
+        found = duration_ms(str(value))
         if found is None:
             self.fail(f"{value!r} is no duration such as 90m, 4h or 2d", param, ctx)
-        return int(found[1]) * _UNITS_S[found[2]] * 1_000
+        return found
 
 
 def _who(command: Callable[..., None]) -> Callable[..., None]:
@@ -68,7 +66,7 @@ def ack(alert: str, by: str, reason: str, topology_path: Path) -> None:
     """
     topology = topology_or_exit(topology_path)
     topic = marks_topic(topology)
-    with _told():
+    with asking_kafka():
         known = newest(topology, [t for t in topology.topics.values() if "Alert" in t.records], Alert, lambda a: a.id)
         if alert not in known:
             raise click.UsageError(f"Kafka has no alert {alert!r}; `flexmeter alerts --json` shows their ids")
@@ -98,7 +96,7 @@ def silence(
     topology, now_ms = topology_or_exit(topology_path), _now_ms()
     name = f"silence/{uuid.uuid4().hex[:8]}"
     mark = AlertMark(name, SILENCED, "", kind, subject, area, severity or "", now_ms, now_ms + for_ms, by, reason)
-    with _told():
+    with asking_kafka():
         _send(topology, marks_topic(topology), mark)
     click.echo(f"silenced until {clock(mark.until)}; `flexmeter alerts lift {mark.id}` ends it before")
 
@@ -108,7 +106,7 @@ def silence(
 def marks(topology_path: Path) -> None:
     """Show the acknowledgements and silences that hold now."""
     topology, now_ms = topology_or_exit(topology_path), _now_ms()
-    with _told():
+    with asking_kafka():
         known = newest(topology, [marks_topic(topology)], AlertMark, lambda mark: mark.id)
     for mark in sorted(known.values(), key=lambda mark: (mark.at, mark.id)):
         if mark.until == 0 or now_ms < mark.until:
@@ -125,7 +123,7 @@ def lift(mark: str, topology_path: Path) -> None:
     """
     topology = topology_or_exit(topology_path)
     topic = marks_topic(topology)
-    with _told():
+    with asking_kafka():
         known = newest(topology, [topic], AlertMark, lambda mark: mark.id)
         if mark not in known:
             raise click.UsageError(f"there is no mark {mark!r}; `flexmeter alerts marks` shows those there are")
@@ -174,14 +172,6 @@ def _send(topology: Topology, topic: Topic, mark: AlertMark) -> None:
     outlet.produce(topic.name, partition_of(mark.id, topic.partitions), encode(mark), key=mark.id.encode())
     if not outlet.close(_SEND_S):
         raise Unavailable("kafka", f"it did not take the record within {_SEND_S:.0f} s")
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except Unavailable as away:
-        raise click.ClickException(f"{away}; is it running? `flexmeter doctor` looks") from away
 
 
 def _now_ms() -> int:

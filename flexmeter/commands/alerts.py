@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from connectors.router.marks import Marks
 from flexmeter.commands import alert_marks
 from flexmeter.facts import alert_fact
 from flexmeter.listen import Listener
-from flexmeter.role import examples, stop_on_signals, topology_option, topology_or_exit
+from flexmeter.role import asking_kafka, examples, stop_on_signals, topology_option, topology_or_exit
 from schemas.alert import Alert, AlertMark, is_at_least
 from schemas.errors import Unavailable
 from schemas.events import Severity
@@ -61,27 +62,14 @@ def command(
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     ends = math.inf if for_s is None else time.monotonic() + for_s
     seen = Seen()
-
-    def show(alert: Alert) -> None:
-        if wanted(alert, kind, severity, area):
-            click.echo(shown(alert, seen.marks.of(alert, time.time_ns() // 1_000_000), as_json))
-
     stop_on_signals()
     try:
-        with Listener(topology, places_of_alerts(topology), from_start=True) as listener:
-            if not _catch_up(listener, seen):
-                raise click.ClickException(
-                    f"the topics of alerts were not read to their end within {_CATCH_UP_S:.0f} s"
-                )
-            for alert in sorted(seen.newest.values(), key=lambda alert: (alert.at, alert.id)):
-                show(alert)
-            for heard in listener.records(ends) if follow else ():
-                if heard is not None and (news := seen.take(heard.record)):
-                    show(news)
+        with asking_kafka(), Listener(topology, places_of_alerts(topology), from_start=True) as listener:
+            for alert in _news(listener, seen, ends if follow else 0):
+                if wanted(alert, kind, severity, area):
+                    click.echo(shown(alert, seen.marks.of(alert, time.time_ns() // 1_000_000), as_json))
     except KeyboardInterrupt:
         return
-    except Unavailable as away:
-        raise click.ClickException(f"{away}; is it running? `flexmeter doctor` looks") from away
 
 
 for _subcommand in (alert_marks.ack, alert_marks.silence, alert_marks.marks, alert_marks.lift):
@@ -131,10 +119,21 @@ def shown(alert: Alert, mark: str, as_json: bool) -> str:
     return fact.line() + (f"  [{mark}]" if mark else "")
 
 
-def _catch_up(listener: Listener, seen: Seen) -> bool:
+def _news(listener: Listener, seen: Seen, until: float) -> Iterator[Alert]:
+    """The newest version of each alert, by time; then each change as it comes, until `time.monotonic()` is there.
+
+    Raises:
+        Unavailable: the topics were not read to their end in time.
+
+    """
     for heard in listener.records(time.monotonic() + _CATCH_UP_S):
         if heard is not None:
             seen.take(heard.record)
         if listener.caught_up():
-            return True
-    return False
+            break
+    else:
+        raise Unavailable("kafka", f"the topics of alerts were not read to their end within {_CATCH_UP_S:.0f} s")
+    yield from sorted(seen.newest.values(), key=lambda alert: (alert.at, alert.id))
+    for heard in listener.records(until):
+        if heard is not None and (news := seen.take(heard.record)):
+            yield news

@@ -21,7 +21,7 @@ from flexmeter.answers import written
 from flexmeter.commands.bridge import trusted
 from flexmeter.letters import Choice, Kept, Since, letters
 from flexmeter.registered import registered
-from flexmeter.role import examples, named, stop_on_signals, topology_option, topology_or_exit
+from flexmeter.role import asking_kafka, examples, named, stop_on_signals, topology_option, topology_or_exit
 from schemas.blocks import DeadLetter
 from schemas.errors import Reason, Unavailable
 from schemas.faults import Faults
@@ -179,15 +179,14 @@ def _counts(counter: Counter[str]) -> str:
 def _told() -> Iterator[None]:
     """Say what is away, or faulty, and end."""
     try:
-        yield
+        with asking_kafka():
+            yield
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:  # `| head` has enough
         raise SystemExit(0) from None
     except Faults as faults:
         raise click.UsageError(str(faults)) from faults
-    except Unavailable as away:
-        raise click.ClickException(f"{away}; is it running? `flexmeter doctor` looks") from away
 
 
 def _read(topology: Topology, choice: Choice) -> tuple[list[Kept], Mapping[PayloadKey, set[str]]]:

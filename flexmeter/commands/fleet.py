@@ -5,6 +5,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -34,6 +35,7 @@ from flexmeter.fleet.world import build_world
 from flexmeter.role import examples, start_role, stopping_on_signals, topology_option, topology_or_exit
 from schemas.durations import DAY_MS
 from schemas.errors import Unavailable
+from schemas.register import Device
 from schemas.topology import Topology
 
 log = logging.getLogger("flexmeter.fleet")
@@ -241,7 +243,6 @@ def _live(options: Options, topology: Topology, stopping: threading.Event) -> bo
     schedule = Schedule(options.first_outage, options.outage_every, options.outage_lasts)
     faulty = FaultyMeter.somewhere(world, options.fault, begun) if options.fault else None
     district = District(world, list(options.areas), begun, interval_ms, schedule, faults, faulty)
-    senders: list[Sender] = [district]
     turin: Turin | None = None
     if town is not None:
         trust, at_fault = kept_trust(options.folder / "fleet.secret"), None if faulty is None else faulty.home
@@ -251,17 +252,30 @@ def _live(options: Options, topology: Topology, stopping: threading.Event) -> bo
         uplink = links(bridges, uplink.gateways, direct, trust, stopping.is_set)
         district.direct = frozenset(map(world.households.index, direct))
         turin = Turin(town, begun, interval_ms // SLOTS, trust.key, amqp_user(bridges), frozenset(bridges))
-        senders.append(turin)
     if options.register_only:
         return True
     history_days = options.history_to_send()
     if faulty is not None:
         faulty.since = begun - min(history_days, 1) * DAY_MS
+    return _live_on(options, uplink, district, turin, devices, history_days, stopping)
+
+
+def _live_on(
+    options: Options,
+    uplink: Uplinks,
+    district: District,
+    turin: Turin | None,
+    devices: Sequence[Device],
+    history_days: int,
+    stopping: threading.Event,
+) -> bool:
+    """From where the fleet before ended, unless it has history to deliver first."""
     keeper = Keeper(options.folder / "fleet.npz", devices)
     if not history_days:
         keeper.resume(district, turin)
     uplink.connect()
     ledger = Ledger(options.folder / "fleet.json", uplink, len(devices))
+    senders: list[Sender] = [district, *([turin] if turin is not None else ())]
     history, keep = district.history(history_days), partial(keeper.keep, district, turin)
     complete = run_live(senders, uplink, ledger, stopping.is_set, history, keep)
     keep(at_once=True)

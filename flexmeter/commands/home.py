@@ -1,7 +1,7 @@
 """`flexmeter home`: what the people of a home want of `nilm`, as records in their meter's partition."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +11,12 @@ import numpy as np
 from connectors.kafka import Outlet
 from flexmeter.commands.tail import places_of
 from flexmeter.listen import Listener
-from flexmeter.registered import registered
-from flexmeter.role import examples, topology_option, topology_or_exit
+from flexmeter.registered import devices_or_exit
+from flexmeter.role import asking_kafka, examples, topology_option, topology_or_exit
 from schemas.codec import encode
-from schemas.errors import Unavailable
-from schemas.faults import Faults, choose_one_of, closest
+from schemas.faults import choose_one_of, closest
 from schemas.master_data import HomeRequestBlock
 from schemas.partition import partition_of
-from schemas.register import Device
 from schemas.results import ApplianceEventBlock
 from schemas.topology import Topic, Topology
 from streams.nilm.library import load_library
@@ -109,7 +107,7 @@ def label(topology_path: Path, meter: str, appliance: str, number: int | None, p
 def announce(topology_path: Path) -> None:
     """Tell all consents of the register. Harmless when repeated: a later withdrawal stands."""
     topology = topology_or_exit(topology_path)
-    devices = _devices(topology)
+    devices = devices_or_exit(topology)
     given = [
         Request(one.meter_id, one.nilm_consent_at, "consent")
         for one in devices.values()
@@ -153,18 +151,9 @@ def _send(topology: Topology, requests: Sequence[Request]) -> None:
         raise click.ClickException(f"kafka is unavailable for {KAFKA_S:.0f} s: nothing was requested")
 
 
-def _devices(topology: Topology) -> Mapping[str, Device]:
-    try:
-        return registered(topology).devices
-    except Faults as faults:
-        raise click.UsageError(str(faults)) from faults
-    except Unavailable as away:
-        raise click.ClickException(str(away)) from away
-
-
 def _check_known(topology: Topology, meter: str) -> None:
     """Raises click.UsageError where the register has no such meter."""
-    devices = _devices(topology)
+    devices = devices_or_exit(topology)
     if meter not in devices:
         meant = closest(meter, devices)
         remedy = f"did you mean {meant!r}?" if meant else "add it there first"
@@ -182,15 +171,12 @@ def _power_of(topology: Topology, meter: str, number: int) -> float:
     """What the load drew, by what Kafka still has of it."""
     places = [(topic, part) for topic, part in places_of(meter, topology) if "ApplianceEventBlock" in topic.records]
     found = 0.0
-    try:
-        with Listener(topology, places, from_start=True) as listener:
-            for heard in listener.records(time.monotonic() + KAFKA_S):
-                if heard is not None and isinstance(heard.record, ApplianceEventBlock):
-                    found = _power_in(heard.record, meter, number) or found
-                if listener.caught_up():
-                    break
-    except Unavailable as away:
-        raise click.ClickException(f"{away}; is it running? `flexmeter doctor` looks") from away
+    with asking_kafka(), Listener(topology, places, from_start=True) as listener:
+        for heard in listener.records(time.monotonic() + KAFKA_S):
+            if heard is not None and isinstance(heard.record, ApplianceEventBlock):
+                found = _power_in(heard.record, meter, number) or found
+            if listener.caught_up():
+                break
     if not found:
         raise click.UsageError(f"no load {number} of {meter} on Kafka: give its power with --power")
     return found

@@ -19,11 +19,11 @@ from connectors.topic_template import TopicTemplate
 from flexmeter.answers import quality_names
 from flexmeter.compose import compose_event, compose_reading
 from flexmeter.follow import Follower, Found, Sought
-from flexmeter.registered import registered
+from flexmeter.registered import devices_or_exit
 from flexmeter.role import examples, named, topology_option, topology_or_exit
 from schemas.blocks import DeadLetter, EventBlock, ReadingBlock
 from schemas.errors import Rejected, Unavailable
-from schemas.faults import Faults, choose_one_of
+from schemas.faults import choose_one_of
 from schemas.register import Device, multipliers
 from schemas.topology import Bridge, Topology
 
@@ -60,10 +60,8 @@ def command(
     Exit code 1 if it was rejected, or did not arrive in time.
     """
     topology = topology_or_exit(topology_path)
-    bridge = named(topology.bridges, bridge_name or next(iter(topology.bridges)), "bridge")
-    if bridge.protocol != "mqtt":
-        raise click.UsageError(f"{bridge.name} is a bridge of {bridge.protocol}; send goes by MQTT: choose with --name")
-    devices = _registered(topology)
+    bridge = _bridge(topology, bridge_name)
+    devices = devices_or_exit(topology)
     profile = profile_name or _profile(devices, meter)
     carries = Carries.EVENT if event_kind else Carries.READING
     address = _address(bridge, profile, meter, carries)
@@ -86,13 +84,11 @@ def command(
         sys.exit(1)
 
 
-def _registered(topology: Topology) -> Mapping[str, Device]:
-    try:
-        return registered(topology).devices
-    except Faults as faults:
-        raise click.UsageError(str(faults)) from faults
-    except Unavailable as away:
-        raise click.ClickException(str(away)) from away
+def _bridge(topology: Topology, name: str | None) -> Bridge:
+    bridge = named(topology.bridges, name or next(iter(topology.bridges)), "bridge")
+    if bridge.protocol != "mqtt":
+        raise click.UsageError(f"{bridge.name} is a bridge of {bridge.protocol}; send goes by MQTT: choose with --name")
+    return bridge
 
 
 def _profile(devices: Mapping[str, Device], meter: str) -> str:

@@ -11,8 +11,9 @@ import orjson
 import yaml
 from aiokafka.errors import KafkaError
 
-from flexmeter.role import examples, named, topology_option, topology_or_exit
+from flexmeter.role import asking_kafka, examples, named, topology_option, topology_or_exit
 from schemas.catalogue import load_catalogue
+from schemas.errors import Unavailable
 from schemas.partition import partition_of
 from schemas.topology import Stream, Topology
 from streams import state_topic
@@ -35,10 +36,11 @@ def command(topology_path: Path, stream_name: str | None, as_json: bool, meter: 
     """
     topology = topology_or_exit(topology_path)
     streams = {stream_name: named(topology.streams, stream_name, "stream")} if stream_name else topology.streams
-    try:
-        found = asyncio.run(_found(topology, streams, meter))
-    except KafkaError as error:
-        raise click.ClickException(f"kafka is unavailable: {error}; is it running? `flexmeter doctor` looks") from error
+    with asking_kafka():
+        try:
+            found = asyncio.run(_found(topology, streams, meter))
+        except KafkaError as error:
+            raise Unavailable("kafka", str(error)) from error
     for one in found:
         click.echo(orjson.dumps(one).decode() if as_json else yaml.safe_dump(one, sort_keys=False, allow_unicode=True))
     if not found:

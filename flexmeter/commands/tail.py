@@ -10,7 +10,7 @@ import click
 from flexmeter.facts import facts_about
 from flexmeter.listen import Listener
 from flexmeter.registered import registered
-from flexmeter.role import examples, stop_on_signals, topology_option, topology_or_exit
+from flexmeter.role import asking_kafka, examples, stop_on_signals, topology_option, topology_or_exit
 from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.partition import partition_of
@@ -34,12 +34,10 @@ def command(topology_path: Path, from_start: bool, as_json: bool, for_s: float |
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     stop_on_signals()
     try:
-        with Listener(topology, places_of(meter, topology), from_start) as listener:
+        with asking_kafka(), Listener(topology, places_of(meter, topology), from_start) as listener:
             _show(listener, topology, meter, as_json, math.inf if for_s is None else time.monotonic() + for_s)
     except KeyboardInterrupt:
         return
-    except Unavailable as away:
-        raise click.ClickException(f"{away}; is it running? `flexmeter doctor` looks") from away
 
 
 def places_of(meter: str, topology: Topology) -> list[tuple[Topic, int]]:
