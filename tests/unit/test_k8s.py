@@ -92,7 +92,10 @@ def test_the_oldest_version_is_told() -> None:
 
 
 def test_every_role_has_its_workload_and_nothing_else_runs() -> None:
-    assert set(WORKLOADS) == set(ROLES)
+    wanted, there = set(ROLES), set(WORKLOADS)
+    assert there == wanted, (
+        f"k8s/base lacks {sorted(wanted - there)}, has {sorted(there - wanted)} besides: docs/adding-a-stream.md, 5."
+    )
 
 
 @each_workload
@@ -128,7 +131,7 @@ def test_a_command_line_that_does_not_exist_is_found(args: list[str]) -> None:
 
 def test_the_topology_is_the_projects() -> None:
     same = (BASE / "topology.yaml").read_text("utf-8") == (ROOT / "topology.yaml").read_text("utf-8")
-    assert same, "cp topology.yaml k8s/base/topology.yaml"
+    assert same, "cp topology.yaml k8s/base/topology.yaml (kustomize reads no file of a folder above)"
 
 
 def test_every_variable_of_the_topology_is_set() -> None:

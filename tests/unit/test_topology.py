@@ -9,7 +9,7 @@ from connectors.registry import RECEIVERS, SOURCES
 from flexmeter.commands.topology import command
 from flexmeter.known import known
 from schemas.faults import Faults
-from schemas.topology import load_topology, parse_topology
+from schemas.topology import Topology, load_topology, parse_topology
 from schemas.topology_check import scheme
 
 ROOT = Path(__file__).parents[2]
@@ -26,27 +26,25 @@ def test_the_topology_that_is_shipped() -> None:
         topology.topic_of("AggregateBlock", topology.streams["grid"].outputs)
 
 
-def test_there_is_a_bridge_for_every_protocol_and_each_can_be_made() -> None:
-    topology = load_topology(ROOT / "topology.yaml", env={}, known=known())
-    assert {bridge.protocol for bridge in topology.bridges.values()} == set(SOURCES)
+def each_bridge_can_be_made(topology: Topology) -> None:
     for bridge in topology.bridges.values():
         SOURCES[bridge.protocol](bridge, "")
     assert [bridge.name for bridge in topology.bridges.values() if bridge.anonymous] == ["mqtt_malmo"]
 
 
-def test_the_example_with_every_bridge_can_be_run() -> None:
+def test_the_bridges_that_are_shipped_can_be_made() -> None:
+    each_bridge_can_be_made(load_topology(ROOT / "topology.yaml", env={}, known=known()))
+
+
+def test_the_example_shows_every_kind_of_bridge_and_router_and_each_can_be_made() -> None:
     topology = load_topology(ROOT / "examples" / "topology-all.yaml", env={}, known=known())
-    assert {bridge.protocol for bridge in topology.bridges.values()} == set(SOURCES)
-    for bridge in topology.bridges.values():
-        SOURCES[bridge.protocol](bridge, "")
-    assert [bridge.name for bridge in topology.bridges.values() if bridge.anonymous] == ["mqtt_malmo"]
-    shipped = load_topology(ROOT / "topology.yaml", env={})
-    assert topology.streams == shipped.streams
-    assert set(topology.sinks["clickhouse"].inputs) == {*shipped.sinks["clickhouse"].inputs, "alert.deliveries"}
+    missing = set(SOURCES) - {bridge.protocol for bridge in topology.bridges.values()}
+    assert not missing, f"examples/topology-all.yaml has no bridge of {missing}: docs/adding-a-bridge.md"
+    each_bridge_can_be_made(topology)
     for router in topology.routers.values():
         RECEIVERS[scheme(router.url)](router).close()
     assert {scheme(router.url) for router in topology.routers.values()} == {"smtp", "http"}
-    assert topology.topics.items() >= shipped.topics.items()
+    assert "alert.deliveries" in topology.sinks["clickhouse"].inputs
 
 
 @pytest.mark.parametrize(
@@ -109,7 +107,8 @@ def test_show_draws_the_flow_and_hides_passwords(monkeypatch: pytest.MonkeyPatch
     assert result.exit_code == 0
     line = next(line for line in result.output.splitlines() if "-> meter.readings" in line)
     assert line.startswith("bridge mqtt_malmo")
-    assert line.endswith("-> stream metering")
+    assert "-> stream " in line
+    assert "-> stream metering" in result.output
     assert "mqtts://bridge@broker:8883" in result.output
     assert "secret" not in result.output
 
