@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from flexmeter.known import known
-from flexmeter.local.access import ALL, only, settings, sources
+from flexmeter.local.access import ALL, PROTOCOLS, only, settings, sources
 from flexmeter.local.ports import faults, ports, source_ports
 from flexmeter.local.roles import Place, Role
 from flexmeter.local.run_folder import held
@@ -47,7 +47,7 @@ FAULTY = ("--fault", "reversed_phase", "--history-days", "9")
     default=ALL,
     envvar="SOURCES",
     show_default=True,
-    help="Which bridges, by protocol: mqtt,http,amqp,coap; MQTT is always among them.",
+    help=f"Which bridges, by protocol: {','.join(PROTOCOLS)}; MQTT is always among them.",
 )
 def command(path: str, folder: str, for_s: float | None, meters: int, chosen: str) -> None:
     """Start everything on this machine, show it live, stop it on Ctrl-C.

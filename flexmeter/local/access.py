@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from connectors.registry import SOURCES
 from flexmeter.local.ports import HOST, Port
 from schemas.topology_model import Topology
 
-PROTOCOLS = ("mqtt", "http", "amqp", "coap")
+PROTOCOLS = tuple(SOURCES)
 ALL = "all"
 
 
@@ -17,8 +18,8 @@ def sources(text: str) -> tuple[str, ...]:
     Raises:
         ValueError: it names something else.
 
-    >>> sources("all"), sources("coap")
-    (('mqtt', 'http', 'amqp', 'coap'), ('mqtt', 'coap'))
+    >>> sources("all") == PROTOCOLS, sources("coap")
+    (True, ('coap', 'mqtt'))
     """
     named = PROTOCOLS if text == ALL else tuple(name.strip() for name in text.split(",") if name.strip())
     if unknown := [name for name in named if name not in PROTOCOLS]:

@@ -13,6 +13,7 @@ from typing import TypeVar
 import orjson
 import pytest
 
+from connectors.registry import SOURCES
 from schemas.blocks import Beat, DeadLetter, EventBlock, ReadingBlock
 from tests.bridge_process import Place, make_place, wait_until
 from tests.doors import PRINCIPALS, USERS, AmqpDoor, CoapDoor, Door, HttpDoor, MqttDoor
@@ -24,18 +25,23 @@ pytestmark = pytest.mark.integration
 T = TypeVar("T")
 
 METERS = ["m1", "m2", "m3"]
-PROTOCOLS = ["mqtt", "amqp", "http", "coap"]
+PROTOCOLS = tuple(SOURCES)
 OFFERED_BYTES = 250_000_000
 BOUND_BYTES = 100_000_000
 """What a bridge may take in memory, besides itself, while Kafka stands still and 2.5 times as much is offered."""
 
 
+DOORS: Mapping[str, Callable[[pytest.FixtureRequest], Door]] = {
+    "amqp": lambda request: AmqpDoor(request.getfixturevalue("rabbitmq")),
+    "coap": lambda request: CoapDoor(),
+    "http": lambda request: HttpDoor(),
+    "mqtt": lambda request: MqttDoor(request.getfixturevalue("guarded_mosquitto")),
+}
+
+
 def door_of(protocol: str, request: pytest.FixtureRequest) -> Door:
-    if protocol == "mqtt":
-        return MqttDoor(request.getfixturevalue("guarded_mosquitto"))
-    if protocol == "amqp":
-        return AmqpDoor(request.getfixturevalue("rabbitmq"))
-    return CoapDoor() if protocol == "coap" else HttpDoor()
+    assert protocol in DOORS, f"DOORS has no {protocol}, which connectors/registry.py has: docs/adding-a-bridge.md"
+    return DOORS[protocol](request)
 
 
 @pytest.fixture(params=PROTOCOLS)

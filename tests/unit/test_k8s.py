@@ -185,7 +185,7 @@ def test_the_pod_meets_the_restricted_level(name: str) -> None:
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["runAsUser"] > 0
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    allowed = {"configMap", "emptyDir", "secret"}
+    allowed = {"configMap", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
     assert all(set(volume) - {"name"} <= allowed for volume in pod["volumes"])
     for container in containers(WORKLOADS[name]):
         context = container["securityContext"]
