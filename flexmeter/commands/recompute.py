@@ -1,12 +1,13 @@
 """`flexmeter recompute`: answers a stream's requests to compute hours again."""
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 
+from connectors.backoff import Stopped
 from connectors.clickhouse_server import ClickHouseServer
 from connectors.database import Database, HttpDatabase
 from connectors.kafka import Outlet
@@ -14,6 +15,7 @@ from connectors.sink import consumer
 from flexmeter.recomputation.answers import Answers
 from flexmeter.recomputation.loop import Pace, Recomputation
 from flexmeter.role import (
+    await_topics,
     examples,
     metrics_options,
     named,
@@ -80,8 +82,10 @@ def command(
     url = database or _of_sink(sink.url, http_port)
     with closing(DATABASES[urlsplit(url).scheme](url)) as opened:
         loop = make_recomputation(topology, stream_name, sink_name, opened, Pace(linger_s, look_again_s))
-        stopping_on_signals(loop.stop)
+        stopping = stopping_on_signals(loop.stop)
         warm_up(load_catalogue())
+        with suppress(Stopped):
+            await_topics(topology, "streams", stream_name, stopping)
         loop.run()
 
 
