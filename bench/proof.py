@@ -2,10 +2,12 @@
 
     python -m bench.proof [--days 7] [--meters 100] [--kills] [--short]
 
-Starts a local stack of its own (two bridges, four partitions, two workers on `metering`, one sink), replays the
-recording over MQTT with repeats, disorder and garbage, waits until all has arrived, and holds the hourly aggregates
-that users query against `bench/proof_truth.py`. Exit code 1 unless all are equal and the account adds up. With
---kills every role is killed with SIGKILL, and Kafka too, while it has something left to do.
+Starts a local stack of its own (Kafka, mosquitto, two MQTT bridges, four partitions, two workers of `metering`, one of
+each other stream, a sink; no recomputation), replays the recording over MQTT with repeats, disorder and garbage, waits
+until all has arrived, and holds the hourly aggregates that users query against `bench/proof_truth.py`. Exit code 1
+unless all are equal and the account adds up. With --kills all on the way to these aggregates are killed with SIGKILL,
+each while it has something left to do: both bridges, both workers of `metering`, the sink and Kafka. Mosquitto, whose
+queues devices and bridges rely on, and the workers of the other streams are not.
 """
 
 import os
@@ -117,7 +119,9 @@ class Run:
 @click.command()
 @click.option("--days", default=7, show_default=True)
 @click.option("--meters", default=100, show_default=True)
-@click.option("--kills", is_flag=True, envvar="KILLS", help="Kill every role and Kafka on the way (or KILLS=1).")
+@click.option(
+    "--kills", is_flag=True, envvar="KILLS", help="Kill bridges, workers of metering, sink and Kafka (or KILLS=1)."
+)
 @click.option("--short", is_flag=True, help="One day of 24 meters, of 60 with --kills.")
 @click.option("--data", type=click.Path(path_type=Path), default="../shared/data", envvar="FLEXMETER_DATA")
 @click.option("--keep", is_flag=True, help="Keep the folder with data and logs (kept anyway when the proof fails).")

@@ -1,4 +1,4 @@
-"""Kills every part of a running proof, one after the other, each while it has something left to do.
+"""Kills the bridges, the workers of `metering`, the sink and Kafka of a running proof, each while it has work left.
 
 The replay is cut into a piece for each victim, and one more. While a piece is sent at full speed, faster than the
 pipeline takes it, its victim is killed as soon as there is lag in front of it. At the end of the piece the fleet is

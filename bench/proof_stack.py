@@ -1,4 +1,6 @@
-"""A local stack for the proof: two bridges for disjoint halves of the meters, two workers of one stream, one sink."""
+"""A local stack for the proof: two MQTT bridges for disjoint halves of the meters, two workers of `metering` and one of
+each other stream, a sink. `make soak` runs it with the one MQTT bridge of topology.yaml.
+"""
 
 import os
 import signal
@@ -73,17 +75,16 @@ class ProofStack:
         Raises:
             Unavailable: a part did not become ready.
         """
-        say("starting Kafka, mosquitto, two bridges, three workers, a sink ...")
+        topology = self.topology
+        self.running.update(_roles(topology))
+        say(f"starting Kafka, mosquitto, {', '.join(self.running)} ...")
         self.supervisor.start(
             kafka(self.place.folder / "kafka", self.place.kafka_port, self.place.log("kafka")),
             mosquitto(self.place.folder / "mosquitto", self.place.mqtt_port, self.place.log("mosquitto")),
         )
-        topology = self.topology
         ensure_topics(topology.kafka, topology.topics.values())
         complete(replace(self._part("fleet", self._fleet("--register-only")), start_s=180.0))
         fill(topology)
-        for name, role in _roles(topology):
-            self.running[name] = role
         self.supervisor.start(*(self._part(name, role) for name, role in self.running.items()))
 
     def start_fleet(self) -> None:

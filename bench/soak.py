@@ -2,10 +2,11 @@
 
     python -m bench.soak [--hours 2] [--homes 1000]
 
-Everything that `make run` starts, with two workers of the stream that carries the load, and homes that report every
-10 s. Every 30 s: the memory of each process, how far each reader is behind, the size of the state topics on disk. After
-the first quarter, in which caches fill, the memory of no process may grow by 2 % or more, no lag may grow, no state
-topic by more than half and 50 MB (compacting makes it go up and down), nothing may end. Exit code 1 otherwise.
+What `make run` starts for MQTT alone: broker, bridge, the workers of all streams (two of the one that carries the load)
+and the sink, without the other bridges and without recomputation; homes that report every 10 s. Every 30 s: the memory
+of each process, how far each reader is behind, the size of the state topics on disk. After the first quarter, in which
+caches fill, the memory of no process may grow by 2 % or more, no lag may grow, no state topic by more than half and
+50 MB (compacting makes it go up and down), nothing may end. Exit code 1 otherwise.
 """
 
 import statistics
