@@ -68,7 +68,7 @@ accuracy: install-tests ## how right a part that judges is: NAME=nab (anomalies)
 doctor: ## what is there, what is missing, and the command that installs it
 	@if [ -x $(VENV) ]; then $(VENV) -m flexmeter doctor; else $(PYTHON) -m flexmeter.local.checkup; fi
 
-clean: ## remove everything that was made here, data included
+clean: ## remove everything that was made here, data included; a FLEXMETER_RUN elsewhere stays
 	@if [ -e .run/lock ] && ! flock -n .run/lock true; then \
 		echo "a run uses .run (pid $$(cat .run/lock)): end it first" >&2; exit 1; fi
 	rm -rf .venv .run .parts flexmeter/page/node_modules examples/subscribers/node_modules *.egg-info build dist

@@ -9,8 +9,8 @@ cd "$(dirname "$0")/../.."
 tests=no
 [ "${1:-}" = --tests ] && tests=yes
 python=${PYTHON:-python3}
-lock=requirements.lock
-[ $tests = yes ] && lock=requirements-dev.lock
+lock=requirements.lock size="1.4 GB on disk, 410 MB to fetch"
+[ $tests = yes ] && lock=requirements-dev.lock size="1.9 GB on disk"
 page=flexmeter/page
 examples=examples/subscribers
 
@@ -83,7 +83,7 @@ if [ -z "$packages${pypi:-}${compiles:-}${jars:-}${scripts:-}${subscriber:-}" ];
 fi
 say "To be installed (only what is missing):"
 [ -n "$packages" ] && say "  Debian packages:$packages (apt-get tells their size below)"
-[ "${pypi:-}" ] && say "  .venv/          Python packages of $lock, about 1.4 GB on disk, 410 MB to fetch"
+[ "${pypi:-}" ] && say "  .venv/          Python packages of $lock, about $size"
 [ "${compiles:-}" ] && say "                  $dtls, for CoAP, is compiled: half a minute; its tools are 7 MB beside gcc"
 [ "${jars:-}" ] && say "  .parts/kafka/   Kafka's jars, 44 MB"
 [ "${scripts:-}" ] && say "  $page/node_modules/   the page's scripts, a few MB"
