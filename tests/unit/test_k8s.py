@@ -1,5 +1,6 @@
 """k8s/ runs what topology.yaml says, by command lines that exist, in pods that the restricted level admits."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -163,6 +164,22 @@ def test_the_register_is_on_kafka_and_comes_through_standard_input() -> None:
     assert topology.register == "-"
     (told,) = re.findall(r"-- flexmeter (register .*) <", DOCS)
     parse(main, "flexmeter", told.split())
+
+
+def test_a_command_in_a_pod_of_its_own_has_what_its_bridge_has_and_more_memory() -> None:
+    ((bridge, args, memory),) = re.findall(
+        r"get deployment (\S+) .*\n *jq --argjson args '(.*)' --arg memory (\w+) ", DOCS
+    )
+    words = ["jq", "--argjson", "args", args, "--arg", "memory", memory, "-f", str(ROOT / "k8s/command.jq")]
+    workload = json.dumps(WORKLOADS[bridge])
+    pod = json.loads(subprocess.run(words, input=workload, capture_output=True, text=True, check=True).stdout)
+    (container,) = pod["spec"]["containers"]
+    kubernetes_validate.validate({**pod, "kind": "Pod", "metadata": {"name": "register"}}, OLDEST, strict=True)
+    parse(main, "flexmeter", container["args"])
+    own = main_container(WORKLOADS[bridge])
+    assert all(container[key] == own[key] for key in ("image", "envFrom", "volumeMounts", "securityContext"))
+    assert pod["spec"]["volumes"] == WORKLOADS[bridge]["spec"]["template"]["spec"]["volumes"]
+    assert (own["resources"]["limits"], container["resources"]["limits"]) == ({"memory": "1Gi"}, {"memory": memory})
 
 
 @each_workload
