@@ -8,7 +8,7 @@ from schemas.alert import Alert, encode_alert
 from schemas.blocks import Beat
 from schemas.codec import encode
 from schemas.partition import partition_of
-from schemas.results import HeardBlock, HourlyLoadBlock, PartialLoadBlock
+from schemas.results import HeardBlock, HourlyLoadBlock, LoadBlock, PartialLoadBlock, ReliabilityBlock
 from schemas.topology_model import Stream, Topology
 from streams.contract import Result
 from streams.hearing import cut
@@ -29,9 +29,9 @@ def outgoing(result: Result, stream: Stream, topology: Topology, partition: int)
     """What to send where.
 
     A result stays in the partition of its input, so that a meter's results keep their order. What is about a substation
-    goes by that: alerts, whose key is their id, so that subscribers and compaction can keep the newest version; and
-    what stream grid puts together or compares: parts of loads, hourly loads and meters that were heard. Beats go
-    everywhere.
+    goes by that: alerts, whose key is their id, so that subscribers and compaction can keep the newest version; what
+    stream grid puts together or compares, parts of loads, hourly loads and meters that were heard; and what it makes of
+    them. Beats go everywhere.
     """
     topic = topology.topic_of(type(result).__name__, stream.outputs)
     if isinstance(result, Alert):
@@ -45,7 +45,7 @@ def outgoing(result: Result, stream: Stream, topology: Topology, partition: int)
     elif isinstance(result, Beat):
         value = encode(result)
         yield from (Outgoing(topic.name, to, value) for to in range(topic.partitions))
-    elif isinstance(result, PartialLoadBlock | HourlyLoadBlock):
+    elif isinstance(result, PartialLoadBlock | HourlyLoadBlock | LoadBlock | ReliabilityBlock):
         yield Outgoing(topic.name, _partition_of(result.substation, topic.partitions), encode(result))
     else:
         yield Outgoing(topic.name, partition, encode(result))
