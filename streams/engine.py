@@ -32,6 +32,7 @@ from streams import kafka_clients, metrics, state_topic
 from streams.contract import Operator, Result
 from streams.faust_seams import app_with_offsets, commit, credentials
 from streams.held import Held
+from streams.kafka_clients import until_answered
 from streams.results import Outgoing, outgoing
 from streams.shard import Shard
 from streams.slots import Saved
@@ -149,7 +150,7 @@ class Engine:
         if message.offset != shard.cursor:
             return
         try:
-            results = shard.take(decode(message.value))
+            results = shard.take(decode(message.value or b""))
         except Rejected as rejected:
             shard.skip()
             await self._reject(held, message, rejected)
@@ -204,8 +205,10 @@ class Engine:
         metrics.SEEKS.labels(self.stream.name).inc()
         tp = TP(self.stream.input, held.shard.partition)
         log.info("%s/%d: %s, wanted %d: seeking", tp.topic, tp.partition, why, held.shard.cursor)
-        self._must_be_readable(held.shard, *await state_topic.bounds(self.topology.kafka, tp.topic, tp.partition))
-        await self.app.consumer.seek_wait({tp: held.shard.cursor})
+        bounds = await until_answered(lambda: state_topic.bounds(self.topology.kafka, tp.topic, tp.partition))
+        if self.held.get(tp.partition) is held:  # it was not taken away meanwhile
+            self._must_be_readable(held.shard, *bounds)
+            await self.app.consumer.seek_wait({tp: held.shard.cursor})
 
     async def _tick(self) -> None:
         now = time.monotonic()
@@ -254,8 +257,8 @@ class Engine:
         kafka, stream = self.topology.kafka, self.stream
         shard = Shard(stream.name, partition, self.operators, self.catalogue, self._turn_ms())
         began = time.monotonic()
-        saved, keys = await state_topic.restore(kafka, stream.state, partition)
-        earliest, end = await state_topic.bounds(kafka, stream.input, partition)
+        saved, keys = await until_answered(lambda: state_topic.restore(kafka, stream.state, partition))
+        earliest, end = await until_answered(lambda: state_topic.bounds(kafka, stream.input, partition))
         if saved is None:
             shard.next_offset = earliest
             shard.begin()

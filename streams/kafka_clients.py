@@ -1,18 +1,28 @@
-"""aiokafka's producer and consumer, and Faust's settings, from the `kafka` section of topology.yaml.
+"""aiokafka's producer and consumer, and Faust's settings, from the `kafka` section of topology.yaml; and how to wait for
+a broker that is away.
 
 The options there are librdkafka's, since the bridges and sinks use that; those for TLS and SASL are translated here.
 """
 
+import asyncio
+import logging
 import ssl
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from schemas.topology_model import Kafka
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
 SEND_TIMEOUT_MS = 120_000
 """A batch may wait this long for a leader: a broker that was killed needs 15 s and more to come back."""
+ASK_AGAIN_S = 2.0
+"""Between two questions to a broker that is away."""
 
 
 def producer(kafka: Kafka) -> AIOKafkaProducer:
@@ -32,6 +42,21 @@ def producer(kafka: Kafka) -> AIOKafkaProducer:
 def consumer(kafka: Kafka) -> AIOKafkaConsumer:
     """A consumer outside any group, for reading a state partition from its start."""
     return AIOKafkaConsumer(**_connection(kafka), enable_auto_commit=False, auto_offset_reset="earliest")
+
+
+async def until_answered(ask: Callable[[], Awaitable[T]]) -> T:
+    """What Kafka answers; it is asked again for as long as it is away."""
+    told = False
+    while True:
+        try:
+            return await ask()
+        except KafkaError as error:
+            if not error.retriable and not isinstance(error, KafkaTimeoutError):
+                raise
+            if not told:
+                log.warning("kafka is away, it is asked until it answers: %s", error)
+            told = True
+        await asyncio.sleep(ASK_AGAIN_S)
 
 
 def security(kafka: Kafka) -> dict[str, Any]:

@@ -54,8 +54,8 @@ async def restore(kafka: Kafka, topic: str, partition: int) -> tuple[Saved | Non
     tp = TopicPartition(topic, partition)
     stored: dict[bytes, StateChunk | StateCommit] = {}
     consumer = kafka_clients.consumer(kafka)
-    await consumer.start()
     try:
+        await consumer.start()
         consumer.assign([tp])
         await consumer.seek_to_beginning(tp)
         while await consumer.position(tp) < (await consumer.end_offsets([tp]))[tp]:
@@ -70,8 +70,8 @@ async def bounds(kafka: Kafka, topic: str, partition: int) -> tuple[int, int]:
     """The offsets of a partition's first record and of the one that will come next."""
     tp = TopicPartition(topic, partition)
     consumer = kafka_clients.consumer(kafka)
-    await consumer.start()
     try:
+        await consumer.start()
         return (await consumer.beginning_offsets([tp]))[tp], (await consumer.end_offsets([tp]))[tp]
     finally:
         await consumer.stop()

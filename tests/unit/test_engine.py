@@ -1,0 +1,122 @@
+"""What a worker does with records and brokers that are not as they should be; whole workers: tests/integration."""
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, TopicAuthorizationFailedError
+from aiokafka.structs import TopicPartition
+from faust.types.tuples import Message
+
+from schemas.catalogue import load_catalogue
+from schemas.codec import decode
+from schemas.dead_letter import DeadLetter
+from schemas.topology import load_topology
+from streams import kafka_clients
+from streams.engine import Engine, Settings
+from streams.held import Held
+from streams.registry import OPERATORS
+from streams.results import Outgoing
+from streams.shard import Shard
+
+TOPOLOGY = load_topology(Path(__file__).parents[2] / "topology.yaml", env={})
+
+
+class Sending(Engine):
+    """A worker whose results are kept here."""
+
+    def __init__(self) -> None:
+        super().__init__(TOPOLOGY, TOPOLOGY.streams["metering"], {}, load_catalogue(), Settings())
+        self.sent: list[Outgoing] = []
+
+    async def _send(self, held: Held, record: Outgoing) -> None:
+        self.sent.append(record)
+
+
+def holding() -> Held:
+    """A partition of which nothing is known."""
+    shard = Shard("metering", 0, {"presence": OPERATORS["presence"]}, load_catalogue(), 1_000)
+    return Held(shard, writer=None, save_due=0.0, saved_offset=-1)  # type: ignore[arg-type]
+
+
+def message(offset: int, value: bytes | None) -> Message:
+    return Message("meter.readings", 0, offset, 1.0, 0, {}, None, value, None)
+
+
+def test_a_record_without_a_value_is_a_dead_letter_and_the_next_is_taken() -> None:
+    async def taken() -> tuple[int, list[Outgoing]]:
+        engine, held = Sending(), holding()
+        for offset, value in enumerate([None, b"no record"]):
+            await engine._take(held, message(offset, value))
+        return held.shard.cursor, engine.sent
+
+    cursor, sent = asyncio.run(taken())
+    assert cursor == 2
+    letters = [letter for record in sent if isinstance(letter := decode(record.value), DeadLetter)]
+    assert [(letter.payload, letter.reason) for letter in letters] == [(b"", "schema"), (b"no record", "schema")]
+
+
+@dataclass
+class Consumer:
+    """A consumer of a broker that fails in these ways, one after the other, and is there then."""
+
+    failures: list[Exception]
+    stopped: list[bool] = field(default_factory=list)
+
+    async def start(self) -> None:
+        if self.failures and isinstance(self.failures[0], KafkaConnectionError):
+            raise self.failures.pop(0)
+
+    async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        if self.failures:
+            raise self.failures.pop(0)
+        return dict.fromkeys(partitions, 3)
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, 9)
+
+    async def stop(self) -> None:
+        self.stopped.append(True)
+
+
+class Reading:
+    """What a worker reads with: there is more above its cursor."""
+
+    def __init__(self) -> None:
+        self.sought: list[int] = []
+
+    def highwater(self, partition: TopicPartition) -> int:
+        return 9
+
+    async def seek_wait(self, offsets: dict[TopicPartition, int]) -> None:
+        self.sought += offsets.values()
+
+
+def lost_tail(failures: list[Exception], monkeypatch: pytest.MonkeyPatch) -> tuple[Consumer, Reading]:
+    """Nothing has come to a worker for a minute, while the broker fails in these ways."""
+    consumer, reading = Consumer(failures), Reading()
+    monkeypatch.setattr(kafka_clients, "consumer", lambda kafka: consumer)
+    monkeypatch.setattr(kafka_clients, "ASK_AGAIN_S", 0.0)
+
+    async def watch() -> None:
+        engine, held = Sending(), holding()
+        engine.app = SimpleNamespace(consumer=reading)
+        engine.held[0], held.shard.cursor = held, 5
+        await engine._watch_tail(held, held.last_taken + 60)
+
+    asyncio.run(watch())
+    return consumer, reading
+
+
+def test_a_worker_waits_for_a_broker_that_is_away_and_seeks_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = [KafkaConnectionError("away"), KafkaTimeoutError("slow"), KafkaConnectionError("away again")]
+    consumer, reading = lost_tail(failures, monkeypatch)
+    assert reading.sought == [5]
+    assert len(consumer.stopped) == 4, "every consumer is stopped, also one that did not start"
+
+
+def test_what_the_broker_refuses_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TopicAuthorizationFailedError):
+        lost_tail([TopicAuthorizationFailedError("no")], monkeypatch)
