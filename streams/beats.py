@@ -1,8 +1,10 @@
 """Time, as the beats of the sources tell it. No operator has another clock.
 
-A beat moves its source's time on by what its clock advanced since the last beat, at most `MOST_MS`, and never back: so
-clock jumps, restarts and several instances of one source harm nothing. What is counted is only time that passes; it is
-never compared with event time.
+A beat moves its source's time on by what its clock advanced since the newest beat, at most `MOST_MS`, and never back.
+Of several instances of one source the one whose clock is ahead tells the time. Where `SET_BACK_BEATS` in a row are more
+than a minute behind, the clock was set back, or that instance is gone: time stood still meanwhile, and goes on from
+there. So clock jumps and restarts cost seconds. What is counted is only time that passes; it is never compared with
+event time.
 """
 
 from dataclasses import dataclass, field, replace
@@ -10,9 +12,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from schemas.arrays import Int64s
+from schemas.durations import MINUTE_MS
 
 MOST_MS = 2_000
 """Time that one beat can move."""
+SET_BACK_BEATS = 20
+"""An instance that is ahead beats between two of another's: so many in a row without it, and it is not there."""
 
 
 @dataclass(slots=True)
@@ -22,11 +27,13 @@ class Source:
     first_beat: int = 0
     """The first beat's own clock, ms UTC; 0 before it."""
     last_beat: int = 0
-    """The newest beat's own clock, ms UTC; 0 before the first."""
+    """The newest beat's own clock, ms UTC; 0 before the first. It goes back where the clock was set back."""
     passed_ms: int = 0
     """Time that passed since the first beat."""
     turn_began_ms: int = 0
     """What `passed_ms` was when a beat last ended a turn."""
+    far_behind: int = 0
+    """Beats in a row that were more than a minute behind the newest."""
 
 
 @dataclass(slots=True)
@@ -58,6 +65,9 @@ class Beats:
         """Apply a beat; the source's time that has passed, ms."""
         source = self.sources[self.index(name)]
         source.first_beat = source.first_beat or at
+        source.far_behind = source.far_behind + 1 if source.last_beat - at > MINUTE_MS else 0
+        if source.far_behind >= SET_BACK_BEATS:
+            source.last_beat = at
         if source.last_beat:
             source.passed_ms += max(0, min(at - source.last_beat, MOST_MS))
         source.last_beat = max(source.last_beat, at)

@@ -1,5 +1,5 @@
-"""aiokafka's producer and consumer, and Faust's settings, from the `kafka` section of topology.yaml; and how to wait for
-a broker that is away.
+"""aiokafka's producer and consumer, and Faust's settings, from the `kafka` section of topology.yaml; and the wait for a
+broker that is away.
 
 The options there are librdkafka's, since the bridges and sinks use that; those for TLS and SASL are translated here.
 """
