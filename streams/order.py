@@ -2,8 +2,9 @@
 
 Every meter has a watermark of its own: its newest event time minus the lateness. A row at or behind it is late; the
 others wait until the watermark passes them. What becomes of a row depends on the rows before it alone, never on where a
-turn ends, so any split of the same rows gives the same result. Two limits keep the state bounded, both far above what
-a meter does that keeps its reporting interval: repeats are recognised among a meter's last `SEEN` rows (an older one
+turn ends, so any split of the same rows gives the same result; only the reporting interval, which makes the lateness,
+is for a whole turn what the meter's last block in it says. Two limits keep the state bounded, both far above what a
+meter does that keeps its reporting interval: repeats are recognised among a meter's last `SEEN` rows (an older one
 counts as late), and at most `PENDING` rows wait (one more, and the oldest is released before its time).
 """
 
@@ -193,7 +194,8 @@ def _key(at: int, quality: int, sequence: int, digest: np.uint32) -> int:
 @compiled
 def _judged(state: _Columns, meter: int, at: int, quality: int, key: int, digest: np.uint32, lateness_ms: int) -> int:
     """The verdict on a row; a new one is remembered."""
-    if key <= 0 or key <= state.newest_at[meter]:  # one that is newer than all before it is in nobody's memory
+    # What is newer than all before it is in nobody's memory. Of an idle meter what is late may be that, too.
+    if key <= max(state.newest_at[meter], state.watermark[meter]):
         for slot in range(SEEN):
             if state.seen_key[meter, slot] == key:
                 return _DUPLICATE if state.seen_digest[meter, slot] == digest else _CONFLICT

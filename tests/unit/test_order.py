@@ -130,6 +130,16 @@ def test_a_row_from_the_future_moves_nothing_and_hides_no_true_row() -> None:
     assert verdicts == ["accepted"]
 
 
+def test_what_comes_again_between_newest_row_and_idle_watermark_is_a_repeat() -> None:
+    state = np.zeros(METERS, order.dtype(QUANTITIES))
+    take(state, [(1, BEGIN, 1.0)])
+    order.advance(state, np.array([1]), np.array([BEGIN + 3_600_000]))
+    between = (1, BEGIN + 600_000, 2.0)
+    assert take(state, [between])[0] == ["late"]
+    assert take(state, [between])[0] == ["duplicate"]
+    assert take(state, [(*between[:2], 3.0)])[0] == ["conflict"]
+
+
 def test_an_idle_meter_hands_out_what_its_watermark_passes() -> None:
     state = np.zeros(METERS, order.dtype(QUANTITIES))
     take(state, [(1, BEGIN, 1.0), (1, BEGIN + 10_000, 2.0), (1, BEGIN + 30_000, 3.0)])
