@@ -12,10 +12,17 @@ import numpy as np
 
 from schemas.arrays import Int64s
 from schemas.catalogue import Kind, Quantity
+from schemas.durations import HOUR_MS
 from streams.cells import Cells, Layout, Packed
 from streams.contract import Meters, Released, State
 from streams.folding import Kinds, Last, fold_cells, fold_rows
-from streams.samples import Scale
+from streams.samples import MOST_INTERVALS, Scale
+
+
+def closes_all_ms(interval_ms: Int64s) -> Int64s:
+    """By how much the watermark passes a meter's last row when every window of it is closed, its hour too."""
+    after: Int64s = MOST_INTERVALS * interval_ms + HOUR_MS
+    return after
 
 
 def fields(quantities: Sequence[Quantity], layout: Layout) -> list[tuple[Any, ...]]:

@@ -13,16 +13,14 @@ import numpy as np
 
 from schemas.arrays import Int64s
 from schemas.catalogue import Profile, Quantity
-from schemas.durations import HOUR_MS, MINUTE_MS, QUARTER_MS
+from schemas.durations import MINUTE_MS, QUARTER_MS
 from schemas.results import AggregateBlock, LoadBlock
-from streams import gather, order
+from streams import gather, minutes, order
 from streams.contract import Contributions, Mask, Operator, Result, Rows
 from streams.meters import OWN, MeterTable
 from streams.partial_loads import FeederLoads
 from streams.samples import MOST_INTERVALS, Scale
 from streams.substation_balance import SubstationBalance
-
-_CLOSES_ALL_MS = 10 * HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +98,11 @@ def _any(measured: Mask, meter: Int64s, which: Mask, shape: tuple[int, int]) -> 
 def rerun(profile: Profile, operators: Sequence[Operator], stored: Stored) -> list[Result | Contributions]:
     """What the operators make of the rows, everything closed at the end; meters of the table must be new."""
     table = stored.table
-    state, lateness_ms = table.column("order"), table.column("own")["interval_ms"] * profile.lateness_intervals
+    state, interval_ms = table.column("order"), table.column("own")["interval_ms"]
+    lateness_ms = interval_ms * profile.lateness_intervals
     taken = order.take(state, stored.rows, stored.sequence, lateness_ms)
-    moved, watermark = taken.released.moved, taken.released.watermark
-    rest = order.advance(state, moved, watermark + lateness_ms[moved] + _CLOSES_ALL_MS)
+    moved = taken.released.moved
+    rest = order.advance(state, moved, state["newest_at"][moved] + minutes.closes_all_ms(interval_ms[moved]))
     return [
         result
         for released in (taken.released, rest.released)

@@ -13,22 +13,22 @@ import numpy as np
 from schemas.arrays import Int64s
 from schemas.blocks import Beat, EventBlock, ReadingBlock
 from schemas.catalogue import Catalogue, Profile
-from schemas.durations import HOUR_MS, MINUTE_MS, QUARTER_MS
+from schemas.durations import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS
 from schemas.errors import Reason, Rejected
 from schemas.master_data import HomeRequestBlock
 from schemas.record import Record
 from schemas.results import Account, HourlyLoadBlock, PartialLoadBlock
-from streams import consents, gather, hearing, order, readable, recompute
+from streams import consents, gather, hearing, minutes, order, readable, recompute
 from streams.beats import Beats
 from streams.consents import Consents
-from streams.contract import Contributions, Elapsed, HeardRows, Operator, Result
+from streams.contract import Contributions, Elapsed, HeardRows, Mask, Operator, Result
 from streams.groups import Groups
 from streams.meters import OWN, MeterTable
 from streams.order import Taken, Verdict
 from streams.partial_loads import FeederLoads
 from streams.turn import Arrival, Block, Turn
 
-FORGOTTEN_AFTER_MS = 45 * 86_400_000
+FORGOTTEN_AFTER_MS = 45 * DAY_MS
 """A meter that its source brought nothing from for this long was taken away."""
 Input = Block | HomeRequestBlock | Beat
 """What a stream's input can hold."""
@@ -289,7 +289,7 @@ class Shard:
                 stays = np.array([meter not in gone for meter in table.ids], np.bool_)
                 for name, operator in self.operators.items():
                     results += operator.on_withdrawal(table.column(name), table.view(), np.flatnonzero(~stays))
-                table.keep(stays)
+                self._keep(table, stays)
             labels = gather.labels(table, block)
             for name, operator in self.operators.items() if len(labels.meter) else ():
                 results += operator.on_labels(table.column(name), table.view(), labels)
@@ -335,16 +335,22 @@ class Shard:
         gone = passed_ms[own["source"]] - own["arrived_ms"] > FORGOTTEN_AFTER_MS
         is_worth_it = bool(gone.any() and 8 * gone.sum() >= len(gone))
         if is_worth_it:
-            table.keep(~gone)
+            self._keep(table, ~gone)
         return is_worth_it
 
+    def _keep(self, table: MeterTable, which: Mask) -> None:
+        """Forget the other meters. Their rows that wait count as released, so that the account adds up."""
+        self.counts.released += int(table.column("own")["waiting"][~which].sum())
+        table.keep(which)
+
     def _idle(self, table: MeterTable, elapsed: Elapsed) -> list[Result]:
-        """Idle meters' watermarks move on by what elapsed, for an hour: then every window of theirs is closed."""
-        state = table.column("order")
-        idle_ms = table.column("own")["interval_ms"] * self._profile(table.profile).idle_intervals
+        """Idle meters' watermarks move on by what elapsed, until every window of theirs is closed."""
+        state, interval_ms = table.column("order"), table.column("own")["interval_ms"]
+        idle_ms = interval_ms * self._profile(table.profile).idle_intervals
         idle = np.flatnonzero(elapsed.since_arrival_ms > idle_ms)
         lateness_ms = self._lateness_ms(table)[idle]
-        idle_for_ms = np.minimum((elapsed.since_arrival_ms - idle_ms)[idle], lateness_ms + HOUR_MS)
+        most_ms = lateness_ms + minutes.closes_all_ms(interval_ms[idle])
+        idle_for_ms = np.minimum((elapsed.since_arrival_ms - idle_ms)[idle], most_ms)
         newest_at = state["newest_at"][idle]
         watermark = newest_at - lateness_ms + idle_for_ms
         due = (watermark // MINUTE_MS > state["watermark"][idle] // MINUTE_MS) & (newest_at > 0)

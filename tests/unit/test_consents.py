@@ -104,6 +104,16 @@ def test_withdrawal_leaves_no_trace_but_itself() -> None:
     assert known(again) == {"m2"}
 
 
+def test_the_account_adds_up_also_when_rows_wait_as_a_home_withdraws() -> None:
+    now = under_test()
+    log = [requests([("m1", 5, "consent"), ("m2", 5, "consent")]), readings("m1", "m2"), *beats(BEGIN, 2)]
+    list(feed(now, log))
+    assert now.account().pending == 6
+    list(feed(now, [requests([("m1", 9, "withdraw")]), *beats(BEGIN + 2_000, 2)]))
+    account = now.account()
+    assert (account.received, account.pending, account.released) == (6, 3, 3)
+
+
 def test_what_is_on_when_a_home_withdraws_is_told_as_lost() -> None:
     """Else it would be on for ever; another home's stays on."""
     now = under_test()
