@@ -77,6 +77,9 @@ def shape_fault(record: ColumnarRecord) -> str | None:
     for name in shape.per_meter:
         if len(getattr(record, name)) != meters:
             return f"{name} has {len(getattr(record, name))} items, meters {meters}"
+    for name in shape.tables:
+        if len(set(getattr(record, name))) < len(getattr(record, name)):
+            return f"{name} names something twice"
     if rows:
         for name, table in shape.indexes:
             index = getattr(record, name)
@@ -93,6 +96,7 @@ def shape_fault(record: ColumnarRecord) -> str | None:
 class _Shape:
     per_row: tuple[str, ...]
     per_meter: tuple[str, ...]
+    tables: tuple[str, ...]
     indexes: tuple[tuple[str, str], ...]
 
 
@@ -101,6 +105,7 @@ def _shape(record: type) -> _Shape:
     return _Shape(
         per_row=tuple(name for name in arrays if is_per_row(name)),
         per_meter=tuple(name for name in arrays if name in PER_METER),
+        tables=tuple(name for name in arrays if name in TABLES),
         indexes=tuple((name, INDEXES[name]) for name in arrays if name in INDEXES),
     )
 

@@ -44,7 +44,7 @@ class MeterTable:
         try:
             found = _all(self.rows, ids)
         except KeyError:
-            self._add([meter for meter in ids if meter not in self.rows])
+            self._add([meter for meter in dict.fromkeys(ids) if meter not in self.rows])
             found = _all(self.rows, ids)
         if _all(self.feeders, found) != tuple(feeders) or _all(self.substations, found) != tuple(substations):
             for row, feeder, substation in zip(found, feeders, substations, strict=True):

@@ -56,7 +56,10 @@ def columnar_records(draw: st.DrawFn, kind: type[ColumnarRecord]) -> ColumnarRec
             last = tables[INDEXES[field.name]] - 1
             index = st.lists(st.integers(0, max(last, 0)), min_size=rows, max_size=rows)
             values[field.name] = np.array(draw(index), np.int32)
+        elif field.name in TABLES:
+            size = tables[field.name]
+            values[field.name] = draw(st.lists(_TEXT, min_size=size, max_size=size, unique=True))
         else:
-            size = tables.get(field.name, tables["meters"] if field.name in PER_METER else rows)
+            size = tables["meters"] if field.name in PER_METER else rows
             values[field.name] = draw(_rows_of(rows * tables["columns"] if field.name == CELLS else size, field.type))
     return kind(**values)

@@ -203,6 +203,8 @@ def lying(lying_field: str, count: int) -> bytes:
         ({"row_meter": np.array([0, 1, 3], np.int32)}, "row_meter points outside meters"),
         ({"row_meter": np.array([0, 1, -1], np.int32)}, "row_meter points outside meters"),
         ({"values": np.zeros(5)}, "values has 5 items, not 3 rows x 2 columns"),
+        ({"meters": ["m1", "m2", "m1"]}, "meters names something twice"),
+        ({"columns": ["voltage_v"] * 2}, "columns names something twice"),
     ],
 )
 def test_arrays_that_do_not_fit_are_rejected_and_not_written(changes: dict[str, Any], says: str) -> None:
