@@ -53,7 +53,7 @@ class Meter:
     source: str = ""
     received_at: int = 0
     newest_heard_at: int = 0
-    changes: int = 0
+    number: int = 0
     accepted: list[tuple[int, tuple[int, ...], int]] = field(default_factory=list)
     """Event time, values in steps (NOTHING = not measured), quality."""
 
@@ -163,19 +163,21 @@ class Readings:
 
     def _turn_ends(self, by_beat: bool) -> None:
         for name, received_at in self._heard.items():
-            if self.meters[name].changes % 2:
+            meter = self.meters[name]
+            meter.number = meter.number or received_at // 2_000 * 2 + 1
+            if meter.number % 2:
                 self._changes(name, "resumed", received_at)
         if by_beat:
             for name, meter in self.meters.items():
                 elapsed_ms = self.sources[meter.source].passed_ms - meter.arrived_ms
-                if elapsed_ms > SILENT_INTERVALS * meter.interval_ms and meter.changes % 2 == 0:
+                if elapsed_ms > SILENT_INTERVALS * meter.interval_ms and meter.number % 2 == 0:
                     self._changes(name, "silent", meter.received_at)
         self._heard, self._turn_rows = {}, 0
 
     def _changes(self, name: str, state: str, since: int) -> None:
         meter = self.meters[name]
-        meter.changes += 1
-        self.presence[name, meter.changes] = (state, since, meter.newest_heard_at, meter.feeder)
+        meter.number += 1
+        self.presence[name, meter.number] = (state, since, meter.newest_heard_at, meter.feeder)
 
     def account(self) -> dict[str, int]:
         """What became of the rows, by the names of Account."""

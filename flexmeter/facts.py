@@ -198,7 +198,7 @@ def _presences(meter: str, block: PresenceBlock) -> Iterator[Fact]:
     for row in _rows(meter, block):
         since, last_at, number = int(block.since[row]), int(block.last_at[row]), int(block.number[row])
         content = {"meter": meter, "state": block.state[row], "number": number, "last_at": last_at}
-        text = f"{block.state[row]} (change {number}); newest reading is of {clock(last_at)}"
+        text = f"{block.state[row]}; newest reading is of {clock(last_at)}"
         yield Fact("presence", since, text, content)
 
 

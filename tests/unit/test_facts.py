@@ -122,7 +122,7 @@ SAID: list[tuple[Record | Alert, list[str]]] = [
             last_at=np.array([T]),
         ),
         [
-            "2026-11-24 08:00:10.000Z  presence     silent (change 3); newest reading is of 2026-11-24 08:00:00.000Z",
+            "2026-11-24 08:00:10.000Z  presence     silent; newest reading is of 2026-11-24 08:00:00.000Z",
         ],
     ),
     (
