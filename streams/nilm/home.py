@@ -60,6 +60,7 @@ class Load:
     cluster: int = -1
     settled: bool = False
     falling: bool = False
+    """Whether its last dip is of the run of falls that goes on: a further one is judged together with those before."""
     labelled: bool = False
     """Whether someone in the home said what it is."""
     clouded: bool = False

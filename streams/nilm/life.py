@@ -36,10 +36,12 @@ def open_load(home: Home, library: Library, told: Told, at: int, power_w: float)
 
 def end_run(home: Home, library: Library, told: Told, at: int) -> None:
     """The mains is calm again: what was coming on is on."""
-    load = home.opening
-    if load is not None:
-        settle(home, library, told, load, at)
-        decide(home, library, told, load, at)
+    opening = home.opening
+    if opening is not None:
+        settle(home, library, told, opening, at)
+        decide(home, library, told, opening, at)
+    for load in home.loads:
+        load.falling = False
     now = home.now
     now.direction, now.changes, now.opening, now.fallen_w, now.closed_w = 0, 0, 0, 0.0, 0.0
 

@@ -40,7 +40,7 @@ class Nilm(Operator):
     """
 
     name = "nilm"
-    version = 4
+    version = 5
     takes = frozenset({"ReadingBlock", "HomeRequestBlock"})
     gives = frozenset({"ApplianceEventBlock", "ApplianceEnergyBlock"})
 
