@@ -109,7 +109,10 @@ class Rows(NamedTuple):
 
 
 class Released(NamedTuple):
-    """Rows in event-time order, each (meter, at) once, and how far that order is now known."""
+    """Rows in event-time order, each once, and how far that order is now known.
+
+    A meter has one row of a time; more where the time is the bridge's, by which rows of different counters may meet.
+    """
 
     rows: Rows
     """Sorted by meter, then by event time."""

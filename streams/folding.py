@@ -73,7 +73,8 @@ def fold_rows(
                     piece = max(start, id_ * MINUTE_MS) - start, min(end, (id_ + 1) * MINUTE_MS) - start, end - start
                     _cover(minute, layout, kinds, meter, last.steps[meter], steps[row], piece)
             closed = _open(minute, layout, meter, end // MINUTE_MS, out, closed)
-            _sample(minute, layout, kinds, meter, last, steps[row], rows.quality[row], short)
+            bits = rows.quality[row] if short or start in (0, end) else rows.quality[row] | _GAP
+            _sample(minute, layout, kinds, meter, last, steps[row], bits, short)
             last.at[meter] = end
             row += 1
         reached = last.at[meter]
@@ -191,7 +192,7 @@ def _sample(
         if steps[i] == MISSING:
             continue
         minute.samples[meter, i] += 1
-        bits = quality if short or is_first else quality | _GAP
+        bits = quality
         if layout.total[i] >= 0:
             minute.total[meter, layout.total[i]] += steps[i]
         _widen(minute, layout, meter, i, steps[i], -steps[i])

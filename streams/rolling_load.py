@@ -85,9 +85,11 @@ def _described(cell: Any, minutes_long: int, quantities: Sequence[Quantity]) -> 
     told: dict[str, Any] = {"start": readable.time(int(cell["id"]) * minutes_long * MINUTE_MS)}
     for i, quantity in enumerate(quantities):
         told[quantity.name] = {"count": int(cell["samples"][i])}
+        if layout.metered[i] < 0:
+            continue
         counted = float(cell["metered"][layout.metered[i]] / scale.steps_per_unit[i])
         if scale.is_power[i]:
             told[quantity.name]["energy_wh"] = counted / WATT_MS_PER_WATT_HOUR
-        if scale.is_register[i]:
+        else:
             told[quantity.name]["register_difference"] = counted
     return told

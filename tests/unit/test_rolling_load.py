@@ -3,16 +3,20 @@
 import math
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from schemas.blocks import Beat
+from schemas.catalogue import load_catalogue
 from schemas.durations import MINUTE_MS
+from schemas.quality import Quality
 from schemas.results import AggregateBlock
 from streams.rolling_load import RollingLoad
-from tests.streams_log import BEGIN, SOURCE, Input, Row, block, feed, shard
+from tests.streams_log import BEGIN, SOURCE, Input, Row, beats, block, feed, shard
 
 REGISTER, POWER, VOLTAGE = 0, 2, 5
 COLUMNS = {"active_energy_import_wh": REGISTER, "active_power_l1_w": POWER, "voltage_l1_v": VOLTAGE}
@@ -80,7 +84,8 @@ def computed(samples: list[tuple[int, list[float]]], interval_ms: int) -> dict[t
 def _rows(result: AggregateBlock) -> Iterator[tuple[Key, dict[str, float]]]:
     for i, start in enumerate(result.start.tolist()):
         key = (result.windows[result.row_window[i]], result.quantities[result.row_quantity[i]], start)
-        names = ("count", "mean", "min", "max", "energy_trapezoid_wh", "register_difference", "covered_ms", "end")
+        measures = ("count", "mean", "min", "max", "energy_trapezoid_wh", "register_difference", "covered_ms")
+        names = (*measures, "quality", "end")
         yield key, {name: getattr(result, name)[i].item() for name in names}
 
 
@@ -129,3 +134,26 @@ def test_every_minute_with_a_sample_and_every_increment_is_there(interval_ms: in
             if (kind, quantity) == (window, "active_energy_import_wh")
         ]
         assert sum(parts) == total
+
+
+def test_a_meter_without_powers_and_registers_is_described() -> None:
+    quantities = [load_catalogue().quantities["indoor_temperature_c"]]
+    operator = RollingLoad()
+    state = np.zeros((), operator.dtype(quantities))
+    state["hour"]["id"], state["hour"]["samples"] = BEGIN // 3_600_000, 7
+    assert operator.describe(state, quantities)["open"]["hour"]["indoor_temperature_c"] == {"count": 7}
+
+
+def test_a_second_row_of_one_time_is_no_gap() -> None:
+    """Rows whose time is the bridge's are told apart by their counters; what a register counts between them counts."""
+    counted = [(0, 10.0), (10_000, 20.0), (10_000, 30.0), (70_000, 40.0), (140_000, 50.0), (210_000, 60.0)]
+    rows = [Row("m1", BEGIN + at, BEGIN + at, (register, *[1.0] * 7)) for at, register in counted]
+    by_bridge = np.full(len(rows), int(Quality.TIME_BY_BRIDGE), np.int32)
+    told = replace(block(rows), sequence=np.arange(len(rows)), quality=by_bridge)
+    results = feed(shard({"rolling_load": RollingLoad()}), [told, *beats(BEGIN, 2)])
+    found = {key: got for result in results if isinstance(result, AggregateBlock) for key, got in _rows(result)}
+    first = found["1min", "active_energy_import_wh", BEGIN]
+    assert (first["count"], first["register_difference"]) == (3, 20)
+    assert first["quality"] == Quality.TIME_BY_BRIDGE
+    second = found["1min", "active_energy_import_wh", BEGIN + MINUTE_MS]
+    assert second["quality"] == Quality.TIME_BY_BRIDGE | Quality.GAP
