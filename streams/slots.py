@@ -7,7 +7,7 @@ with the highest next offset.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schemas.results import StateChunk, StateCommit
@@ -70,12 +70,6 @@ def newest_whole(stored: Stored) -> Saved | None:
         if payload is not None and _checksum(record.next_offset, payload) == record.checksum:
             return Saved(record.next_offset, payload)
     return None
-
-
-def keys_of_others(stored: Iterable[bytes], nonce: str) -> list[bytes]:
-    """Keys that earlier ownerships left, their commit records first: without them the chunks mean nothing."""
-    others = [key for key in stored if not key.startswith(nonce.encode() + b"/")]
-    return sorted(others, key=lambda key: key.count(b"/"))
 
 
 def _payload(stored: Stored, record: StateCommit) -> bytes | None:

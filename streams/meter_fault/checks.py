@@ -71,7 +71,7 @@ class Layout:
     each, shape (k, q)."""
     gauges: Mask
     """Those that vary as long as they are alive, shape (q,)."""
-    never_zero: Mask
+    zero_counts: Mask
     """Those for which 0 is a value like any other, shape (q,)."""
 
     @classmethod
@@ -201,7 +201,7 @@ def _usual_by_now(state: State, strange: Mask, day: Int64s) -> Mask:
 def dead_sensor(state: State, hour: Hour, layout: Layout, limits: Limits) -> Finding:
     """A gauge shows the same value, to the last digit, for longer than it ever did."""
     measured = layout.gauges & (hour.high != NONE_HIGH)
-    same = measured & (hour.low == hour.high) & (hour.low == state["last"]) & (layout.never_zero | (hour.low != 0))
+    same = measured & (hour.low == hour.high) & (hour.low == state["last"]) & (layout.zero_counts | (hour.low != 0))
     moves = measured & ~same
     still, longest = state["still"], state["longest_still"]
     state["longest_still"] = np.where(moves, np.maximum(longest * FORGETTING, still), longest)

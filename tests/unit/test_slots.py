@@ -46,15 +46,6 @@ def test_without_a_commit_record_there_is_nothing() -> None:
     assert slots.newest_whole(stored) is None
 
 
-def test_what_others_left_is_deleted_commit_records_first() -> None:
-    stored: Records = {}
-    save(stored, "a", 0, 10)
-    save(stored, "b", 0, 20)
-    keys = slots.keys_of_others(stored, "b")
-    assert keys[0] == b"a/0"
-    assert set(keys) == {key for key in stored if key.startswith(b"a/")}
-
-
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 3)), min_size=1, max_size=12), st.randoms())
 def test_whatever_was_torn_the_state_restored_is_one_that_was_saved(
     saves: list[tuple[str, int]], rng: random.Random
