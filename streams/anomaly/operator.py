@@ -154,9 +154,7 @@ def _alert(
     at = int(start[i]) + QUARTER_MS
     number, raised_at = int(state["number"][meter]) + 1, int(state["raised_at"][meter]) or at
     state["number"][meter], state["raised_at"][meter] = (0, 0) if cleared else (number, raised_at)
-    names = ("expected", "low", "high", "spread")
-    figures = {"came": float(value[i])} | {name: float(getattr(judgement, name)[i]) for name in names}
-    rarity, subject = float(judgement.decades[i]), meters.ids[meter]
+    figures, subject = _figures(value, judgement, i), meters.ids[meter]
     told = "{came:.4g} {unit} came where {expected:.4g} ({low:.4g} to {high:.4g}) was expected"
     return Alert(
         id=f"anomaly/{subject}/{raised_at}",
@@ -175,9 +173,22 @@ def _alert(
             **{name: round(figure, 3) for name, figure in figures.items()},
             "unit": load.unit,
             "unusual_since": datetime.fromtimestamp(since / 1000, UTC).isoformat(timespec="seconds"),
-            "rarity_decades": round(rarity, 2),
-            "alert_decades": ALERT_DECADES,
-            "compared_with": VIEWS[judgement.view[i]],
+            **_rarity(judgement, i),
             "learned_quarters": int(state["detector"]["normal"]["count"][meter]),
         },
     )
+
+
+def _figures(value: Float64s, judgement: Judgement, i: int) -> dict[str, float]:
+    """What came, and what was expected, of the i-th quarter."""
+    names = ("expected", "low", "high", "spread")
+    return {"came": float(value[i])} | {name: float(getattr(judgement, name)[i]) for name in names}
+
+
+def _rarity(judgement: Judgement, i: int) -> dict[str, Any]:
+    """How rare the i-th quarter is, from which rarity on that is told, and what it was compared with."""
+    return {
+        "rarity_decades": round(float(judgement.decades[i]), 2),
+        "alert_decades": ALERT_DECADES,
+        "compared_with": VIEWS[judgement.view[i]],
+    }

@@ -40,6 +40,10 @@ class Finding:
     quantity: Int64s | None = None
     """Of which quantity, by its place in the profile; None = of no single one."""
 
+    def figures(self, i: int) -> dict[str, float]:
+        """What words and evidence say of the i-th meter."""
+        return {"measured": float(self.measured[i]), "expected": float(self.expected[i])}
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -72,6 +76,26 @@ def follow(known: State, faults: Sequence[Fault], place: int, suspicious: Mask, 
     told = np.flatnonzero(np.where(is_open, calm >= fault.calm_hours, (run >= fault.hours) & ~explained))
     which: list[int] = told.tolist()
     return which
+
+
+def tell(
+    operator: str,
+    faults: Sequence[Fault],
+    place: int,
+    known: State,
+    of: Place,
+    hour: int,
+    figures: dict[str, float],
+    evidence: dict[str, Any],
+) -> Alert:
+    """The alert's version that `follow` asked for of a meter after that hour: it is raised, or cleared if it is open.
+
+    `known` is the meter's record of `fields`, and is changed in place.
+    """
+    at, raised_at = (hour + 1) * HOUR_MS, int(known["raised_at"][place])
+    known["raised_at"][place] = 0 if raised_at else at
+    evidence = {"since": int(known["since"][place])} | evidence
+    return alert(operator, faults[place], of, raised_at, at, figures, evidence)
 
 
 def alert(

@@ -114,7 +114,7 @@ class MeterFault(Operator):
         for place, fault in enumerate(FAULTS):
             finding = CHECKS[fault.kind](known["checks"], hour, layout, self.limits)
             told = life.follow(known, FAULTS, place, finding.suspicious, hour.id)
-            results += [_alert(known, meters, place, finding, i, int(meter[i]), int(hour.id[i])) for i in told]
+            results += [_alert(known[i], meters, place, finding, i, int(meter[i]), int(hour.id[i])) for i in told]
         state[meter] = known
         return results
 
@@ -129,14 +129,11 @@ def _hour(state: State, meters: Meters, hours: Periods, load: Load | None, scale
 
 
 def _alert(known: State, meters: Meters, place: int, finding: Finding, i: int, meter: int, hour: int) -> Alert:
-    at, raised_at = (hour + 1) * HOUR_MS, int(known["raised_at"][i, place])
-    known["raised_at"][i, place] = 0 if raised_at else at
-    figures = {"measured": float(finding.measured[i]), "expected": float(finding.expected[i])}
-    evidence: dict[str, Any] = {"since": int(known["since"][i, place])}
-    evidence["hours_learned"] = int(known["checks"]["hours"][i])
+    evidence: dict[str, Any] = {"hours_learned": int(known["checks"]["hours"])}
     if finding.quantity is not None:
         evidence["quantity"] = meters.quantities[finding.quantity[i]].name
-    return life.alert(MeterFault.name, FAULTS[place], _place(meters, meter), raised_at, at, figures, evidence)
+    of = _place(meters, meter)
+    return life.tell(MeterFault.name, FAULTS, place, known, of, hour, finding.figures(i), evidence)
 
 
 def _place(meters: Meters, meter: int) -> Place:

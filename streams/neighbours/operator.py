@@ -89,12 +89,9 @@ class Neighbours(Operator):
         which = np.flatnonzero(judged)
         some, alerts = known[which], []
         for i in life.follow(some, FAULTS, place, finding.suspicious[which], np.full(len(which), hour)):
-            at, raised_at, row = (hour + 1) * HOUR_MS, int(some["raised_at"][i, place]), int(meter[which[i]])
-            some["raised_at"][i, place] = 0 if raised_at else at
-            figures = {"measured": float(finding.measured[which[i]]), "expected": float(finding.expected[which[i]])}
-            evidence = {"since": int(some["since"][i, place]), "neighbours": len(meter) - 1}
-            of = _place(loads, row)
-            alerts.append(life.alert(self.name, FAULTS[place], of, raised_at, at, figures, evidence))
+            of, figures = _place(loads, int(meter[which[i]])), finding.figures(int(which[i]))
+            evidence = {"neighbours": len(meter) - 1}
+            alerts.append(life.tell(self.name, FAULTS, place, some[i], of, hour, figures, evidence))
         known[which] = some
         return alerts
 
