@@ -2,6 +2,21 @@
 
 Records go in one by one; when one ends a turn, the turn's results come out and `next_offset` moves. Sending results,
 saving and restoring are the engine's (engine.py).
+
+State beside beats, counts and consents, in the order in which `_close` calls the hooks that work on it:
+
+of a            in               by its id                      laid out by   hooks                     forgotten
+meter           tables[profile]  meter                          dtype         on_arrivals, on_released  (1), (2)
+meter's events  tables[EVENTS]   meter                          dtype         on_events                 (1), (2)
+part of a load  parts            substation, feeder, partition  part_dtype    on_partial_loads          never
+compared meter  hourly           profile, meter                 hourly_dtype  on_hourly_loads           (1)
+partition       wholes           operator                       whole         on_turn                   by the operator
+feeder          loads            substation, feeder             the shard     none                      never
+
+(1) when nothing came of it for 45 days of its source's time; (2) when its home withdraws its consent. A hook is called
+in a turn that has something for it, on_turn in every one. Then come on_time, and on_released for idle meters, if a beat
+ended the turn; on_hourly_time if an hour is over; on_withdrawal and on_labels if homes request it. What on_released
+contributes to feeders is added to their loads; those that are due are given where a beat ended the turn.
 """
 
 from collections.abc import Mapping, Sequence
