@@ -23,6 +23,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker, ConnectionClosedByBroker
 
+from connectors.amqp_properties import text
 from connectors.decode.readings import Carries
 from connectors.options import bridge_fault, check_options
 from connectors.rate_limit import rate_limit
@@ -158,7 +159,7 @@ class AmqpSource:
         self._urgent.append(self._delivery(method, properties, body))
 
     def _delivery(self, method: Any, properties: Any, body: bytes) -> AmqpDelivery:
-        address = address_of(method.routing_key, self._templates)
+        address = address_of(text(method.routing_key), self._templates)
         delivery = AmqpDelivery(body, address, properties.user_id or "", tag=method.delivery_tag)
         self._unacknowledged.append(delivery)
         return delivery

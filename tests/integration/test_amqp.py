@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pika
 import pytest
+from pika import data as pika_data
 from pika.exceptions import ChannelClosedByBroker
 from prometheus_client import REGISTRY
 
@@ -32,8 +34,10 @@ def bridge(broker: str, prefix: str, user: str = BRIDGE, secret: str = USERS[BRI
     return Bridge(prefix, "amqp", url, keys, "json", "r", "e", "d", 500, options)
 
 
-def publish(broker: str, key: str, *bodies: bytes, user_id: str | None = None, confirmed: bool = True) -> None:
-    properties = pika.BasicProperties(delivery_mode=2, user_id=user_id)
+def publish(
+    broker: str, key: str | bytes, *bodies: bytes, user_id: str | None = None, confirmed: bool = True, **others: Any
+) -> None:
+    properties = pika.BasicProperties(delivery_mode=2, user_id=user_id, **others)
     with pika.BlockingConnection(pika.URLParameters(f"amqp://{HUB}:{USERS[HUB]}@{broker}/%2F")) as connection:
         channel = connection.channel()
         if confirmed:
@@ -132,6 +136,38 @@ def test_what_comes_faster_than_its_sender_may_is_taken_and_counted(rabbitmq: st
         publish(rabbitmq, "hasty_amqp.p.m2.reading", b"of nobody: as if each meter were one")
         received(source, 11)
     assert REGISTRY.get_sample_value("flexmeter_bridge_over_rate_total", {"bridge": "hasty_amqp"}) == 3
+
+
+@pytest.mark.parametrize("level", [b"\xed\xa0\x80", b"\xf7\xbf\xbf\xbf"])
+def test_a_routing_key_that_is_utf_8_to_the_broker_alone_is_an_address_of_nobody(rabbitmq: str, level: bytes) -> None:
+    with source_of(bridge(rabbitmq, "odd")) as source:
+        publish(rabbitmq, b"odd.p.%s.reading" % level, b"x")
+        publish(rabbitmq, "odd.p.m1.reading", b"y")
+        deliveries = received(source, 2)
+        for delivery in deliveries:
+            source.acknowledge(delivery)
+    assert [delivery.address.meter for delivery in deliveries] == [level.decode(errors="backslashreplace"), "m1"]
+
+
+def test_headers_that_python_cannot_read_stop_nobody(rabbitmq: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    nested = b""
+    for _ in range(3_000):
+        nested = b"\x00F" + len(nested).to_bytes(4, "big") + nested
+    tables = {"year beyond all": b"\x01xT" + b"\xff" * 8, "nested": nested}
+    encode = pika_data.encode_table
+
+    def encode_as_it_is(pieces: list[bytes], table: dict[str, object] | None) -> int:
+        raw = tables.get(str((table or {}).get("raw")))
+        if raw is None:
+            return int(encode(pieces, table))
+        pieces.append(len(raw).to_bytes(4, "big") + raw)
+        return 4 + len(raw)
+
+    monkeypatch.setattr(pika_data, "encode_table", encode_as_it_is)
+    with source_of(bridge(rabbitmq, "headers")) as source:
+        for name in tables:
+            publish(rabbitmq, "headers.p.m1.reading", b"x", user_id=HUB, headers={"raw": name})
+        assert [delivery.identity for delivery in received(source, len(tables))] == [HUB] * len(tables)
 
 
 def unavailable(source: AmqpSource, words: str) -> None:
