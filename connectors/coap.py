@@ -40,7 +40,7 @@ from connectors.decode.trust import LARGEST_PAYLOAD_BYTES
 from connectors.options import COMMON_OPTIONS
 from connectors.rate_limit import rate_limit
 from connectors.source import Delivery
-from connectors.topic_template import TopicTemplate, address_of, templates_of
+from connectors.topic_template import LONGEST_ADDRESS, TopicTemplate, address_of, templates_of
 from schemas.errors import Rejected, Unavailable
 from schemas.faults import Fault, Faults, choose_one_of
 from schemas.topology import Bridge
@@ -114,7 +114,7 @@ class CoapSource:
         self._loop: asyncio.AbstractEventLoop
         self._server: Server | None = None
         self._inbox = Inbox(self)
-        self._address_of = lru_cache(_KNOWN_PATHS)(self._new_address)
+        self._known_address = lru_cache(_KNOWN_PATHS)(self._new_address)
         self._counted = lru_cache(lambda code, non: ANSWERS.labels(bridge.name, code.dotted, "NON" if non else "CON"))
         self._limit = rate_limit(bridge)
         self._bodies = Bodies(LARGEST_PAYLOAD_BYTES, MOST_BYTES_IN_BLOCKS, MOST_BYTES_IN_BLOCKS_OF_ONE)
@@ -194,6 +194,9 @@ class CoapSource:
         if body is None:
             return Message(code=Code.CONTINUE)
         return await self._deliver(body, address, request.remote.identity, decoder)
+
+    def _address_of(self, path: Sequence[str]) -> Address | None:
+        return self._known_address(path) if sum(map(len, path)) + len(path) <= LONGEST_ADDRESS else None
 
     def _new_address(self, path: Sequence[str]) -> Address | None:
         if any("/" in segment for segment in path):

@@ -18,7 +18,7 @@ from connectors.mqtt_session import MqttAddress, MqttDelivery, MqttSession, wait
 from connectors.options import bridge_fault, check_options
 from connectors.rate_limit import rate_limit
 from connectors.source import Delivery
-from connectors.topic_template import address_of, templates_of
+from connectors.topic_template import LONGEST_ADDRESS, address_of, templates_of
 from schemas.errors import Unavailable
 from schemas.topology import Bridge
 
@@ -43,7 +43,7 @@ class MqttSource:
         except ValueError as error:
             remedy = "write it as malmo/{profile}/{meter}/reading, the url as mqtt://host:port"
             raise bridge_fault(bridge, error, remedy) from error
-        self._address_of = lru_cache(_KNOWN_TOPICS)(self._new_address)
+        self._known_address = lru_cache(_KNOWN_TOPICS)(self._new_address)
         name = f"flexmeter-{bridge.name}" + (f"-{instance}" if instance else "")
         group = f"$share/flexmeter-{bridge.name}/" if instance else ""
         events, readings = (
@@ -67,9 +67,7 @@ class MqttSource:
             wait(self._sessions, timeout_s)
         arrived: list[MqttDelivery] = []
         for session in self._sessions:
-            session.read(at_most - len(arrived))
-            arrived += session.arrived
-            session.arrived = []
+            arrived += session.read(at_most - len(arrived))
         lost = next((session for session in self._sessions if not session.connected), None)
         if lost is not None and not arrived:
             raise lost.unavailable()
@@ -95,6 +93,11 @@ class MqttSource:
         if away:
             kind = "new session" if any(session.is_new for session in away) else "session continued"
             log.info("connected to %s:%d, %s", self._address.host, self._address.port, kind)
+
+    def _address_of(self, topic: bytes) -> Address:
+        if len(topic) > LONGEST_ADDRESS:
+            return address_of(f"(topic of {len(topic)} bytes)", self._templates)
+        return self._known_address(topic)
 
     def _new_address(self, topic: bytes) -> Address:
         try:

@@ -36,6 +36,11 @@ from schemas.errors import Unavailable
 RECEIVE_MAXIMUM = 8_192
 """How many messages may be under way unacknowledged: what arrives at full speed in twice the linger."""
 
+LARGEST_PACKET_BYTES = 4 << 20
+"""What is longer the broker drops (MQTT 5, 3.1.2.11.4): decoders read 1 MB, and dead letters keep less."""
+MOST_AHEAD_BYTES = 32 << 20
+"""Of payloads that are read and not yet given to the bridge."""
+
 _SESSION_EXPIRY_S = 24 * 3_600
 _KEEPALIVE_S = 30
 _CONNECT_TIMEOUT_S = 3.0
@@ -89,7 +94,8 @@ class MqttSession:
         self.is_new = False
         """Whether the broker had no session of that name when it was connected last."""
         self.arrived: list[MqttDelivery] = []
-        """Read and not yet given to the bridge."""
+        """Read and not yet given to the bridge: so many bytes of payload."""
+        self._arrived_bytes = 0
         self._address = address
         self._place = f"mqtt at {address.host}:{address.port}"
         self._filters = filters
@@ -113,8 +119,10 @@ class MqttSession:
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = _SESSION_EXPIRY_S
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
+        properties.MaximumPacketSize = LARGEST_PACKET_BYTES
         self._fault, self._is_subscribed = "", False
         self._unacknowledged.clear()
+        self.arrived, self._arrived_bytes = [], 0
         try:
             self.client.connect(
                 self._address.host, self._address.port, _KEEPALIVE_S, clean_start=False, properties=properties
@@ -124,7 +132,9 @@ class MqttSession:
             raise self.unavailable() from error
         deadline = time.monotonic() + _CONNECT_TIMEOUT_S
         while not self._is_ready and not self._fault and time.monotonic() < deadline:
-            self.wait_and_read(0.1, len(self.arrived) + 1)
+            if not self.has_read_ahead:
+                wait([self], 0.1)
+            self._read(len(self.arrived) + 1)
         if not self._is_ready:
             self._fault = self._fault or "connected, but it does not answer"
             self.client.disconnect()
@@ -159,12 +169,6 @@ class MqttSession:
         while self._unacknowledged and self._unacknowledged[0].acknowledged:
             self.client.acknowledge(self._unacknowledged.popleft().packet_id)
 
-    def wait_and_read(self, timeout_s: float, at_most: int) -> None:
-        """Both, for this session alone."""
-        if at_most and not self.has_read_ahead:
-            wait([self], timeout_s)
-        self.read(at_most)
-
     @property
     def has_read_ahead(self) -> bool:
         """Whether there is something to read that the operating system's socket does not show."""
@@ -172,11 +176,20 @@ class MqttSession:
         decrypted = isinstance(connection, ssl.SSLSocket) and connection.pending() > 0
         return self.client.has_read_ahead or decrypted
 
-    def read(self, at_most: int) -> None:
-        """Read what there is, up to `at_most` messages, write what is due, keep alive."""
+    def read(self, at_most: int) -> "list[MqttDelivery]":
+        """Read what there is, up to `at_most` messages, write what is due, keep alive.
+
+        Where none is wanted it reads as far as the broker sends: behind that stands the answer to our ping.
+        """
+        self._read(at_most or RECEIVE_MAXIMUM)
+        given, self.arrived = self.arrived[:at_most], self.arrived[at_most:]
+        self._arrived_bytes = sum(len(delivery.payload) for delivery in self.arrived)
+        return given
+
+    def _read(self, at_most: int) -> None:
         if self.client.socket() is None:
             return
-        while at_most > len(self.arrived):
+        while at_most > len(self.arrived) and self._arrived_bytes < MOST_AHEAD_BYTES:
             before = len(self.arrived)
             self.client.loop_read()  # one packet, or none: it does not say which
             if len(self.arrived) == before:
@@ -252,6 +265,7 @@ class MqttSession:
         address = self._address_of(topic)
         delivery = MqttDelivery(payload, address, address.identity, packet_id=packet_id, session=self)
         self.arrived.append(delivery)
+        self._arrived_bytes += len(payload)
         if packet_id:
             self._unacknowledged.append(delivery)
         else:

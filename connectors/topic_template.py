@@ -18,7 +18,7 @@ from connectors.decode.readings import Address, Carries
 from schemas.topology import Bridge
 
 LONGEST_ADDRESS = 512
-"""Characters of a topic or path that is looked at: what is remembered of senders is bounded by that."""
+"""Bytes or characters: a longer topic or path is of no meter, and neither remembered nor repeated in a dead letter."""
 
 _NAMED = ("{profile}", "{meter}", "{identity}")
 _ANY = "{any}"

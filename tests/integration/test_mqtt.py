@@ -10,6 +10,7 @@ from time import monotonic
 import pytest
 from prometheus_client import REGISTRY
 
+from connectors import mqtt_session
 from connectors.mqtt import MqttSource
 from connectors.mqtt_session import MqttDelivery
 from flexmeter.local import mosquitto as local_mosquitto
@@ -70,6 +71,75 @@ def test_messages_without_acknowledgement_are_counted(mosquitto: str) -> None:
         publish(mosquitto, "qos/p/m1/reading", "4", qos=1)
         assert sorted(delivery.payload for delivery in received(source, 4)) == [b"1", b"2", b"3", b"4"]
     assert counted("flexmeter_mqtt_qos0_received_total", "qos") == 3
+
+
+def test_a_ping_is_answered_while_nothing_is_wanted_and_what_stood_before_the_answer_waits(mosquitto: str) -> None:
+    entry = bridge(mosquitto, "full")
+    with source_of(replace(entry, subscribe=entry.subscribe[:1])) as source:
+        source.receive(0, 0)
+        publish(mosquitto, "full/p/m1/reading", *map(str, range(100)))
+        (session,) = source._sessions
+        session.client._send_pingreq()
+        deadline = monotonic() + 30
+        while session.client._ping_t:
+            assert monotonic() < deadline
+            assert source.receive(0, 0) == []
+        assert [delivery.payload for delivery in received(source, 100)] == [b"%d" % number for number in range(100)]
+
+
+def test_no_more_is_read_ahead_than_there_is_room_for(mosquitto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mqtt_session, "MOST_AHEAD_BYTES", 10)
+    entry = bridge(mosquitto, "ahead")
+    with source_of(replace(entry, subscribe=entry.subscribe[:1])) as source:
+        source.receive(0, 0)
+        publish(mosquitto, "ahead/p/m1/reading", *["12345"] * 5)
+        (session,) = source._sessions
+        deadline = monotonic() + 30
+        while len(session.arrived) < 2:
+            assert monotonic() < deadline
+            assert source.receive(0, 0) == []
+        for _ in range(10):
+            mqtt_session.wait([session], 0.01)
+            assert source.receive(0, 0) == []
+        assert len(session.arrived) == 2
+        assert len(received(source, 5)) == 5
+
+
+def test_a_lost_connection_forgets_what_was_read_ahead_for_it_comes_again(mosquitto: str) -> None:
+    entry = bridge(mosquitto, "forgets")
+    with source_of(replace(entry, subscribe=entry.subscribe[:1])) as source:
+        source.receive(0, 0)
+        publish(mosquitto, "forgets/p/m1/reading", "1", "2")
+        (session,) = source._sessions
+        deadline = monotonic() + 30
+        while len(session.arrived) < 2:
+            assert monotonic() < deadline
+            source.receive(0, 0)
+        session.client.socket().close()
+        with pytest.raises(Unavailable):
+            source.receive(0, 0)
+        assert [delivery.payload for delivery in received(source, 2)] == [b"1", b"2"]
+
+
+def test_a_message_beyond_the_largest_packet_is_dropped_by_the_broker(mosquitto: str, tmp_path: Path) -> None:
+    host, port = mosquitto.removeprefix("mqtt://").split(":")
+    with source_of(bridge(mosquitto, "large")) as source:
+        source.receive(0, 0)
+        for size in (mqtt_session.LARGEST_PACKET_BYTES, 2_000_000):
+            (tmp_path / "payload").write_bytes(b"x" * size)
+            command = ["mosquitto_pub", "-h", host, "-p", port, "-q", "1", "-t", "large/p/m1/reading"]
+            subprocess.run([*command, "-f", str(tmp_path / "payload")], check=True, timeout=30)
+        (delivery,) = received(source, 1)
+        assert len(delivery.payload) == 2_000_000
+
+
+def test_a_topic_beyond_the_longest_address_is_of_no_meter(mosquitto: str) -> None:
+    with source_of(bridge(mosquitto, "long")) as source:
+        source.receive(0, 0)
+        publish(mosquitto, f"long/p/{'m' * 1_000}/reading", "x")
+        (delivery,) = received(source, 1)
+        assert (delivery.address.text, delivery.address.meter) == ("(topic of 1015 bytes)", "")
+        assert source._known_address.cache_info().currsize == 0
 
 
 def test_what_comes_faster_than_its_sender_may_is_taken_and_counted(mosquitto: str) -> None:

@@ -125,6 +125,14 @@ def test_no_more_than_was_asked_for_is_given() -> None:
         assert [len(source.receive(0, n)) for n in (0, 2, 2, 2)] == [0, 2, 2, 1]
 
 
+@pytest.mark.parametrize("path", ["/".join(["segment"] * 80), "/" * 600])
+def test_a_path_beyond_the_longest_address_is_not_found_and_not_remembered(path: str) -> None:
+    with listening() as (source, sender):
+        sender.send(request(7, b"x", path))
+        assert Message.decode(until(source, lambda: heard(sender))).code is Code.NOT_FOUND
+        assert source._known_address.cache_info().currsize == 0
+
+
 def test_an_overload_is_refused_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("connectors.coap.MOST_UNDER_WAY", 3)
     with listening() as (source, sender):
