@@ -31,10 +31,12 @@ def is_told(condition: str) -> bool:
 
 
 def events_of(meter: str, conditions: Iterable[str], time: RowTime, proof: Proof | None) -> Iterator[MeterEvent]:
-    """The events of one telegram; the detail of a standing one is the standard's word for it."""
-    for condition in conditions:
-        kind = STANDING.get(condition)
-        if kind is not None:
-            yield MeterEvent(meter, time.at, time.quality, kind, condition, proof, stands=True)
+    """The events of one telegram, one of a kind; the detail of a standing one is the standard's words for it."""
+    standing: dict[str, list[str]] = {}
+    for condition in dict.fromkeys(conditions):
+        if condition in STANDING:
+            standing.setdefault(STANDING[condition], []).append(condition)
         elif condition in load_events():
             yield MeterEvent(meter, time.at, time.quality, condition, "", proof)
+    for kind, words in standing.items():
+        yield MeterEvent(meter, time.at, time.quality, kind, ", ".join(words), proof, stands=True)

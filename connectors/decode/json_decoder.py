@@ -264,13 +264,13 @@ def _event(document: Any, address: Address, received_at: int, mapping: JsonMappi
 def _alarms(
     document: dict[str, Any], meter: str, at: int, quality: int, fields: EventFields | None
 ) -> Sequence[MeterEvent]:
-    """The events that came along with a reading."""
+    """The events that came along with a reading: one of a kind, however often the list has it."""
     alarms = None if fields is None or fields.alarms_path is None else _find(document, fields.alarms_path)
     if fields is None or alarms is None or alarms is _ABSENT:
         return ()
     if type(alarms) is not list:
         raise Rejected(Reason.VALUE, f"{_pointer(fields.alarms_path)} is {said(alarms)}, expected a list of codes")
-    return [MeterEvent(meter, at, quality, _kind(code, fields), "") for code in alarms]
+    return [MeterEvent(meter, at, quality, kind, "") for kind in dict.fromkeys(_kind(code, fields) for code in alarms)]
 
 
 def _kind(code: Any, fields: EventFields) -> str:

@@ -35,7 +35,7 @@ def test_every_condition_is_a_kind_of_event() -> None:
         (0x08, [("device_fault", "permanent_error")]),
         (
             0x1C,
-            [("battery_low", "low_power"), ("device_fault", "permanent_error"), ("device_fault", "temporary_error")],
+            [("battery_low", "low_power"), ("device_fault", "permanent_error, temporary_error")],
         ),
         (0xE0, []),
     ],
@@ -55,6 +55,11 @@ def test_dlms(status: int, told: list[tuple[str, str, str, bool]]) -> None:
     clock = structure(octets(obis("0-0:1.0.0")), octets(date_time(2026, 11, 25, 12, 0, 0, status=status)))
     payload = notification(array(clock, register("1-0:1.8.0", u32(1_000), 0, WH)))
     assert events("dlms", payload, "turin_electricity_single_phase") == told
+
+
+def test_one_event_of_a_kind() -> None:
+    pack = b'[{"n":"E1/status","vs":"tamper"},{"n":"E1/status","vs":"tamper"}]'
+    assert events("senml", pack) == [("E1", "tamper", "", False)]
 
 
 def test_what_a_sender_names_as_an_event_stays_one() -> None:
