@@ -1,7 +1,8 @@
 """OBIS codes (IEC 62056-6-1; EN 13757-1 for heat, water and gas) and the quantities of the catalogue.
 
 A code is six bytes, A-B:C.D.E*F. The catalogue names codes of the present total; a tariff (E), a billing period (F)
-or a further channel (B) of the same thing is the same quantity with `which` saying so.
+or a further channel (B) of the same thing is the same quantity with `which` saying so; whether a channel is a further
+one, the other codes of a telegram tell (dlms/telegrams.py: Channels).
 """
 
 import re
@@ -188,7 +189,7 @@ def net_powers(codes: Sequence[bytes], said: Sequence[Measured | None]) -> tuple
 @lru_cache(maxsize=1024)
 def _net_pairs(codes: tuple[bytes, ...]) -> tuple[tuple[int, int, str, str], ...]:
     """Where the powers of both directions stand, for each net power that is not there itself; its name, and words."""
-    places = {code: place for place, code in enumerate(codes)}
+    places = {code: place for place, code in reversed(list(enumerate(codes)))}  # of a code that comes twice, the first
     found: dict[str, tuple[int, int, str, str]] = {}
     for channel in sorted({code[1] for code in codes if code[:1] == b"\x01" and code[3:] == _PRESENT}):
         for net, (name, *directions) in NET.items():

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 
 from connectors.decode.dlms.clock import NO_MOMENT, Moment, without_offset
 from connectors.decode.dlms.roles import role
-from connectors.decode.dlms.telegrams import Sender
+from connectors.decode.dlms.telegrams import Channels, Sender
 from connectors.decode.obis import DEVICE_CODES, meaning, measured, medium_of, net_powers, written
-from connectors.decode.telegram import Measured, Telegram
+from connectors.decode.telegram import Measured, Telegram, numbered
 from schemas.catalogue import OBIS_MEDIA
 from schemas.errors import Reason, Rejected
 
@@ -65,16 +65,17 @@ def telegrams_of(lines: Sequence[Line], sender: Sender) -> Iterator[Telegram]:
         if number not in behind:
             said += _measured(device, f"channel {number}")
     said += _totals(own)
-    yield sender.telegram(meter, medium_of(line.code for line in own), moment, tuple(said))
+    yield sender.telegram(meter, medium_of(line.code for line in own), moment, numbered(said))
     for device in behind.values():
         yield _device_telegram(device, sender)
 
 
 def _measured(lines: Sequence[Line], channel: str = "") -> Iterator[Measured]:
     codes, found = [], []
+    channels = Channels(line.code for line in lines)
     for line in lines:
         if not role(line.code).is_clock:
-            one = _value(line, channel)
+            one = _value(line, channel or channels.word(line.code))
             codes.append(line.code)
             found.append(one)
             if one is not None:
@@ -127,7 +128,7 @@ def _device_telegram(lines: Sequence[Line], sender: Sender) -> Telegram:
             found.append(_device_value(line, code))
         elif (one := _value(line, "")) is not None:
             found.append(one)
-    return sender.telegram(meter, OBIS_MEDIA[code[0]] if code else "", moment, tuple(found))
+    return sender.telegram(meter, OBIS_MEDIA[code[0]] if code else "", moment, numbered(found))
 
 
 def _device_code(text: str) -> bytes | None:

@@ -5,8 +5,9 @@ themselves: who measured, what, in which unit. Their decoders give telegrams; te
 profile wants, timing.py says when that was.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import lru_cache
 from typing import Protocol
@@ -31,6 +32,25 @@ class Measured:
     unit: str
     description: str = ""
     which: str = ""
+
+
+def numbered(measured: Iterable[Measured]) -> tuple[Measured, ...]:
+    """The same; of several values of one thing, the second and further ones have their number in `which`.
+
+    >>> [one.which for one in numbered([Measured("voltage_v", 230.0, "V"), Measured("voltage_v", 0.0, "V")])]
+    ['', 'value 2']
+    """
+    measured = tuple(measured)
+    things = [(one.quantity or one.description, one.unit, one.which) for one in measured]
+    if len(set(things)) == len(things):
+        return measured
+    seen: Counter[tuple[str, str, str]] = Counter()
+    found = []
+    for thing, one in zip(things, measured, strict=True):
+        seen[thing] += 1
+        count = f"value {seen[thing]}"
+        found.append(one if seen[thing] == 1 else replace(one, which=f"{one.which}, {count}" if one.which else count))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

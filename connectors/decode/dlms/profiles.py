@@ -17,7 +17,7 @@ from connectors.decode.dlms.roles import role
 from connectors.decode.dlms.telegrams import Channels, Sender, clock_moment, number, said, said_text
 from connectors.decode.dlms.text import text_of
 from connectors.decode.obis import measured_column, medium_of, net_powers
-from connectors.decode.telegram import Measured, Telegram
+from connectors.decode.telegram import Measured, Telegram, numbered
 from schemas.errors import Reason, Rejected
 
 
@@ -42,9 +42,11 @@ def row_telegrams(buffer: Buffer, scales: dict[bytes, Scale], sender: Sender, me
     ]
     rows: Any = zip(*cells, strict=True) if cells else ((),) * len(moments)
     codes = tuple(attribute.code for place, attribute in enumerate(buffer.columns) if place != clock)
+    repeats = len(set(codes)) < len(codes)
     for moment, row in zip(moments, rows, strict=True):
         there = row if None not in row else tuple(cell for cell in row if cell is not None)
-        yield sender.telegram(meter, medium, moment, there + net_powers(codes, row))
+        there += net_powers(codes, row)
+        yield sender.telegram(meter, medium, moment, numbered(there) if repeats else there)
 
 
 def _clock_column(columns: Sequence[Attribute]) -> int:

@@ -20,7 +20,7 @@ from connectors.decode.dlms.lists import Entry, Scale
 from connectors.decode.dlms.roles import role
 from connectors.decode.dlms.text import text_of
 from connectors.decode.obis import meaning, measured, medium_of, net_powers
-from connectors.decode.telegram import Measured, Telegram, Zones, no_zones
+from connectors.decode.telegram import Measured, Telegram, Zones, no_zones, numbered
 from schemas.errors import Reason, Rejected
 
 _LATEST_UNIX_TIME_S = 7_258_118_400  # 2200
@@ -73,7 +73,7 @@ def telegram(
             codes.append(entry.code)
             said.append(one)
     moment = _moment(clocks, sent_at, unnamed, sender.zones(meter))
-    return sender.telegram(meter, medium_of(codes), moment, (*said, *net_powers(codes, said)))
+    return sender.telegram(meter, medium_of(codes), moment, numbered((*said, *net_powers(codes, said))))
 
 
 class Channels:

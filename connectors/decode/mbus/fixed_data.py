@@ -9,7 +9,7 @@ from connectors.decode.mbus.identity import DEVICE_TYPES, identification
 from connectors.decode.mbus.quantities import QUANTITIES
 from connectors.decode.mbus.value_codes import Meaning, power_of_ten
 from connectors.decode.mbus.values import InvalidValue, read_value
-from connectors.decode.telegram import Measured
+from connectors.decode.telegram import Measured, numbered
 from schemas.errors import Reason, Rejected
 
 _LENGTH = 16
@@ -79,7 +79,9 @@ def read_fixed_data(data: bytes) -> FixedData:
         else _counter(data[12:], data_field, second, device.medium, historic),
     )
     names = tuple(name for bit, name in _STATUS if status & bit)
-    return FixedData(identification(data[:4]), device.name, device.medium or device.name, access, names, counters)
+    return FixedData(
+        identification(data[:4]), device.name, device.medium or device.name, access, names, numbered(counters)
+    )
 
 
 def _counter(octets: bytes, data_field: int, unit: int, medium: str, which: str) -> Measured:

@@ -14,7 +14,7 @@ from connectors.decode.mbus.blocks import Block, block_end, read_block
 from connectors.decode.mbus.profiles import is_profile, profile_values
 from connectors.decode.mbus.quantities import named
 from connectors.decode.mbus.values import LENGTHS, VARIABLE, InvalidValue, read_value, variable_length
-from connectors.decode.telegram import Measured
+from connectors.decode.telegram import Measured, numbered
 from schemas.errors import Reason, Rejected
 
 _FILLER, _OWN, _OWN_AND_MORE, _SPECIAL = 0x2F, 0x0F, 0x1F, 0x0F
@@ -53,7 +53,6 @@ def read_records(data: bytes, medium: str) -> Records:
     (Measured(quantity='water_volume_m3', value=12345.678, unit='m3', description='volume', which=''),)
     """
     measured: list[Measured] = []
-    seen: dict[tuple[str, str, str], int] = {}
     more_follow, clock = False, b""
     for octets, value in split_records(data):
         if is_special(octets):
@@ -64,9 +63,9 @@ def read_records(data: bytes, medium: str) -> Records:
         if is_profile(kind.block, value):
             measured += _profile(kind.block, value, medium)
             continue
-        measured.append(_numbered(_measured(kind, value), seen))
+        measured.append(_measured(kind, value))
         clock = value if kind.is_clock else clock
-    return Records(tuple(measured), more_follow, clock)
+    return Records(numbered(measured), more_follow, clock)
 
 
 def split_records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -123,13 +122,3 @@ def _profile(block: Block, value: bytes, medium: str) -> Iterator[Measured]:
         yield Measured(
             "" if isinstance(read, str) else quantity, read, each.meaning.unit, each.meaning.description, which
         )
-
-
-def _numbered(measured: Measured, seen: dict[tuple[str, str, str], int]) -> Measured:
-    """The same, or with its number in `which` if it is not the first of its quantity and `which`."""
-    key = (measured.quantity or measured.description, measured.unit, measured.which)
-    count = seen[key] = seen.get(key, 0) + 1
-    if count == 1:
-        return measured
-    which = f"{measured.which}, value {count}" if measured.which else f"value {count}"
-    return Measured(measured.quantity, measured.value, measured.unit, measured.description, which)
