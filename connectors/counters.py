@@ -12,6 +12,7 @@ so. Only what Kafka has counts: what comes again because it was never acknowledg
 copy.
 """
 
+import logging
 import struct
 from array import array
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,8 @@ from schemas.codec import decode, encode
 from schemas.errors import Reason, Rejected
 from schemas.partition import partition_of
 from schemas.topology import Kafka, Topic
+
+log = logging.getLogger("connectors.counters")
 
 WINDOW = 64
 """How far back a counter may be: as many telegrams as the shard knows again (streams.order.SEEN)."""
@@ -141,17 +144,26 @@ class CounterTopic:
         if now_s < self._next_s:
             return
         self._next_s = now_s + EXCHANGE_S
+        self.tell(outlet)
+        while self._log.follow():
+            pass
+
+    def tell(self, outlet: Outlet) -> None:
+        """Tell the other bridges, and those that start after this one, what Kafka has had since the last time."""
         for told in self.counters.changed():
             partition = partition_of(told.holder, self._topic.partitions)
             outlet.produce(self._topic.name, partition, encode(told), key=f"{told.holder}/{told.key}".encode())
-        while self._log.follow():
-            pass
 
     def close(self) -> None:
         """Hear no more."""
         self._log.close()
 
-    def _learn(self, _key: bytes, value: bytes | None) -> None:
-        told = decode(value) if value is not None else None
+    def _learn(self, key: bytes, value: bytes | None) -> None:
+        """One that cannot be read changes nothing: it would stop every bridge at every start."""
+        try:
+            told = decode(value) if value is not None else None
+        except Rejected as rejected:
+            log.error("%s: the record of %r is passed over: %s", self._topic.name, key, rejected)
+            return
         if isinstance(told, TelegramCounter):
             self.counters.learn(told)

@@ -17,6 +17,8 @@ from schemas.quality import Quality
 from schemas.register import Device, Register, multipliers
 
 _TIME_BY_BRIDGE = int(Quality.TIME_BY_BRIDGE)
+_FARTHEST_APART_MS = 60_000
+"""Behind their arrival: 60,000 readings of one meter at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +114,17 @@ class Intake:
         if not timed:
             return readings
         timed_here = Counter(timed)
-        later = {meter: max(0, self._given.get(meter, 0) + 1 - received_at) for meter in timed_here}
+        later = {meter: self._later(meter, received_at) for meter in timed_here}
         for meter, rows in timed_here.items():
             self._given[meter] = received_at + later[meter] + rows - 1
         return [
             replace(one, at=one.at + later[one.meter]) if one.quality & _TIME_BY_BRIDGE else one for one in readings
         ]
+
+    def _later(self, meter: str, received_at: int) -> int:
+        """By how much the next reading of the meter is put behind its arrival, in ms."""
+        later = self._given.get(meter, 0) + 1 - received_at
+        return later if 0 < later <= _FARTHEST_APART_MS else 0  # farther: the clock was set back
 
     def _decode(self, profile: str, decoder: str) -> Decode:
         decoders = self._decoders[decoder]

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.counters import WINDOW, Counters
+from connectors.counters import WINDOW, Counters, CounterTopic
 from connectors.decode.readings import Address, Carries, Proof
 from connectors.registry import DECODERS
-from schemas.blocks import TelegramCounter
+from schemas.blocks import Beat, TelegramCounter
+from schemas.codec import encode
 from schemas.errors import Reason, Rejected
+from schemas.topology import Kafka, Topic
 from streams.order import SEEN
 from tests.unit.test_dlms_cases import payload
 
@@ -132,6 +134,16 @@ def test_every_telegram_of_the_window_is_known_again_and_no_other(confirmed: lis
             known.add(one)
     if not is_replay(counters, proof(counter)):
         assert counters.check(proof(counter)) == (frozenset(proof(counter)) if counter in known else frozenset())
+
+
+def test_a_record_that_cannot_be_read_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    shared = CounterTopic(
+        Kafka("127.0.0.1:9", "PLAINTEXT", {}), Topic("meter.counters", ("TelegramCounter",), "", 4, None, True)
+    )
+    for value in (b"no record", encode(Beat("bridge", NOW)), None, encode(TelegramCounter("m1", "a", 200))):
+        shared._learn(b"m1/a", value)
+    assert is_replay(shared.counters, proof(200 - WINDOW - 1))
+    assert caplog.text.count("passed over") == 1
 
 
 KEYS = json.loads((CASES / "objects_ciphered" / "expected.json").read_text("utf-8"))["keys"]

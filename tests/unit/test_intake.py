@@ -160,6 +160,17 @@ def test_at_a_swap_the_one_reports_until_the_other_does() -> None:
         metered(register, time=NOW // 1_000 + 10)
 
 
+def test_after_the_clock_was_set_back_readings_are_timed_by_it_again() -> None:
+    made = intake()
+
+    def timed(received_at: int) -> list[int]:
+        return [reading.at for _, reading in made.take(delivery(hub("plug-1")), received_at).readings]
+
+    tomorrow = NOW + 86_400_000
+    assert timed(tomorrow) + timed(tomorrow) == [tomorrow, tomorrow + 1]
+    assert timed(NOW) + timed(NOW) == [NOW, NOW + 1]
+
+
 def test_the_register_may_change_at_any_time() -> None:
     devices = {"plug-1": device("plug-1")}
     made = Intake(
