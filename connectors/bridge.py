@@ -6,7 +6,9 @@ holds it, so a bridge may be killed at any moment: what it had not finished come
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -14,13 +16,15 @@ from typing import Protocol
 from prometheus_client import Counter, Gauge, Histogram
 
 from connectors.authority import Audit, Refused
+from connectors.backoff import Stopped
 from connectors.counters import Counters, CounterTopic
-from connectors.decode.readings import Proof
-from connectors.intake import Intake
+from connectors.decode.readings import MeterEvent, Proof
+from connectors.intake import Intake, Place
 from connectors.kafka import Outlet
 from connectors.packing import Packed, Packer
 from connectors.source import Delivery, Source
 from connectors.standing import Standing
+from connectors.under_way import UnderWay
 from schemas.blocks import Beat, ReadingBlock
 from schemas.catalogue import load_catalogue
 from schemas.codec import encode
@@ -34,6 +38,7 @@ log = logging.getLogger("connectors.bridge")
 MOST_IN_FLIGHT = 16_384
 """Payloads received and not yet acknowledged, beyond which nothing more is received."""
 
+_NOTHING: tuple[frozenset[Proof], int] = frozenset(), 0
 _FLUSH_ROWS = 4_096
 _QUIET_S = 0.05
 _MOST_AT_ONCE = 512
@@ -113,20 +118,27 @@ class BridgeLoop:
             Pulse(topology.topics[bridge.events], 0.25),
         )
         self._dead_letters = topology.topics[bridge.dead_letters]
-        self._under_way: dict[Proof, list[Delivery]] = {}
+        self._under_way: UnderWay[Delivery] = UnderWay()
         self._more_to_learn = False
+        self._held: deque[Delivery] = deque()
         self._in_flight = 0
         self._last_arrival = 0.0
         self._back_off_s = 0.0
         self._retry_at = 0.0
 
     def run(self, stopping: Callable[[], bool]) -> None:
-        """Until `stopping` says so; then everything received goes out and is acknowledged, if Kafka takes it."""
+        """Until `stopping` says so; then everything taken goes out and is acknowledged, if Kafka takes it."""
         log.info("bridge %s: %s to %s", self._bridge.name, self._bridge.protocol, self._bridge.readings)
-        while not stopping():
-            self.turn()
-        self._send(self._packer.take_all())
-        if not self._outlet.close(_DRAIN_S):
+        self._outlet.stopped = stopping
+        with suppress(Stopped):
+            while not stopping():
+                self.turn()
+            self._send(self._packer.take_all())
+        drained = self._outlet.close(_DRAIN_S)
+        if drained and self._shared is not None:
+            self._shared.tell(self._outlet)
+            drained = self._outlet.close(_DRAIN_S)
+        if not drained:
             log.warning("kafka did not take everything in time; the source will send it again")
         self._source.close()
 
@@ -135,10 +147,12 @@ class BridgeLoop:
         self._more_to_learn = any([changing.refresh(time.monotonic()) for changing in self._watched])
         if self._shared is not None:
             self._shared.exchange(self._outlet, time.monotonic())
-        deliveries = self._receive()
+        self._held.extend(self._receive())
         now_ms = self._now_ms()
-        for delivery in deliveries:
-            self._take(delivery, now_ms)
+        while self._held and self._outlet.has_room:
+            self._take(self._held.popleft(), now_ms)
+            if self._packer.full:
+                self._send(self._packer.take_full())
         self._send(self._packer.take_all() if self._is_enough() else self._packer.take_due(now_ms))
         if not self._back_off_s:
             for pulse in self._pulses:
@@ -152,11 +166,11 @@ class BridgeLoop:
         if now < self._retry_at:
             self._outlet.serve(min(0.1, self._retry_at - now))
             return ()
-        room = min(_MOST_AT_ONCE, MOST_IN_FLIGHT - self._in_flight)
-        if room <= 0:
+        room = 0 if self._held or not self._outlet.has_room else min(_MOST_AT_ONCE, MOST_IN_FLIGHT - self._in_flight)
+        if not room:
             self._outlet.serve(_BUSY_WAIT_S)
         try:
-            deliveries = self._source.receive(self._wait_s(now), max(0, room))
+            deliveries = self._source.receive(self._wait_s(now), room)
         except Unavailable as unavailable:
             self._back_off_s = min(_LONGEST_BACK_OFF_S, 2 * self._back_off_s or 0.1)
             self._retry_at = time.monotonic() + self._back_off_s
@@ -190,69 +204,65 @@ class BridgeLoop:
             if delivery.rejected is not None:
                 raise delivery.rejected
             taken = self._intake.take(delivery, now_ms)
-            repeats = self._repeats(delivery, taken.proofs)
+            repeats, awaited = self._repeats(delivery, taken.proofs) if taken.proofs else _NOTHING
         except Rejected as rejected:
             self._reject(delivery, now_ms, rejected)
             return
         except Exception:
             log.error("cannot go on: payload of %d bytes from %s", len(delivery.payload), delivery.address.text)
             raise
+        readings = [(place, one) for place, one in taken.readings if one.proof not in repeats]
+        events = [
+            (place, one)
+            for place, one in taken.events
+            if one.proof not in repeats and self._standing.is_news(one, now_ms)
+        ]
+        # Counted before anything goes out: from then on Kafka may have it.
+        delivery.waits_for = awaited + len(readings) + len(events) + (taken.left_out is not None)
         if taken.left_out is not None:
             self._bury(delivery, now_ms, taken.left_out)
         delivery.payload = b""
-        for place, reading in taken.readings:
-            if reading.proof not in repeats:
-                delivery.waits_for += 1
-                self._packer.add_reading(place.readings_partition, place.device, reading, now_ms, delivery)
-        for place, event in taken.events:
-            if event.proof not in repeats and self._standing.is_news(event, now_ms):
-                delivery.waits_for += 1
-                self._packer.add_event(place.events_partition, place.device, event, now_ms, delivery)
+        for place, reading in readings:
+            self._packer.add_reading(place.readings_partition, place.device, reading, now_ms, delivery)
+        for place, event in events:
+            self._packer.add_event(place.events_partition, place.device, event, now_ms, delivery)
         if not delivery.waits_for:
             self._acknowledge([delivery])
 
-    def _repeats(self, delivery: Delivery, proofs: Sequence[Proof]) -> frozenset[Proof]:
-        """Which of its telegrams Kafka has, or another delivery is bringing there; raises Rejected for a replay."""
-        if not proofs:
-            return frozenset()
-        repeats = self._counters.check(proofs)
-        repeats |= self._await(delivery, [proof for proof in proofs if proof not in repeats])
-        self._repeated.inc(len(repeats))
-        return repeats
-
-    def _await(self, delivery: Delivery, proofs: Iterable[Proof]) -> frozenset[Proof]:
-        """Which of its telegrams another delivery is bringing to Kafka already: it waits for them, too."""
-        under_way = frozenset(proof for proof in proofs if proof in self._under_way)
-        for proof in under_way:
-            self._under_way[proof].append(delivery)
-        delivery.waits_for = len(under_way)
-        delivery.proofs = [proof for proof in proofs if proof not in under_way]
-        self._under_way.update((proof, []) for proof in delivery.proofs)
-        return under_way
+    def _repeats(self, delivery: Delivery, proofs: Sequence[Proof]) -> tuple[frozenset[Proof], int]:
+        """Which of its telegrams Kafka has, or another delivery is bringing there, and the number of these: it waits
+        for them. Raises Rejected for a replay.
+        """
+        known = self._counters.check(proofs)
+        delivery.proofs, awaited = self._under_way.begin(delivery, [one for one in proofs if one not in known])
+        self._repeated.inc(len(known) + len(awaited))
+        return known | awaited, len(awaited)
 
     def _reject(self, delivery: Delivery, now_ms: int, rejected: Rejected) -> None:
+        """The payload goes to the dead letters; a refusal is an event of the meter's as well, where it is known."""
         delivery.rejected = rejected
+        refused = self._refusal(rejected, now_ms) if isinstance(rejected, Refused) else None
+        delivery.waits_for = 1 if refused is None else 2
         self._bury(delivery, now_ms, rejected)
         delivery.payload = b""
-        if isinstance(rejected, Refused):
-            self._report(rejected, now_ms, delivery)
+        if refused is not None:
+            place, event = refused
+            self._packer.add_event(place.events_partition, place.device, event, now_ms, delivery)
 
     def _bury(self, delivery: Delivery, now_ms: int, rejected: Rejected) -> None:
-        """The payload goes to the dead letters, with the reason; the delivery waits for that, too."""
+        """The payload goes to the dead letters, with the reason."""
         name = self._bridge.name
         address, sender = delivery.address.text, delivery.identity
         letter = dead_letter(name, address, now_ms, rejected, delivery.payload, sender, delivery.decoder)
         REJECTED.labels(name, rejected.reason.value).inc()
-        delivery.waits_for += 1
         partition = partition_of(name, self._dead_letters.partitions)
         self._outlet.produce(self._dead_letters.name, partition, encode(letter), partial(self._arrived, [delivery]))
 
-    def _report(self, refused: Refused, now_ms: int, delivery: Delivery) -> None:
+    def _refusal(self, refused: Refused, now_ms: int) -> tuple[Place, MeterEvent] | None:
         """The refusal as an event of the meter's; of meters that nobody knows, the dead letter tells alone."""
         place = self._intake.registered(refused.meter)
-        if place is not None and (event := self._audit.event(refused, now_ms)) is not None:
-            delivery.waits_for += 1
-            self._packer.add_event(place.events_partition, place.device, event, now_ms, delivery)
+        event = self._audit.event(refused, now_ms) if place is not None else None
+        return (place, event) if place is not None and event is not None else None
 
     def _send(self, blocks: Iterable[Packed[Delivery]]) -> None:
         for packed in blocks:
@@ -289,7 +299,7 @@ class BridgeLoop:
         for delivery in deliveries:
             if delivery.proofs:
                 self._counters.confirm(delivery.proofs)
-                awaiting += [other for proof in delivery.proofs for other in self._under_way.pop(proof)]
+                awaiting += self._under_way.end(delivery.proofs)
             self._source.acknowledge(delivery)
         self._in_flight -= len(deliveries)
         ACKNOWLEDGED.labels(self._bridge.name).inc(len(deliveries))

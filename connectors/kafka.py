@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic
 
+from connectors.backoff import Stopped
 from schemas.errors import Unavailable
 from schemas.faults import Fault, Faults
 from schemas.topology import Kafka, Topic
@@ -28,6 +29,9 @@ _PRODUCER = {
     "queue.buffering.max.kbytes": "131072",
     "reconnect.backoff.max.ms": "1000",
 }
+MOST_BACKLOG_BYTES = 64_000_000
+_OVERHEAD_BYTES = 1_000
+"""Of each record, so that 64,000 small ones fill the backlog as well: the queue takes 100,000."""
 _METADATA_TIMEOUT_S = 5.0
 
 # Kafka compacts only what is no longer written to: with its own 1 GB and week, state would grow as long as it ran.
@@ -55,9 +59,15 @@ def client_settings(kafka: Kafka) -> dict[str, str | int | float | bool]:
 
 
 class Outlet:
-    """Where blocks go out: idempotent, acknowledged by all replicas, retried for ever, in order within a partition."""
+    """Where blocks go out: idempotent, acknowledged by all replicas, retried for ever, in order within a partition.
+
+    Who must not wait for Kafka asks `has_room` before it produces; else `produce` waits while librdkafka's queue is
+    full, and raises Stopped as soon as `stopped` says so.
+    """
 
     def __init__(self, kafka: Kafka, client_id: str) -> None:
+        self.stopped: Callable[[], bool] = lambda: False
+        self._backlog_bytes = 0
         settings = {**_PRODUCER, **client_settings(kafka), "client.id": client_id}
         self._producer = Producer({**settings, "error_cb": _report}, logger=logging.getLogger("librdkafka"))
 
@@ -72,13 +82,18 @@ class Outlet:
     ) -> None:
         """Send one record; `delivered` is called from `serve` or `close` when all replicas have it.
 
-        No value: the key is no more. Waits while librdkafka's queue is full. Any error other than a broker that is away
-        is raised from `serve`.
+        No value: the key is no more. Any error other than a broker that is away is raised from `serve`.
+
+        Raises:
+            Stopped: see the class.
+
         """
+        size = len(value or b"") + _OVERHEAD_BYTES
 
         def on_delivery(error: KafkaError | None, _message: object) -> None:
             if error is not None:
                 raise KafkaException(error)
+            self._backlog_bytes -= size
             if delivered is not None:
                 delivered()
 
@@ -87,9 +102,17 @@ class Outlet:
                 self._producer.produce(
                     topic, value, key, partition, on_delivery=on_delivery, headers=list(headers) or None
                 )
-                return
+                break
             except BufferError:
+                if self.stopped():
+                    raise Stopped from None
                 self._producer.poll(0.1)
+        self._backlog_bytes += size
+
+    @property
+    def has_room(self) -> bool:
+        """Whether Kafka has most of what was produced: then the queue takes a few megabytes more without waiting."""
+        return self._backlog_bytes < MOST_BACKLOG_BYTES
 
     def serve(self, timeout_s: float = 0.0) -> None:
         """Call what is due: deliveries, errors, logs."""

@@ -77,7 +77,8 @@ class Packer(Generic[Token]):
         self._columns = columns
         self._readings: dict[tuple[int, str], _OpenReadings[Token]] = {}
         self._events: dict[int, _OpenEvents[Token]] = {}
-        self._full: list[Packed[Token]] = []
+        self.full: list[Packed[Token]] = []
+        """Blocks that wait for nothing, until one of the `take_` methods gives them."""
         self.rows = 0
         """Readings that wait in open blocks."""
 
@@ -95,7 +96,7 @@ class Packer(Generic[Token]):
         block.tokens.append(token)
         self.rows += 1
         if len(block.at) >= MOST_ROWS:
-            self._full.append(self._close_readings(key))
+            self.full.append(self._close_readings(key))
 
     def add_event(self, partition: int, device: Device, event: MeterEvent, received_at: int, token: Token) -> None:
         """Put one event into its block."""
@@ -106,11 +107,11 @@ class Packer(Generic[Token]):
         block.events.append(event)
         block.tokens.append(token)
         if len(block.events) >= MOST_ROWS:
-            self._full.append(self._close_events(partition))
+            self.full.append(self._close_events(partition))
 
     def take_due(self, now: int) -> Iterator[Packed[Token]]:
         """The blocks to send at `now` (ms): the full ones, all events, and readings that have waited long enough."""
-        yield from self._take_full()
+        yield from self.take_full()
         for partition in list(self._events):
             yield self._close_events(partition)
         for key, block in list(self._readings.items()):
@@ -119,14 +120,15 @@ class Packer(Generic[Token]):
 
     def take_all(self) -> Iterator[Packed[Token]]:
         """Every open block, however young: nothing is left inside."""
-        yield from self._take_full()
+        yield from self.take_full()
         for partition in list(self._events):
             yield self._close_events(partition)
         for key in list(self._readings):
             yield self._close_readings(key)
 
-    def _take_full(self) -> list[Packed[Token]]:
-        full, self._full = self._full, []
+    def take_full(self) -> list[Packed[Token]]:
+        """The full blocks."""
+        full, self.full = self.full, []
         return full
 
     def _close_readings(self, key: tuple[int, str]) -> Packed[Token]:

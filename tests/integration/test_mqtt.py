@@ -115,7 +115,9 @@ def test_a_lost_connection_forgets_what_was_read_ahead_for_it_comes_again(mosqui
         while len(session.arrived) < 2:
             assert monotonic() < deadline
             source.receive(0, 0)
-        session.client.socket().close()
+        connection = session.client.socket()
+        assert connection is not None
+        connection.close()
         with pytest.raises(Unavailable):
             source.receive(0, 0)
         assert [delivery.payload for delivery in received(source, 2)] == [b"1", b"2"]

@@ -11,19 +11,21 @@ import pytest
 from connectors import bridge as loop_module
 from connectors.age import AgeLimit
 from connectors.authority import EACH_ITSELF, Authority
+from connectors.backoff import Stopped
 from connectors.bridge import MOST_IN_FLIGHT, BridgeLoop
+from connectors.counters import CounterTopic
 from connectors.decode.readings import Address, Carries, MeterEvent, Proof
 from connectors.intake import Intake, Taken
 from connectors.kafka import Outlet
 from connectors.registry import json_decoders
 from connectors.source import Delivery
-from schemas.blocks import Beat, DeadLetter, EventBlock, ReadingBlock
+from schemas.blocks import Beat, DeadLetter, EventBlock, ReadingBlock, TelegramCounter
 from schemas.codec import decode
 from schemas.errors import Reason, Rejected, Unavailable
 from schemas.quality import Quality
 from schemas.record import Record
 from schemas.register import load_register
-from schemas.topology import load_topology
+from schemas.topology import Kafka, load_topology
 from tests.bridge_process import REGISTER, ROOT
 
 READING = {
@@ -41,11 +43,13 @@ class ScriptedSource:
         self.next: list[Delivery] = []
         self.away = False
         self.asked = 0
+        self.most: list[int] = []
         self.acknowledged: list[Delivery] = []
         self.closed = False
 
     def receive(self, timeout_s: float, at_most: int) -> Sequence[Delivery]:
         self.asked += 1
+        self.most.append(at_most)
         if self.away:
             raise Unavailable("mqtt", "gone")
         given, self.next = self.next[:at_most], self.next[at_most:]
@@ -59,12 +63,20 @@ class ScriptedSource:
 
 
 class HeldKafka:
-    """Has a record only when the test says so."""
+    """Has a record only when the test says so. `is_full`: whoever produces waits."""
 
     def __init__(self) -> None:
         self.under_way: list[tuple[str, int, Record, Callable[[], None] | None]] = []
+        self.had: list[Record] = []
+        self.has_room, self.is_full = True, False
+        self.stopped: Callable[[], bool] = lambda: False
 
-    def produce(self, topic: str, partition: int, value: bytes, delivered: Callable[[], None] | None = None) -> None:
+    def produce(
+        self, topic: str, partition: int, value: bytes, delivered: Callable[[], None] | None = None, key: bytes = b""
+    ) -> None:
+        if self.is_full:
+            assert self.stopped(), "it would wait for ever"
+            raise Stopped
         self.under_way.append((topic, partition, decode(value), delivered))
 
     def serve(self, timeout_s: float = 0.0) -> None:
@@ -81,7 +93,8 @@ class HeldKafka:
         """Kafka has all records of that kind."""
         arrived = [entry for entry in self.under_way if isinstance(entry[2], kind)]  # type: ignore[arg-type]
         self.under_way = [entry for entry in self.under_way if entry not in arrived]
-        for _, _, _, delivered in arrived:
+        for _, _, record, delivered in arrived:
+            self.had.append(record)
             if delivered is not None:
                 delivered()
 
@@ -89,7 +102,7 @@ class HeldKafka:
 class Bench:
     """A loop at the bench, with clocks that the test moves."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, shared: CounterTopic | None = None) -> None:
         (folder / "register.csv").write_text(REGISTER)
         topology = load_topology(ROOT / "topology.yaml", {})
         self.source, self.kafka = ScriptedSource(), HeldKafka()
@@ -97,9 +110,8 @@ class Bench:
         monkeypatch.setattr(loop_module.time, "monotonic", lambda: self.now_s)
         authority = Authority(lambda: EACH_ITSELF, anonymous=True)
         intake = Intake(load_register(folder / "register.csv"), {"": json_decoders()}, 4, 4, authority, AgeLimit(400))
-        self.loop = BridgeLoop(
-            topology.bridges["mqtt_malmo"], topology, self.source, cast(Outlet, self.kafka), intake, lambda: self.now_s
-        )
+        bridge, outlet = topology.bridges["mqtt_malmo"], cast(Outlet, self.kafka)
+        self.loop = BridgeLoop(bridge, topology, self.source, outlet, intake, clock=lambda: self.now_s, shared=shared)
 
     def turn(self, seconds: float = 0.0) -> None:
         """One turn, so many seconds after the last."""
@@ -332,6 +344,60 @@ def test_nothing_more_is_received_while_too_much_is_under_way(bench: Bench) -> N
     bench.kafka.take(ReadingBlock)
     bench.turn(0.01)
     assert bench.source.next == []
+
+
+def test_while_kafka_takes_nothing_what_was_received_is_held_and_the_source_is_asked_for_no_more(bench: Bench) -> None:
+    bench.source.next = [delivery("nobody")]
+    bench.turn()
+    bench.kafka.has_room = False
+    bench.source.next = [delivery("nobody")]
+    bench.turn()
+    assert (bench.source.most[-1], len(bench.source.next)) == (0, 1), "asked all the same: it keeps connections alive"
+    bench.kafka.has_room = True
+    bench.turn()
+    assert len(bench.kafka.records(DeadLetter)) == 2
+
+
+def test_of_many_that_come_at_once_only_those_are_taken_for_which_there_is_room(bench: Bench) -> None:
+    bench.source.next = [delivery("nobody") for _ in range(100)]
+    produce = bench.kafka.produce
+
+    def fill(topic: str, partition: int, value: bytes, delivered: Callable[[], None] | None = None) -> None:
+        produce(topic, partition, value, delivered)
+        bench.kafka.has_room = len(bench.kafka.records(DeadLetter)) % 10 != 0
+
+    bench.kafka.produce = fill  # type: ignore[method-assign,assignment]
+    bench.turn()
+    assert len(bench.kafka.records(DeadLetter)) == 10
+    bench.turn()
+    assert (len(bench.kafka.records(DeadLetter)), bench.source.most[-1]) == (10, 0)
+    bench.kafka.take(DeadLetter)
+    bench.kafka.has_room = True
+    bench.turn()
+    assert len(bench.kafka.records(DeadLetter)) == 10
+    assert len(bench.source.acknowledged) == 10
+
+
+def test_who_waits_for_kafka_may_be_stopped(bench: Bench) -> None:
+    bench.source.next = [delivery("nobody")]
+    bench.kafka.is_full = True
+    stopping = iter([False, True])
+    bench.loop.run(lambda: next(stopping))
+    assert bench.source.closed
+    assert bench.source.acknowledged == []
+
+
+@pytest.mark.usefixtures("proving")
+def test_at_the_end_the_other_bridges_are_told_of_the_last_telegrams(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = load_topology(ROOT / "topology.yaml", {}).topics["meter.counters"]
+    bench = Bench(tmp_path, monkeypatch, CounterTopic(Kafka("nowhere:9", "PLAINTEXT", {}), topic))
+    bench.source.next = [delivery(seq=7)]
+    stopping = iter([False, True])
+    bench.loop.run(lambda: next(stopping))
+    (told,) = [record for record in bench.kafka.had if isinstance(record, TelegramCounter)]
+    assert (told.holder, told.counter) == ("m1", 7)
 
 
 def test_rows_need_not_linger_when_the_source_has_no_more(bench: Bench) -> None:
