@@ -10,6 +10,7 @@ from connectors.decode.dlms.decoder import decode_dlms
 from connectors.decode.json_decoder import decode_json
 from connectors.decode.mapping import load_mappings
 from connectors.decode.mbus import decode_mbus, decode_wmbus
+from connectors.decode.obligation import decode_clear
 from connectors.decode.p1 import decode_p1
 from connectors.decode.readings import Decode
 from connectors.decode.senml import decode_senml
@@ -49,8 +50,13 @@ TEXT_PROTOCOLS = frozenset({"json", "senml", "p1"})
 
 
 def json_decoders(keys: Keys = no_keys, clocks: Clocks = no_clocks) -> Mapping[str, Decode]:
-    """A decoder for each profile that has a mapping. JSON is never encrypted, and its mapping says what times mean."""
-    return {profile: partial(decode_json, mapping=mapping) for profile, mapping in load_mappings().items()}
+    """A decoder for each profile that has a mapping, for meters without keys: JSON is never encrypted. Its mapping says
+    what times mean.
+    """
+    decoders = {profile: partial(decode_json, mapping=mapping) for profile, mapping in load_mappings().items()}
+    if keys is no_keys:
+        return decoders
+    return {profile: partial(decode_clear, decode=decode, keys=keys) for profile, decode in decoders.items()}
 
 
 def telegram_decoders(

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from connectors.decode.conditions import events_of, is_told
+from connectors.decode.obligation import check_protected
 from connectors.decode.readings import Address, Decoded, MeterEvent, Proof, Reading
 from connectors.decode.telegram import DecodeTelegrams, Keys, Telegram
 from connectors.decode.timing import Clocks, RowTime, row_times
@@ -50,8 +51,9 @@ def decode_rows(
     passed over, and so is one that comes again within the payload.
 
     Raises:
-        Rejected: what the decoder finds; `Reason.TIME`, for a time at which no meter can have measured;
-            `Reason.FIELD` where nothing of the payload is for the profile.
+        Rejected: what the decoder finds; `Reason.KEY`, for a meter that has keys and did not use them; `Reason.TIME`,
+            for a time at which no meter can have measured; `Reason.FIELD` where nothing of the payload is for the
+            profile.
 
     """
     decoded = decode(payload, keys, zones=lambda meter: clocks(meter or address.meter).zone)
@@ -60,6 +62,7 @@ def decode_rows(
     for telegram in _once([one if one.meter else replace(one, meter=address.meter) for one in decoded]):
         is_for_profile = not telegram.values.keys().isdisjoint(profile.quantities)
         if is_for_profile or any(map(is_told, telegram.status)):
+            check_protected(telegram, keys)
             said.append((telegram, is_for_profile))
     if not said:
         raise Rejected(Reason.FIELD, f"none of the quantities of {profile.name} is there")
