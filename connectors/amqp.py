@@ -11,7 +11,6 @@ without it is nobody's. Runs in its caller's thread on pika's BlockingConnection
 """
 
 import logging
-import ssl
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker, ConnectionClosedByBroker
 
 from connectors.amqp_properties import text
+from connectors.client_tls import OPTIONS, client_context
 from connectors.decode.readings import Carries
 from connectors.options import bridge_fault, check_options
 from connectors.rate_limit import rate_limit
@@ -37,7 +37,7 @@ log = logging.getLogger("connectors.amqp")
 PREFETCH = 4_096
 """Messages that may be under way unacknowledged, of each of the two queues."""
 
-_OPTIONS = ("exchange", "queue", "ca_file", "cert_file", "key_file")
+_OPTIONS = ("exchange", "queue", *OPTIONS)
 _DEFAULT_EXCHANGE = "amq.topic"
 _CONNECT_TIMEOUT_S = 5.0
 _HEARTBEAT_S = 30
@@ -184,8 +184,5 @@ def _parameters(bridge: Bridge) -> Any:
     parameters.blocked_connection_timeout = None
     parameters.client_properties = {"connection_name": f"flexmeter-{bridge.name}"}
     if bridge.url.startswith("amqps://"):
-        context = ssl.create_default_context(cafile=bridge.options.get("ca_file") or None)
-        if bridge.options.get("cert_file"):
-            context.load_cert_chain(bridge.options["cert_file"], bridge.options.get("key_file") or None)
-        parameters.ssl_options = pika.SSLOptions(context, parameters.host)
+        parameters.ssl_options = pika.SSLOptions(client_context(bridge.options), parameters.host)
     return parameters

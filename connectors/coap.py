@@ -37,12 +37,11 @@ from connectors.coap_keys import PreSharedKeys
 from connectors.coap_transport import Server, open_context
 from connectors.decode.readings import Address, Carries
 from connectors.decode.trust import LARGEST_PAYLOAD_BYTES
-from connectors.options import COMMON_OPTIONS
+from connectors.options import bridge_faults, unknown_options
 from connectors.rate_limit import rate_limit
 from connectors.source import Delivery
 from connectors.topic_template import LONGEST_ADDRESS, TopicTemplate, address_of, templates_of
 from schemas.errors import Rejected, Unavailable
-from schemas.faults import Fault, Faults, choose_one_of
 from schemas.topology import Bridge
 
 log = logging.getLogger("connectors.coap")
@@ -63,7 +62,7 @@ _BUSY_RETRY_S = 5
 _GATHER_S = 0.02
 _LAST_WORDS_S = 0.1
 _BLOCK_OPTIONS = (OptionNumber.BLOCK1, OptionNumber.BLOCK2)
-_OPTIONS = ("psk_file", "answer_within_s", *COMMON_OPTIONS)
+_OPTIONS = ("psk_file", "answer_within_s")
 _PORTS = {"coap": 5683, "coaps": 5684}
 
 ANSWERS = Counted(
@@ -309,7 +308,7 @@ class Inbox(Resource, PathCapable):
 
 def _parsed(bridge: Bridge) -> tuple[CoapAddress, Sequence[TopicTemplate], float]:
     """Address, paths, patience in s; raises Faults."""
-    found = [(f"unknown option {key!r}", choose_one_of(key, _OPTIONS)) for key in bridge.options if key not in _OPTIONS]
+    found = unknown_options(bridge, _OPTIONS)
     secured, templates, patience_s = bridge.url.startswith("coaps:"), [], 0.0
     address = CoapAddress("", 0, secured)
     try:
@@ -324,7 +323,7 @@ def _parsed(bridge: Bridge) -> tuple[CoapAddress, Sequence[TopicTemplate], float
     if secured and find_spec("DTLSSocket") is None:
         found.append(("coaps:// needs the Python package DTLSSocket", "install flexmeter[coap]; see docs/coap.md"))
     if found:
-        raise Faults("topology", [Fault(0, f"bridge {bridge.name}: {what}", remedy) for what, remedy in found])
+        raise bridge_faults(bridge, found)
     return address, templates, patience_s
 
 

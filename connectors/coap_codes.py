@@ -13,7 +13,8 @@
 
 The Max-Age of 4.29 and 5.03 says after how many seconds to come again.
 
-A rejected payload is in the dead letters when the answer leaves. Its diagnostic payload is the reason in words.
+What the bridge rejected is in the dead letters when the answer leaves; what was refused before (docs/coap.md), a body
+of too many blocks among it, is nowhere. The diagnostic payload of either is the reason in words.
 """
 
 from collections.abc import Mapping

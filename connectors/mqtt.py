@@ -4,7 +4,6 @@ Two sessions, one for readings, one for events, so that a last gasp waits behind
 """
 
 import logging
-import ssl
 import time
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,6 +12,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from prometheus_client import Counter
 
+from connectors.client_tls import OPTIONS, client_context
 from connectors.decode.readings import Address, Carries
 from connectors.mqtt_session import MqttAddress, MqttDelivery, MqttSession, wait
 from connectors.options import bridge_fault, check_options
@@ -26,7 +26,6 @@ log = logging.getLogger("connectors.mqtt")
 
 _KNOWN_TOPICS = 131_072
 """Topics whose meaning is remembered: there is one for each meter."""
-_OPTIONS = ("ca_file", "cert_file", "key_file")
 
 QOS_0 = Counter(
     "flexmeter_mqtt_qos0_received", "Messages with QoS 0, of which nobody keeps what is lost on the way", ["bridge"]
@@ -131,11 +130,8 @@ def publish(bridge: Bridge, topic: str, payload: bytes, timeout_s: float = 10.0)
 
 
 def _set_credentials(client: paho.Client, address: MqttAddress, bridge: Bridge) -> None:
-    check_options(bridge, _OPTIONS)
+    check_options(bridge, OPTIONS)
     if address.user:
         client.username_pw_set(address.user, address.password)
     if address.tls:
-        context = ssl.create_default_context(cafile=bridge.options.get("ca_file") or None)
-        if bridge.options.get("cert_file"):
-            context.load_cert_chain(bridge.options["cert_file"], bridge.options.get("key_file") or None)
-        client.tls_set_context(context)
+        client.tls_set_context(client_context(bridge.options))
