@@ -36,7 +36,7 @@ from schemas.errors import Unavailable
 RECEIVE_MAXIMUM = 8_192
 """How many messages may be under way unacknowledged: what arrives at full speed in twice the linger."""
 
-LARGEST_PACKET_BYTES = 4 << 20
+LARGEST_PACKET_BYTES = 16 << 20
 """What is longer the broker drops (MQTT 5, 3.1.2.11.4): decoders read 1 MB, and dead letters keep less."""
 MOST_AHEAD_BYTES = 32 << 20
 """Of payloads that are read and not yet given to the bridge."""
