@@ -19,9 +19,14 @@ from schemas.record import Record
 from schemas.results import ReliabilityBlock
 from streams.contract import Result
 from streams.heard import Heard
+from streams.outage.accounts import interruption_of
 from streams.outage.assumptions import Assumptions
 from streams.outage.known import Known
+from streams.outage.life import Ending
 from streams.outage.operator import Outage
+from streams.outage.ranking import LIKELY
+from streams.outage.results import Interruption
+from streams.outage.state import State
 from streams.outage.tree import Grid
 from streams.outage.trees import blocks_of, by_substation
 from streams.presence import Presence
@@ -113,9 +118,9 @@ class Line:
         known = self.grid.wholes["outage"]
         if not isinstance(known, Known) or known.watch is None or known.state is None:
             return []
-        places = set()
-        for going in known.watch.ongoing(known.state, now_ms):
-            places |= known.days.add(known.watch.grid, going)
+        grid, places = known.watch.grid, set()
+        for going in ongoing(grid, known.state, now_ms):
+            places |= known.days.add(grid.place_of, going)
         return list(known.days.told(known.customers, places, self.operator.assumed.sustained_ms, Outage.version))
 
     def _is_due(self, now_ms: int) -> bool:
@@ -197,6 +202,15 @@ def run(grid: Grid, events: Iterable[Event], assumed: Assumptions | None = None)
     line.out.end_ms = now_ms
     line.out.reliability += line.as_if_over(now_ms)
     return line.out
+
+
+def ongoing(grid: Grid, state: State, now_ms: int) -> list[Interruption]:
+    """Interruptions that are not accounted for yet, as if they ended now."""
+    return [
+        interruption_of(grid, state, outage, now_ms)
+        for outage in state.outages
+        if outage.happened >= LIKELY and outage.ending not in (Ending.MERGED, Ending.WITHDRAWN)
+    ]
 
 
 def turns(events: Iterable[Event]) -> Iterator[tuple[int, list[Event]]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bench.outage_files import Event, Fact
-from bench.outage_run import Published
+from bench.outage_run import Published, ongoing
 from schemas.alert import Alert
 from streams.outage.arrivals import News
 from streams.outage.days import Days, customers_of
@@ -126,10 +126,10 @@ def played(grid: Grid, events: Sequence[Event]) -> Published:
                 if isinstance(result, Alert):
                     out.alerts.append(result)
                 else:
-                    days.add(grid, result)
+                    days.add(grid.place_of, result)
         now_ms += SECOND
-    for going in watch.ongoing(state, now_ms):
-        days.add(grid, going)
+    for going in ongoing(grid, state, now_ms):
+        days.add(grid.place_of, going)
     out.reliability += days.told(customers, set(customers), watch.assumed.sustained_ms, 0)
     out.end_ms = now_ms
     return out

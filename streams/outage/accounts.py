@@ -12,6 +12,9 @@ from streams.outage.results import Interruption, outage_id
 from streams.outage.state import State
 from streams.outage.tree import Grid
 
+COUNTED = (Ending.MOMENTARY, Ending.RESTORED)
+"""Endings of interruptions that were ones."""
+
 
 def was_dark(grid: Grid, state: State, outage: Outage, assumed: Assumptions) -> bool:
     """Whether a meter told that its supply came back after longer than a restart takes; or, where meters tell nothing,
@@ -75,7 +78,7 @@ def interruption_of(grid: Grid, state: State, outage: Outage, now_ms: int) -> In
 def finish(grid: Grid, state: State, outage: Outage, assumed: Assumptions) -> list[Interruption]:
     """Account for an outage that is over, learn from it, and forget it."""
     state.outages.remove(outage)
-    if outage.ending not in (Ending.MOMENTARY, Ending.RESTORED):
+    if outage.ending not in COUNTED:
         return []
     rows = grid.meters(outage.branch)
     interruption = interruption_of(grid, state, outage, outage.end_ms)

@@ -53,7 +53,8 @@ class Days:
     known: dict[Place, Feeder] = field(default_factory=dict)
 
     def begin(self, customers: Customers, now_ms: int, changed: bool) -> set[Place]:
-        """Begin the day, if it is new or the grid is: a row for each feeder, so that all customers are counted."""
+        """Begin the day, if it is new or the grid is: a row for each feeder, so that all customers are counted, and
+        once where they have moved. The places whose rows may be others now."""
         today = now_ms // DAY_MS
         if today <= self.newest and not changed:
             return set()
@@ -61,15 +62,15 @@ class Days:
         self._forget()
         for place in customers:
             self.known.setdefault(place, Feeder()).told.setdefault(self.newest, Told())
-        return set(customers)
+        return set(self.known)
 
-    def add(self, grid: Grid, found: Interruption) -> set[Place]:
+    def add(self, place_of: Mapping[str, Place], found: Interruption) -> set[Place]:
         """Keep an interruption at the places of its customers, unless it began too long ago."""
         places: set[Place] = set()
         if not self._keeps(found.start_ms // DAY_MS):
             return places
         for point, end_ms in zip(found.usage_points, found.end_ms.tolist(), strict=True):
-            place = grid.place_of[point]
+            place = place_of[point]
             places.add(place)
             self.known.setdefault(place, Feeder()).interruptions.append((point, found.start_ms, end_ms))
         return places

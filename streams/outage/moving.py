@@ -11,8 +11,18 @@ from streams.outage.state import State
 from streams.outage.tree import Grid
 
 
-def move(old: Grid, state: State, new: Grid, empty: State) -> tuple[State, list[Outage]]:
-    """The state over the new grid, and the outages that have lost their place. `empty` is the new grid's state.
+def lost(old: Grid, outages: Sequence[Outage], new: Grid) -> list[Outage]:
+    """Outages that have no place in the new grid: their device is gone, or hangs under another root."""
+    branch_of, root_of = _branches(old, new).tolist(), dict(zip(*_roots(old, new), strict=True))
+    return [
+        outage
+        for outage in outages
+        if (branch := branch_of[outage.branch]) < 0 or root_of.get(outage.root) != new.root_of[branch]
+    ]
+
+
+def move(old: Grid, state: State, new: Grid, empty: State) -> State:
+    """The state over the new grid, in which all of its outages have a place. `empty` is the new grid's state.
 
     The calendar is left out: it is planned again.
     """
@@ -29,40 +39,35 @@ def move(old: Grid, state: State, new: Grid, empty: State) -> tuple[State, list[
     moved.meters[after], moved.known_until_ms[after] = state.meters[before], state.known_until_ms[before]
     before, after = same(old.comms.ids, new.comms.ids)
     moved.alive_ms[after], moved.restarts[after] = state.alive_ms[before], state.restarts[before]
-    before, after = same(_tops(old), _tops(new))
+    before, after = _roots(old, new)
     moved.burst_ms[after], moved.due_ms[after] = state.burst_ms[before], state.due_ms[before]
     moved.quiet_due_ms[after] = state.quiet_due_ms[before]
     branch_of = _branches(old, new)
     loads = branch_of[state.load_branch]
     kept = loads >= 0
     moved.load_branch, moved.load_ms, moved.load_w = loads[kept], state.load_ms[kept], state.load_w[kept]
-    root_of = dict(zip(before.tolist(), after.tolist(), strict=True))
-    lost = []
-    for outage in state.outages:
-        if outage.root in root_of and branch_of[outage.branch] >= 0:
-            moved.outages.append(_moved(outage, root_of[outage.root], branch_of))
-        else:
-            lost.append(outage)
-    return moved, lost
+    moved.outages = [_moved(outage, new, branch_of.tolist()) for outage in state.outages]
+    return moved
 
 
-def _moved(outage: Outage, root: int, branch_of: Int64s) -> Outage:
-    place = branch_of.tolist()
+def _moved(outage: Outage, new: Grid, place: Sequence[int]) -> Outage:
+    branch = place[outage.branch]
     return replace(
         outage,
-        root=root,
-        branch=place[outage.branch],
-        top=_top(outage, place),
+        root=int(new.root_of[branch]),
+        branch=branch,
+        top=_top(outage, new, place),
         ranked=[(place[branch], chance) for branch, chance in outage.ranked if place[branch] >= 0],
         dark=[place[branch] for branch in outage.dark if place[branch] >= 0],
     )
 
 
-def _top(outage: Outage, place: list[int]) -> int:
-    """Where it was settled; its own branch where that is gone."""
+def _top(outage: Outage, new: Grid, place: Sequence[int]) -> int:
+    """Where it was settled; its own branch where that no longer hangs under it."""
     if outage.top < 0:
         return -1
-    return place[outage.top] if place[outage.top] >= 0 else place[outage.branch]
+    top, branch = place[outage.top], place[outage.branch]
+    return top if 0 <= top <= branch < new.end[top] else branch
 
 
 def same(old: Sequence[str], new: Sequence[str]) -> tuple[Int64s, Int64s]:
@@ -77,8 +82,10 @@ def same(old: Sequence[str], new: Sequence[str]) -> tuple[Int64s, Int64s]:
     return found[:, 0], found[:, 1]
 
 
-def _tops(grid: Grid) -> list[str]:
-    return [grid.node_ids[root][0] for root in grid.roots.tolist()]
+def _roots(old: Grid, new: Grid) -> tuple[Int64s, Int64s]:
+    """Positions of the roots that stand in both."""
+    tops = [[grid.node_ids[root][0] for root in grid.roots.tolist()] for grid in (old, new)]
+    return same(*tops)
 
 
 def _branches(old: Grid, new: Grid) -> Int64s:

@@ -21,9 +21,8 @@ from streams.outage.assumptions import PROFILES, Assumptions
 from streams.outage.days import customers_of
 from streams.outage.intake import news_of
 from streams.outage.known import Known
-from streams.outage.life import Ending, Phase
 from streams.outage.likelihood import slowest_ms
-from streams.outage.moving import move, same
+from streams.outage.moving import lost, move, same
 from streams.outage.results import Interruption, alert_of
 from streams.outage.state import State
 from streams.outage.tree import Grid
@@ -83,7 +82,7 @@ class Outage(Operator):
                 if isinstance(result, Alert):
                     results.append(result)
                 else:
-                    places |= known.days.add(known.watch.grid, result)
+                    places |= known.days.add(known.watch.grid.place_of, result)
         return [*results, *known.days.told(known.customers, places, self.assumed.sustained_ms, self.version)]
 
     def describe_in(self, whole: Any, meter: str) -> dict[str, Any] | None:
@@ -117,21 +116,22 @@ class Outage(Operator):
         return results, grid is not None
 
     def _take_over(self, known: Known, grid: Grid) -> list[Result]:
-        """Go on with another grid. Outages whose device is gone are taken back."""
+        """Go on with another grid. Outages that have no place in it end."""
         watch = OutageWatch(grid, self.assumed)
         state, way_of = watch.empty(), np.full(len(grid.meter_ids), -1, np.int64)
         state.known_until_ms[:] = 0
         results: list[Result] = []
         if known.watch is not None and known.state is not None:
             old = known.watch.grid
-            state, lost = move(old, known.state, grid, state)
+            for outage in lost(old, known.state.outages, grid):
+                for result in known.watch.end(known.state, outage, known.now_ms):
+                    if isinstance(result, Alert):
+                        results.append(result)
+                    else:
+                        known.days.add({**old.place_of, **grid.place_of}, result)
+            state = move(old, known.state, grid, state)
             before, after = same(old.meter_ids, grid.meter_ids)
             way_of[after] = known.way_of[before]
-            for outage in lost:
-                if not outage.closed:
-                    outage.phase, outage.ending = Phase.CLOSED, Ending.WITHDRAWN
-                    outage.version, outage.end_ms = outage.version + 1, known.now_ms
-                    results.append(alert_of(old, outage, known.now_ms))
         known.watch, known.state, known.way_of = watch, state, way_of
         known.customers = customers_of(grid)
         return results

@@ -14,7 +14,7 @@ from schemas.alert import Alert
 from schemas.arrays import Int64s
 from streams.contract import Mask
 from streams.outage import bursts, learning, planned
-from streams.outage.accounts import ends_of, finish, interruption_of, was_dark
+from streams.outage.accounts import COUNTED, ends_of, finish, interruption_of, was_dark
 from streams.outage.arrivals import News, arrive
 from streams.outage.assumptions import Assumptions
 from streams.outage.evidence import SETTLED, heard_before_return
@@ -69,14 +69,15 @@ class OutageWatch:
                 results += self._look(state, root, changed, now_ms)
         return results
 
-    def ongoing(self, state: State, now_ms: int) -> list[Interruption]:
-        """Interruptions that are not over, as if they ended now."""
-        lasting = [
-            outage
-            for outage in state.outages
-            if outage.happened >= LIKELY and outage.ending not in (Ending.MERGED, Ending.WITHDRAWN)
-        ]
-        return [interruption_of(self.grid, state, outage, now_ms) for outage in lasting]
+    def end(self, state: State, outage: Outage, now_ms: int) -> list[Result]:
+        """End an outage that has no place in a grid that comes. It counts until now; what its meters said is kept, so
+        that what of it goes on is told as another."""
+        if outage.closed:
+            return [*finish(self.grid, state, outage, self.assumed)]
+        interruption = interruption_of(self.grid, state, outage, now_ms)
+        results = self._over(state, outage, now_ms)
+        state.outages.remove(outage)
+        return [*results, interruption] if outage.ending in COUNTED else results
 
     def _look(self, state: State, root: int, changed: Int64s, now_ms: int) -> list[Result]:
         results = self._lost_again(state, root, now_ms)

@@ -49,7 +49,7 @@ class Books:
     def add(self, *found: Interruption) -> None:
         for one in found:
             self.days = Days.loaded(json.loads(json.dumps(self.days.saved())))
-            self.tell(self.days.add(self.grid, one))
+            self.tell(self.days.add(self.grid.place_of, one))
 
     def tell(self, places: set[tuple[str, str]]) -> None:
         for row in rows_of(self.days.told(self.customers, places, THREE, 1)):

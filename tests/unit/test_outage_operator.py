@@ -232,7 +232,7 @@ def gasp(second: int, meters: list[str]) -> EventBlock:
     return events([(meter, BEGIN + 1_000 * second - 500, "last_gasp") for meter in meters])
 
 
-def test_an_outage_outlives_a_change_of_the_grid_and_one_without_its_device_is_taken_back() -> None:
+def test_an_outage_outlives_a_change_of_the_grid_and_one_without_its_device_ends() -> None:
     one = shard()
     log = [*live(1, 60, HOMES, grid_blocks(NODES)), gasp(60, HOMES[:4]), *live(60, 80, HOMES[4:])]
     assert told(one, log)[-1] == ("T1", "updated", "located")
@@ -247,7 +247,7 @@ def test_an_outage_outlives_a_change_of_the_grid_and_one_without_its_device_is_t
     thaw(freeze(one), again)
     less = [node for node in NODES if node.parent_id != "T1" and node.node_id != "T1"]
     gone = [*grid_blocks(less, at=BEGIN + 2), *live(100, 110, HOMES[4:])]
-    assert told(one, gone) == told(again, gone) == [("T1", "cleared", "withdrawn")]
+    assert told(one, gone) == told(again, gone) == [("T1", "cleared", "momentary")]
 
 
 @pytest.mark.parametrize(("options", "lasted"), [({}, True), ({"outage": {"profile": "ieee1366"}}, False)])
