@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from bench.indices import NOT_COMPUTABLE, Indices, indices, indices_of, major_event_days
 from bench.outage_score import Happened
 from schemas.arrays import Float64s, Int64s
 from schemas.durations import DAY_MS, MINUTE_MS
 from schemas.results import ReliabilityBlock
-from streams.indices import NOT_COMPUTABLE, Counts, Indices, Interruptions, indices, indices_of, major_event_days
+from streams.indices import Counts, Interruptions
 from streams.outage.tree import Grid
 
 TOTAL = "total"

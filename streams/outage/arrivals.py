@@ -1,7 +1,7 @@
-"""What a turn brings, put where the rest looks for it: meters, delays, ways of communication, loads, the calendar."""
+"""What a turn brings, put where the rest looks for it: meters, delays, ways of communication, loads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,22 +28,11 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Window:
-    """Planned work: a branch, or a gateway, and when; -1 = not that."""
-
-    branch: int
-    comm: int
-    from_ms: int
-    to_ms: int
-
-
-@dataclass(frozen=True)
 class News:
     """All that a turn brings."""
 
     evidence: Evidence
-    loads: Sequence[Load] = field(default_factory=tuple)
-    planned: Sequence[Window] = field(default_factory=tuple)
+    loads: Sequence[Load] = ()
 
 
 def arrive(grid: Grid, state: State, news: News) -> Int64s:
@@ -57,8 +46,6 @@ def arrive(grid: Grid, state: State, news: News) -> Int64s:
     _note_alive(grid, state, evidence)
     for load in news.loads:
         note_load(state, load.branch, load.at, load.watts)
-    if news.planned:
-        planned.plan(state, [(one.branch, one.comm, one.from_ms, one.to_ms) for one in news.planned])
     return changed
 
 

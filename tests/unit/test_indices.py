@@ -3,16 +3,14 @@
 import numpy as np
 import pytest
 
-from streams.indices import (
+from bench.indices import (
     DAYS_OF_FIVE_YEARS,
     NOT_COMPUTABLE,
-    Interruptions,
-    count_by_day,
     indices,
     major_event_days,
     major_event_threshold,
-    merged,
 )
+from streams.indices import Interruptions, count_by_day, merged
 
 MINUTE = 60_000
 THREE, FIVE = 3 * MINUTE, 5 * MINUTE

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.outage_run import ongoing
 from schemas.alert import Alert, decode_alert, encode_alert
-from streams.outage.arrivals import Load, News, Window
+from streams.outage import planned
+from streams.outage.arrivals import Load, News
 from streams.outage.assumptions import Assumptions
 from streams.outage.evidence import Evidence, Kind
 from streams.outage.results import Interruption
@@ -42,10 +44,10 @@ def grid(gateways: bool = False) -> Grid:
 METERS = [f"{fuse}{number}{meter}" for fuse in "ab" for number in "12" for meter in range(4)]
 
 
-def news(where: Grid, rows: Sequence[Row], loads: Sequence[Load] = (), planned: Sequence[Window] = ()) -> News:
+def news(where: Grid, rows: Sequence[Row], loads: Sequence[Load] = ()) -> News:
     meter = np.array([where.row_of[row[0]] for row in rows], np.int64)
     kind, at, received = (np.array([row[i] for row in rows], np.int64) for i in (1, 2, 3))
-    return News(Evidence(meter, kind, BEGIN + at, BEGIN + received, np.full(len(rows), np.nan)), loads, planned)
+    return News(Evidence(meter, kind, BEGIN + at, BEGIN + received, np.full(len(rows), np.nan)), loads)
 
 
 def readings(until: int, meters: Sequence[str] = METERS, since: int = 0, every: int = 10_000) -> list[Row]:
@@ -56,13 +58,18 @@ def readings(until: int, meters: Sequence[str] = METERS, since: int = 0, every: 
 
 
 def play(
-    where: Grid, rows: Sequence[Row], until: int, every: int = SECOND, **more: Any
+    where: Grid,
+    rows: Sequence[Row],
+    until: int,
+    every: int = SECOND,
+    works: Sequence[tuple[int, int, int, int]] = (),
+    assumed: Assumptions | None = None,
 ) -> tuple[list[Result], OutageWatch, State]:
-    """Turns of a second, or as told, over the rows, in order of arrival."""
-    watch = OutageWatch(where, more.pop("assumed", None))
+    """Turns of a second, or as told, over the rows, in order of arrival; `works` as planned.plan takes them."""
+    watch = OutageWatch(where, assumed)
     state = watch.empty()
-    first = news(where, [], **more)
-    results = watch.turn(state, first, BEGIN)
+    planned.plan(state, works)
+    results = watch.turn(state, news(where, []), BEGIN)
     waiting = sorted(rows, key=lambda row: row[3])
     at = 0
     for now in range(every, until, every):
@@ -154,23 +161,23 @@ def test_everything_silent_is_no_outage() -> None:
 
 def test_planned_work_says_nothing() -> None:
     where = grid()
-    window = Window(where.branch_of["a"], -1, BEGIN + 90_000, BEGIN + 410_000)
-    assert alerts(play(where, dark("a", 100_000, 0, 400_000, 600_000), 600_000, planned=[window])[0]) == []
+    work = (where.branch_of["a"], -1, BEGIN + 90_000, BEGIN + 410_000)
+    assert alerts(play(where, dark("a", 100_000, 0, 400_000, 600_000), 600_000, works=[work])[0]) == []
 
 
 def test_work_that_repairs_a_known_outage_does_not_hide_it() -> None:
     where = grid()
-    window = Window(where.branch_of["a"], -1, BEGIN + 300_000, BEGIN + 410_000)
-    results, _, _ = play(where, dark("a", 100_000, 0, 400_000, 600_000), 600_000, planned=[window])
+    work = (where.branch_of["a"], -1, BEGIN + 300_000, BEGIN + 410_000)
+    results, _, _ = play(where, dark("a", 100_000, 0, 400_000, 600_000), 600_000, works=[work])
     assert story(results)[-1] == ("closed", "a", "restored")
 
 
 def test_a_campaign_behind_a_gateway_says_nothing_but_an_outage_elsewhere_does() -> None:
     where = grid(gateways=True)
-    window = Window(-1, where.comms.ids.index("ga"), BEGIN + 90_000, BEGIN + 300_000)
+    work = (-1, where.comms.ids.index("ga"), BEGIN + 90_000, BEGIN + 300_000)
     rows = dark("b1", 150_000, 0, 900_000, 250_000)
     rows += [(name, Kind.LAST_GASP, 150_000, 150_300) for name in ("a10", "a11", "a20", "a22")]
-    results, _, _ = play(where, rows, 250_000, planned=[window])
+    results, _, _ = play(where, rows, 250_000, works=[work])
     assert {alert.subject for alert in alerts(results)} == {"b1"}
 
 
@@ -281,8 +288,9 @@ def test_five_minutes_by_the_other_profile() -> None:
 
 
 def test_what_lasts_is_told_when_asked() -> None:
-    _, watch, state = play(grid(), dark("a", 100_000, 0, 900_000, 400_000), 400_000)
-    (going,) = watch.ongoing(state, BEGIN + 400_000)
+    where = grid()
+    _, _, state = play(where, dark("a", 100_000, 0, 900_000, 400_000), 400_000)
+    (going,) = ongoing(where, state, BEGIN + 400_000)
     assert (going.start_ms, set(going.end_ms.tolist())) == (BEGIN + 100_000, {BEGIN + 400_000})
 
 
