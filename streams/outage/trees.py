@@ -73,15 +73,10 @@ class Trees:
     """As JSON, until blocks come: it is large, and changes seldom."""
 
     def take(self, blocks: Sequence[GridBlock]) -> Grid | None:
-        """Keep blocks; the whole grid, if it is another now. What does not fit together is not taken over."""
+        """Keep blocks; the whole grid, if it is another now."""
         self._saved = None if blocks else self._saved
-        before = {name: tree.nodes for name, tree in self.known.items()}
         changed = [self.put(block) for block in sorted(blocks, key=lambda one: (one.at, one.substation, one.part))]
-        grid = self.grid() if any(changed) else None
-        if any(changed) and grid is None:
-            for name, tree in self.known.items():
-                tree.nodes = before.get(name, [])
-        return grid
+        return self.grid() if any(changed) else None
 
     def put(self, block: GridBlock) -> bool:
         """Keep a block; whether the substation's nodes are others now. A grid with faults is not taken over."""
@@ -102,9 +97,10 @@ class Trees:
         return tree.nodes != before
 
     def grid(self) -> Grid | None:
-        """All substations together; None without any, or where they do not fit together.
+        """All substations together; None without any.
 
-        A node or meter that stands under two is where the newer publication has it: it has moved.
+        A node or meter that stands under two is where the newer publication has it: it has moved. What hung under it,
+        and hangs under nothing now, is left out until its substation is published again.
         """
         seen: set[str] = set()
         kept: dict[str, list[Node]] = {}
@@ -112,7 +108,7 @@ class Trees:
             own = [node for node in tree.nodes if not _names(node) & seen]
             kept[name] = own
             seen.update(*map(_names, own))
-        return _built([node for name in sorted(kept) for node in kept[name]])
+        return _built(_hanging([node for name in sorted(kept) for node in kept[name]]))
 
     def saved(self) -> npt.NDArray[np.uint8]:
         """As JSON, byte by byte."""
@@ -135,6 +131,16 @@ class Trees:
 
 def _names(node: Node) -> set[str]:
     return {f"node {node.node_id}", f"meter {node.meter_id}"} if node.meter_id else {f"node {node.node_id}"}
+
+
+def _hanging(nodes: list[Node]) -> list[Node]:
+    """Those whose way up ends at a root."""
+    count = 0
+    while count != len(nodes):
+        count = len(nodes)
+        supply = {node.node_id for node in nodes if node.kind != GATEWAY}
+        nodes = [node for node in nodes if node.kind == GATEWAY or not node.parent_id or node.parent_id in supply]
+    return nodes
 
 
 def _rows(nodes: Sequence[Node]) -> list[tuple[str, ...]]:

@@ -84,6 +84,27 @@ def test_a_meter_that_moved_stands_where_the_newer_publication_has_it() -> None:
     assert grid.node_ids[int(grid.roots[grid.root_of[branch]])][0] == "S2"
 
 
+def test_what_hung_under_a_meter_that_moved_away_waits_for_its_substation() -> None:
+    """A meter that others hang under moves to a node of another name: nothing is over these any more."""
+    trees = Trees()
+    under = [Node("a", "n7", "meter", "", "a"), Node("b", "a", "meter", "", "b")]
+    publish(trees, [*NODES, *under], 1)
+    elsewhere = [Node("S2", "", "substation"), *(Node(f"x{name}", "S2", "meter", "", name) for name in ("m7", "z"))]
+    grid = publish(trees, elsewhere, 2, "S2")
+    assert grid is not None and {"m6", "m7", "z"} < grid.row_of.keys() and not {"a", "b"} & grid.row_of.keys()
+    grid = publish(trees, [*NODES[:-1], *(replace(node, parent_id="T2") for node in under)], 3)
+    assert grid is not None and {"m6", "m7", "z", "a", "b"} < grid.row_of.keys()
+
+
+def test_a_switch_that_moved_before_its_old_substation_is_published_takes_what_hangs_under_it_along() -> None:
+    trees = Trees()
+    publish(trees, NODES, 1)
+    elsewhere = [Node("S2", "", "substation"), Node("T2", "S2", "transformer"), NODES[-1]]
+    grid = publish(trees, elsewhere, 2, "S2")
+    assert grid is not None and [grid.node_ids[root][0] for root in grid.roots] == ["S1", "S2"]
+    assert grid.row_of.keys() == {"own", *HOMES}
+
+
 def test_substations_bring_the_gateways_of_their_meters() -> None:
     nodes = [
         Node("S1", "", "substation"), Node("S2", "", "substation"),
