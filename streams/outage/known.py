@@ -42,9 +42,12 @@ class Known:
     """As the grid has them."""
 
     def tell_time(self, evidence: Sequence[EventBlock | HeardBlock], beats: Mapping[str, int]) -> None:
-        """Time moves on to the newest beat of those who have brought evidence, these included."""
+        """Time is the newest beat of those who have brought evidence, these included: an earlier one where a clock was
+        ahead for a moment, and is right again."""
         self.speakers += sorted({block.source for block in evidence} - set(self.speakers))
-        self.now_ms = max([self.now_ms, *(beats.get(speaker, 0) for speaker in self.speakers)])
+        self.now_ms = max((beats.get(speaker, 0) for speaker in self.speakers), default=0)
+        if self.state is not None and self.now_ms < self.state.turned_ms:
+            self.state.step_back(self.now_ms)
 
     def saved(self) -> dict[str, Any]:
         """See streams.contract.Whole."""

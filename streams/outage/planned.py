@@ -18,19 +18,15 @@ def plan(state: State, windows: Sequence[tuple[int, int, int, int]]) -> None:
 
 
 def excuse(grid: Grid, state: State, now_ms: int) -> None:
-    """Excuse the meters of the windows that are open, but for those of an outage that is known: work may repair it.
-
-    Windows that are over are dropped.
-    """
-    if not len(state.planned):
+    """Excuse the meters of the windows that are open, but for those of an outage that is known: work may repair it."""
+    is_open = (state.planned[:, 2] - EARLY_MS <= now_ms) & (now_ms <= state.planned[:, 3] + LATE_MS)
+    if not is_open.any():
         return
     known = np.zeros(len(state.meters), np.bool_)
     for outage in state.outages:
         known[grid.meters(outage.branch)] |= outage.phase not in (Phase.PROVISIONAL, Phase.CLOSED)
-    begun = state.planned[:, 2] - EARLY_MS <= now_ms
-    over = state.planned[:, 3] + LATE_MS < now_ms
-    excused = state.meters["excused_ms"].copy()
-    for branch, comm, _, to_ms in state.planned[begun & ~over].tolist():
+    excused = state.meters["excused_ms"]
+    for branch, comm, _, to_ms in state.planned[is_open].tolist():
         rows = np.zeros(len(excused), np.bool_)
         if branch >= 0:
             rows[grid.meters(branch)] = True
@@ -38,8 +34,6 @@ def excuse(grid: Grid, state: State, now_ms: int) -> None:
             rows |= under(grid, comm)[grid.comms.of_meter]
         rows &= ~known
         excused[rows] = np.maximum(excused[rows], to_ms + LATE_MS)
-    state.planned = state.planned[~over]
-    state.meters["excused_ms"] = excused
 
 
 def under(grid: Grid, comm: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

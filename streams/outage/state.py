@@ -80,6 +80,14 @@ class State:
             outages=[],
         )
 
+    def step_back(self, now_ms: int) -> None:
+        """The last turn's time was ahead: nothing waits for it."""
+        self.turned_ms = now_ms
+        self.due_ms, self.quiet_due_ms = np.minimum(self.due_ms, now_ms), np.minimum(self.quiet_due_ms, now_ms)
+        for outage in self.outages:
+            outage.calm_ms, outage.parted_ms = min(outage.calm_ms, now_ms), min(outage.parted_ms, now_ms)
+            outage.followed_ms = min(outage.followed_ms, now_ms)
+
     def saved(self) -> dict[str, Any]:
         """The state as arrays, and outages as plain dictionaries."""
         found = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "outages"}

@@ -44,13 +44,16 @@ class Ways:
             self.behind_ms[way] = max(0, int((received_at - settled).min()))
 
     def move(self, beats: Mapping[str, int], way_of: Int64s, meters: Meters) -> None:
-        """Hear the beats. Meters of a way that was away are excused from the time that it was."""
+        """Hear the beats. Meters of a way that was away are excused from the time that it was; of one whose clock was
+        ahead for a moment, silence counts from when it is right again."""
+        counted = meters["counted_ms"]
         for way, name in enumerate(self.names):
-            before, now = self.beat_ms[way], max(self.beat_ms[way], beats.get(name, 0))
+            before, now = self.beat_ms[way], beats.get(name, self.beat_ms[way])
             self.beat_ms[way] = now
             if before and now - before > AWAY_MS:
-                rows = (way_of == way) & (meters["counted_ms"] > 0) & (meters["counted_ms"] <= before)
-                meters["counted_ms"][rows] += now - before
+                counted[(way_of == way) & (counted > 0) & (counted <= before)] += now - before
+            elif now < before:
+                counted[(way_of == way) & (counted > now)] = now
 
     def known_until(self, way_of: Int64s, usual_delay_ms: int) -> Int64s:
         """Up to when all that each meter sent is known, shape (M,); 0 for those that were never heard."""

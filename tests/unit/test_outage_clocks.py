@@ -1,0 +1,100 @@
+"""A clock that is far ahead for a moment, and then right again: what happens afterwards is told as ever."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from schemas.alert import Alert
+from schemas.blocks import EventBlock
+from schemas.master_data import PlannedWorkBlock
+from schemas.results import HeardBlock
+from streams.outage.operator import Outage
+from streams.outage.tree import Node
+from tests.streams_log import BEGIN, SOURCE, WAY, Row, events, grid_blocks, heard
+
+SECOND, HOUR = 1_000, 3_600_000
+HOMES = [f"m{i}" for i in range(8)]
+NODES = [
+    Node("S1", "", "substation"),
+    Node("T1", "S1", "transformer"),
+    Node("T2", "S1", "transformer"),
+    *(Node(f"n{i}", "T1" if i < 4 else "T2", "meter", "", meter) for i, meter in enumerate(HOMES)),
+]
+Evidence = EventBlock | HeardBlock | PlannedWorkBlock
+
+
+class Told:
+    """Turns of a second, each ended by beats of the bridge and the way; some of these an hour ahead."""
+
+    def __init__(self, ahead: Sequence[tuple[str, int]] = ()) -> None:
+        self.operator = Outage()
+        self.known = self.operator.whole()
+        self.ahead = set(ahead)
+        self.alerts: list[Alert] = []
+        self.operator.on_turn(self.known, grid_blocks(NODES), None)
+
+    def turns(self, begin: int, end: int, lit: Sequence[str], first: Sequence[Evidence] = ()) -> list[tuple[str, str]]:
+        """Meters report every 10 s, each in its own second; the alerts' devices, and their endings or phases."""
+        came: list[Evidence] = [*first]
+        before = len(self.alerts)
+        for second in range(begin, end):
+            at = BEGIN + SECOND * second
+            now = [meter for i, meter in enumerate(HOMES) if meter in lit and (second + i) % 10 == 0]
+            came += [heard([Row(meter, at, at, (230.0,)) for meter in now])] if now else []
+            beats = {name: at + HOUR * ((name, second) in self.ahead) for name in (SOURCE, WAY)}
+            self.alerts += [one for one in self.operator.on_turn(self.known, came, beats) if isinstance(one, Alert)]
+            came = []
+        return [(a.subject, a.evidence["ending"] or a.evidence["phase"]) for a in self.alerts[before:]]
+
+
+def say(second: int, kind: str, meters: Sequence[str]) -> EventBlock:
+    return events([(meter, BEGIN + SECOND * second - 500, kind) for meter in meters])
+
+
+BOTH = (SOURCE, WAY)
+JUMPS = {
+    "both": [(name, 100) for name in BOTH],
+    "the bridge": [(SOURCE, 100)],
+    "the way": [(WAY, 100)],
+    "for four turns": [(name, second) for name in BOTH for second in range(98, 102)],
+}
+jumps = pytest.mark.parametrize("ahead", JUMPS.values(), ids=JUMPS)
+
+
+@jumps
+def test_last_gasps_after_it_are_told_as_ever(ahead: Sequence[tuple[str, int]]) -> None:
+    one = Told(ahead)
+    assert one.turns(1, 120, HOMES) == []
+    assert one.turns(120, 420, HOMES[4:], [say(120, "last_gasp", HOMES[:4])]) == [
+        ("T1", "provisional"), ("T1", "located"), ("T1", "sustained"),
+    ]  # fmt: skip
+    assert one.turns(420, 560, HOMES, [say(420, "power_restored", HOMES[:4])]) == [("T1", "restored")]
+    assert one.alerts[-1].evidence["end_ms"] == BEGIN + 420 * SECOND - 500
+
+
+@jumps
+def test_silence_after_it_tells_an_outage_as_ever(ahead: Sequence[tuple[str, int]]) -> None:
+    one, right = Told(ahead), Told()
+    for told in (one, right):
+        assert told.turns(1, 120, HOMES) == []
+        assert told.turns(120, 500, HOMES[4:]) == [("T1", "provisional"), ("T1", "located"), ("T1", "sustained")]
+    late_ms = [ours.at - theirs.at for ours, theirs in zip(one.alerts, right.alerts, strict=True)]
+    assert max(late_ms) <= 10 * SECOND, "an interval of the meters"
+
+
+@jumps
+def test_an_outage_that_was_open_ends_as_ever(ahead: Sequence[tuple[str, int]]) -> None:
+    one = Told(ahead)
+    assert one.turns(1, 60, HOMES) == []
+    told = one.turns(60, 300, HOMES[4:], [say(60, "last_gasp", HOMES[:4])])
+    assert {device for device, _ in told} == {"T1"} and len({alert.id for alert in one.alerts}) == 1
+    assert one.turns(300, 460, HOMES, [say(300, "power_restored", HOMES[:4])]) == [("T1", "restored")]
+
+
+@jumps
+def test_the_calendar_is_kept(ahead: Sequence[tuple[str, int]]) -> None:
+    one = Told(ahead)
+    start, end = (np.array([BEGIN + at * SECOND]) for at in (200, 300))
+    assert one.turns(1, 220, HOMES, [PlannedWorkBlock("S1", BEGIN, ["T1"], start, end)]) == []
+    assert one.turns(220, 280, HOMES[4:], [say(220, "last_gasp", HOMES[:4])]) == []
