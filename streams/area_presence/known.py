@@ -5,7 +5,7 @@ silence grows. How often a meter reports is learned from when its readings reach
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,15 +14,15 @@ import numpy.typing as npt
 from schemas.arrays import Int64s
 from schemas.master_data import GridBlock
 from schemas.results import HeardBlock
+from streams.beats import Beats, Source
 from streams.contract import Mask
 from streams.outage.trees import Trees
+from streams.presence import SILENT_AFTER_INTERVALS
 
-SILENT_AFTER_INTERVALS, SILENT_AFTER_MS = 6, 60_000
-"""Silent is who was not heard for so many reporting intervals, and for so long."""
+SILENT_AFTER_MS = 60_000
+"""Silent is who was not heard for some reporting intervals, and for so long."""
 LEARNED = 3
 """Hearings after which a meter's interval is known."""
-MOST_A_BEAT_MS = 2_000
-FORGOTTEN_AFTER_MS = 45 * 86_400_000
 
 METER = np.dtype(
     [
@@ -35,10 +35,11 @@ METER = np.dtype(
         ("coming_way", "i4"),
         ("coming_at", "i8"),
         ("told_at", "i8"),
+        ("left", "?"),
     ]
 )
 """By which way a meter was heard last, when by that way's clock and by the bridge's; its interval, and how often it was
-heard; what has come of it since the last beat; and since when an alert of its own is open."""
+heard; what has come of it since the last beat; since when an alert of its own is open; and whether it left the grid."""
 
 Area = tuple[str, str]
 """A substation and a feeder of it; an empty feeder where the grid does not know the meter."""
@@ -63,30 +64,33 @@ class Known:
     ids: list[str] = field(default_factory=list)
     substations: list[str] = field(default_factory=list)
     meters: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, METER))
-    ways: list[str] = field(default_factory=list)
-    beat_ms: list[int] = field(default_factory=list)
-    passed_ms: list[int] = field(default_factory=list)
+    ways: Beats = field(default_factory=Beats)
     open: dict[str, Open] = field(default_factory=dict)
     _rows: dict[str, int] = field(default_factory=dict)
     _feeders: dict[str, Area] = field(default_factory=dict)
     _areas: tuple[list[Area], Int64s] | None = None
 
     def place(self, blocks: Sequence[GridBlock]) -> None:
-        """Learn where meters are, as the register publishes it."""
+        """Learn where meters are, as the register publishes it. Those that have left are heard elsewhere, if at all."""
         grid = self.trees.take(blocks)
         if grid is None:
             return
         roots = [grid.node_ids[root][0] for root in grid.roots.tolist()]
         branches = grid.meter_branch.tolist()
-        self._feeders = {
-            meter: (roots[int(grid.root_of[branch])], grid.feeder_of[branch])
-            for meter, branch in zip(grid.meter_ids, branches, strict=True)
-        }
+        before, self._feeders = (
+            self._feeders,
+            {
+                meter: (roots[int(grid.root_of[branch])], grid.feeder_of[branch])
+                for meter, branch in zip(grid.meter_ids, branches, strict=True)
+            },
+        )
+        was, stays = (np.array([meter in grid for meter in self.ids], np.bool_) for grid in (before, self._feeders))
+        self.meters["left"] = (self.meters["left"] | was) & ~stays
         self._areas = None
 
     def hear(self, block: HeardBlock) -> None:
         """Note who was heard; it counts at the next beat, so how blocks are cut changes nothing."""
-        way = self._way(block.source)
+        way = self.ways.index(block.source)
         self._add({meter: place or "" for meter, place in zip(block.meters, block.substations, strict=True)})
         rows = np.array([self._rows[meter] for meter in block.meters], np.int64)[block.row_meter]
         self.meters["coming"][rows] = True
@@ -95,28 +99,21 @@ class Known:
 
     def move(self, beats: Mapping[str, int]) -> None:
         """Hear the beats: time passes, by each way's own clock; and take what has come before them."""
-        for way, name in enumerate(self.ways):
-            newest = max(self.beat_ms[way], beats.get(name, 0))
-            if self.beat_ms[way]:
-                self.passed_ms[way] += min(newest - self.beat_ms[way], MOST_A_BEAT_MS)
-            self.beat_ms[way] = newest
+        for name in self.ways.names:
+            if name in beats:
+                self.ways.beat(name, beats[name])
         rows = np.flatnonzero(self.meters["coming"])
         some = self.meters[rows]
         some["interval_ms"] = _learned(some)
         some["times"] = np.minimum(some["times"] + 1, LEARNED)
         some["way"], some["received_at"] = some["coming_way"], np.maximum(some["coming_at"], some["received_at"])
-        some["heard_ms"] = self.passed[some["way"]]
+        some["heard_ms"] = self.ways.passed_ms[some["way"]]
         some["coming"] = False
         self.meters[rows] = some
 
-    @property
-    def passed(self) -> Int64s:
-        """The time of each way."""
-        return np.array(self.passed_ms, np.int64)
-
     def elapsed_ms(self) -> Int64s:
         """How long each meter has not been heard, by its way's clock."""
-        found: Int64s = self.passed[self.meters["way"]] - self.meters["heard_ms"]
+        found: Int64s = self.ways.passed_ms[self.meters["way"]] - self.meters["heard_ms"]
         return found
 
     def overdue_ms(self) -> Int64s:
@@ -148,7 +145,6 @@ class Known:
 
     def saved(self) -> dict[str, Any]:
         """See streams.contract.Whole."""
-        ways = {"ways": self.ways, "beat_ms": self.beat_ms, "passed_ms": self.passed_ms}
         alerts = {name: vars(one) for name, one in self.open.items()}
         return {
             "trees": self.trees.saved(),
@@ -157,7 +153,7 @@ class Known:
             "meters": self.meters,
             "open": alerts,
             "feeders": self._feeders,
-            **ways,
+            "ways": {name: asdict(way) for name, way in zip(self.ways.names, self.ways.sources, strict=True)},
         }
 
     @classmethod
@@ -168,9 +164,7 @@ class Known:
             ids=saved["ids"],
             substations=saved["substations"],
             meters=saved["meters"],
-            ways=saved["ways"],
-            beat_ms=saved["beat_ms"],
-            passed_ms=saved["passed_ms"],
+            ways=Beats([*saved["ways"]], [Source(**way) for way in saved["ways"].values()]),
             open={name: Open(**one) for name, one in saved["open"].items()},
         )
         found._rows = {meter: row for row, meter in enumerate(found.ids)}
@@ -182,7 +176,7 @@ class Known:
         return self._rows.get(meter)
 
     def _add(self, places: Mapping[str, str]) -> None:
-        """Meters that are new, with their substations."""
+        """Meters that are new, and the substation of each."""
         new = [meter for meter in places if meter not in self._rows]
         if new:
             self._rows |= {meter: len(self.ids) + i for i, meter in enumerate(new)}
@@ -190,13 +184,10 @@ class Known:
             self.substations += [places[meter] for meter in new]
             self.meters = np.append(self.meters, np.zeros(len(new), METER))
             self._areas = None
-
-    def _way(self, name: str) -> int:
-        if name not in self.ways:
-            self.ways.append(name)
-            self.beat_ms.append(0)
-            self.passed_ms.append(0)
-        return self.ways.index(name)
+        for meter, place in places.items():
+            row = self._rows[meter]
+            if self.substations[row] != place:
+                self.substations[row], self._areas = place, None
 
 
 def _learned(some: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -18,9 +18,10 @@ from schemas.arrays import Int64s
 from schemas.master_data import GridBlock
 from schemas.record import Record
 from schemas.results import HeardBlock
-from streams.area_presence.known import FORGOTTEN_AFTER_MS, LEARNED, Area, Known, Open
+from streams.area_presence.known import LEARNED, Area, Known, Open
 from streams.contract import Mask, Operator, Result
 from streams.readable import time
+from streams.shard import FORGOTTEN_AFTER_MS
 
 KIND = "presence"
 TOGETHER, SHARE = 5, 0.3
@@ -46,7 +47,7 @@ class Look:
     alone: Mask
     """Silent for so long that it is told even of one."""
     gone: Mask
-    """Silent for so long that it was taken away."""
+    """It has left the grid, or was silent for so long that it was taken away: it is forgotten, and not silent."""
     now: Int64s
     """The time of each meter's way, on the bridge's clock, ms UTC."""
     total: Int64s
@@ -63,7 +64,7 @@ class AreaPresence(Operator):
     """
 
     name = "area_presence"
-    version = 2
+    version = 3
     takes = frozenset({"HeardBlock", "GridBlock"})
     gives = frozenset({"Alert"})
 
@@ -104,12 +105,13 @@ class AreaPresence(Operator):
 def _look(known: Known) -> Look:
     areas, area = known.areas()
     overdue, elapsed = known.overdue_ms(), known.elapsed_ms()
-    silent, n = overdue > 0, len(areas)
+    gone = known.meters["left"] | (elapsed > FORGOTTEN_AFTER_MS)
+    silent, n = (overdue > 0) & ~gone, len(areas)
     heard_at = known.meters["received_at"]
     newest = np.zeros(n, np.int64)
     np.maximum.at(newest, area[silent], heard_at[silent])
     recent = silent & (heard_at >= newest[area] - BURST_MS)
-    total = np.bincount(area[known.meters["times"] >= LEARNED], minlength=n)
+    total = np.bincount(area[(known.meters["times"] >= LEARNED) & ~gone], minlength=n)
     count, burst = np.bincount(area[silent], minlength=n), np.bincount(area[recent], minlength=n)
     settled = np.bincount(area[recent & (overdue >= SETTLED_MS)], minlength=n)
     return Look(
@@ -117,7 +119,7 @@ def _look(known: Known) -> Look:
         area=area,
         silent=silent,
         alone=silent & (elapsed > np.maximum(ALONE_INTERVALS * known.meters["interval_ms"], ALONE_MS)),
-        gone=elapsed > FORGOTTEN_AFTER_MS,
+        gone=gone,
         now=heard_at + elapsed,
         total=total,
         count=count,
@@ -203,8 +205,8 @@ def _alone(known: Known, look: Look) -> list[Alert]:
     covered = np.array(
         [feeder in one.feeders if (one := known.open.get(place)) else False for place, feeder in look.areas]
     )
-    raised = np.flatnonzero(look.alone & ~look.gone & ~told & ~covered[look.area]).tolist()
-    cleared = np.flatnonzero(told & (~look.silent | look.gone)).tolist()
+    raised = np.flatnonzero(look.alone & ~told & ~covered[look.area]).tolist()
+    cleared = np.flatnonzero(told & ~look.silent).tolist()
     alerts = []
     for row in sorted([*raised, *cleared]):
         place, feeder = look.areas[int(look.area[row])]
