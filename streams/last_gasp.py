@@ -1,9 +1,11 @@
 """Last gasps and restorations as alerts, at once: one alert per meter and loss of power.
 
-A restoration that overtakes its last gasp clears it all the same, so the order of arrival changes nothing.
+A restoration that overtakes its last gasp clears it all the same, and a gasp that overtakes the restoration before it
+is an alert of its own: in whatever order they arrive, a meter is dark if its newest gasp is no older than its newest
+restoration. So one restoration that is far ahead hides all gasps until then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,49 +22,57 @@ class LastGasp(Operator):
     """Raised with the first last gasp, cleared with the restoration; gasps in between say nothing new."""
 
     name = "last_gasp"
-    version = 1
+    version = 2
     takes = frozenset({"EventBlock"})
     gives = frozenset({"Alert"})
 
     def dtype(self, quantities: Sequence[Quantity]) -> np.dtype[Any]:
-        """The newest loss of power, whether it is still open, and the newest restoration."""
-        return np.dtype([("raised_at", "i8"), ("open", "?"), ("restored_at", "i8")])
+        """The newest loss of power that was told, whether it is still open, the newest gasp and restoration."""
+        return np.dtype([("raised_at", "i8"), ("open", "?"), ("gasped_at", "i8"), ("restored_at", "i8")])
 
     def on_events(self, state: State, meters: Meters, events: Events) -> list[Result]:
         """Events one by one: they are rare, and each may change what the next one means."""
-        results: list[Result] = []
-        for meter, at, kind, substation in zip(
-            events.meter.tolist(), events.at.tolist(), events.kind, events.substations, strict=True
-        ):
-            known = state[meter]
-            if kind == LAST_GASP and at > known["raised_at"] and not known["open"]:
-                known["raised_at"], known["open"] = at, True
-                results.append(_alert(meters, meter, substation, at, at))
-            elif kind == POWER_RESTORED:
-                known["restored_at"] = max(at, known["restored_at"])
-            if known["open"] and known["restored_at"] > known["raised_at"]:
-                known["open"] = False
-                results.append(
-                    _alert(meters, meter, substation, int(known["raised_at"]), int(known["restored_at"]), cleared=True)
-                )
-        return results
+        return [
+            _alert(meters, meter, substation, raised_at, cleared_at)
+            for meter, at, kind, substation in zip(
+                events.meter.tolist(), events.at.tolist(), events.kind, events.substations, strict=True
+            )
+            for raised_at, cleared_at in _heard(state[meter], kind, at)
+        ]
 
 
-def _alert(meters: Meters, meter: int, substation: str | None, raised_at: int, at: int, cleared: bool = False) -> Alert:
+def _heard(known: Any, kind: str, at: int) -> Iterator[tuple[int, int]]:
+    """What an event makes of a meter's alerts: when each was raised, and when it is cleared; 0 = it is raised now."""
+    if kind == LAST_GASP:
+        known["gasped_at"] = max(at, known["gasped_at"])
+        if at > known["raised_at"] and not known["open"]:
+            known["raised_at"], known["open"] = at, True
+            yield at, 0
+    elif kind == POWER_RESTORED:
+        known["restored_at"] = max(at, known["restored_at"])
+    if known["open"] and known["restored_at"] > known["raised_at"]:
+        known["open"] = False
+        yield int(known["raised_at"]), int(known["restored_at"])
+        if known["gasped_at"] >= known["restored_at"]:
+            known["raised_at"], known["open"] = known["gasped_at"], True
+            yield int(known["raised_at"]), 0
+
+
+def _alert(meters: Meters, meter: int, substation: str | None, raised_at: int, cleared_at: int) -> Alert:
     subject = meters.ids[meter]
     clock = datetime.fromtimestamp(raised_at / 1000, UTC).isoformat(timespec="seconds")
-    lasted = f", back after {(at - raised_at) / 1000:.0f} s" if cleared else ""
+    lasted = f", back after {(cleared_at - raised_at) / 1000:.0f} s" if cleared_at else ""
     return Alert(
         id=f"last_gasp/{subject}/{raised_at}",
-        number=2 if cleared else 1,
+        number=2 if cleared_at else 1,
         kind=LAST_GASP,
-        severity="info" if cleared else "critical",
-        state="cleared" if cleared else "raised",
+        severity="info" if cleared_at else "critical",
+        state="cleared" if cleared_at else "raised",
         subject=subject,
         feeder=meters.feeders[meter],
         substation=substation,
-        at=at,
+        at=cleared_at or raised_at,
         raised_at=raised_at,
         summary=f"Meter {subject} lost power at {clock}{lasted}",
-        evidence={"events": [LAST_GASP, POWER_RESTORED] if cleared else [LAST_GASP]},
+        evidence={"events": [LAST_GASP, POWER_RESTORED] if cleared_at else [LAST_GASP]},
     )

@@ -1,0 +1,29 @@
+"""Last gasps and restorations of one meter, in any order of arrival."""
+
+from itertools import permutations
+
+import pytest
+
+from schemas.alert import Alert
+from streams.last_gasp import LAST_GASP, POWER_RESTORED, LastGasp
+from tests.streams_log import BEGIN, beats, events, feed, shard
+
+Event = tuple[int, str]
+TWICE: list[Event] = [(10, LAST_GASP), (20, POWER_RESTORED), (30, LAST_GASP), (40, POWER_RESTORED)]
+
+
+def open_after(order: tuple[Event, ...]) -> list[str]:
+    """The states of the alerts, by their newest versions."""
+    log = [events([("m1", BEGIN + 1_000 * at, kind)]) for at, kind in order]
+    results = feed(shard({"last_gasp": LastGasp()}), [*log, *beats(BEGIN, 3)])
+    newest = {alert.id: alert.state for alert in results if isinstance(alert, Alert)}
+    return sorted(newest.values())
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_whether_a_meter_is_dark_does_not_depend_on_the_order_of_arrival(count: int) -> None:
+    """And every alert but one of them is cleared."""
+    for order in permutations(TWICE[:count]):
+        states = open_after(order)
+        assert states.count("raised") == count % 2, order
+        assert states[: len(states) - count % 2] == ["cleared"] * (len(states) - count % 2)
