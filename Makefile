@@ -14,7 +14,7 @@ run: install ## everything on this machine, shown live; Ctrl-C ends it (FOR=60: 
 	@exec setpriv --pdeathsig TERM $(VENV) -m flexmeter run
 
 test: install-tests lint ## all tests, on real Kafka, mosquitto, chdb and clickhouse-server
-	$(VENV) -m pytest --numprocesses auto --dist loadfile --durations 12
+	$(VENV) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --durations 12
 
 lint: install-tests ## style, types, and who may import whom
 	$(VENV) -m ruff format --check
