@@ -33,6 +33,8 @@ Input = (
     | HomeRequestBlock
     | Beat
 )
+Facts = dict[tuple[object, ...], tuple[object, ...]]
+"""Values by natural key."""
 
 
 @dataclass(frozen=True)
@@ -188,9 +190,9 @@ def hourly_loads(rows: Sequence[tuple[str, int, float]], profile: str = PROFILE)
     )
 
 
-def facts(results: Iterator[Result]) -> dict[tuple[object, ...], tuple[object, ...]]:
+def facts(results: Iterator[Result]) -> Facts:
     """Results by their natural key, each in its highest version; a version that comes again must say the same."""
-    said: dict[tuple[object, ...], tuple[object, ...]] = {}
+    said: Facts = {}
     newest: dict[tuple[object, ...], tuple[int, tuple[object, ...]]] = {}
     for result in results:
         for key, version, value in _facts(result):

@@ -11,7 +11,8 @@ from streams import rerun
 from streams.contract import Operator, Rows
 from streams.registry import OPERATORS
 from streams.rerun import Stored, lacking, margin_ms, meters_of
-from tests.contract.test_operators import METERS, log, run, steps
+from tests.fault_log import METERS
+from tests.operator_log import log, run, steps
 from tests.streams_log import BEGIN, INTERVAL_MS, PROFILE, Row, facts
 
 HOUR = 3_600_000
