@@ -13,14 +13,13 @@ from pathlib import Path
 
 from connectors import tables
 from connectors.chdb_store import ChdbStore
-from connectors.origin import Origin
-from connectors.rows import ROWS
 from flexmeter.local.ports import free_port
 from flexmeter.page.boards import FOLDER
 from flexmeter.page.interface import Interface
 from schemas.catalogue import load_catalogue
 from tests.district import AS_THEY_CAME, day_until
 from tests.sink_process import reachable
+from tests.stored import insert_all
 
 
 @contextmanager
@@ -45,9 +44,7 @@ def served(folder: Path, homes: int = 6) -> Iterator[int]:
 def main(folder: str, port: str, homes: str) -> None:
     store = ChdbStore(Path(folder, "chdb"))
     store.migrate(tables.statements(load_catalogue()))
-    for offset, record in enumerate(day_until(time.time_ns() // 1_000_000, int(homes))):
-        for rows in ROWS[type(record)](record, Origin("t", 0, offset)):
-            store.insert(rows.table, rows.columns)
+    insert_all(store, day_until(time.time_ns() // 1_000_000, int(homes)))
     store.migrate(AS_THEY_CAME)
     interface = Interface(store, int(port), Path(folder, "dashboards"))
     sys.stdin.read()

@@ -18,8 +18,6 @@ from connectors.access import CUSTOMER_VIEWS, GRAFANA, RECOMPUTATION, ROLES, SIN
 from connectors.chdb_store import ChdbStore
 from connectors.clickhouse_server import ClickHouseServer
 from connectors.erasure import text_columns
-from connectors.origin import Origin
-from connectors.rows import ROWS
 from connectors.tables.retention import OPTIONS, of_options
 from flexmeter.commands.users import command
 from flexmeter.local import clickhouse as local_clickhouse
@@ -29,6 +27,7 @@ from flexmeter.local.ports import HOST, free_port
 from schemas.catalogue import load_catalogue
 from tests.grafana import BOARDS
 from tests.plausible import everything
+from tests.stored import insert_all
 
 pytestmark = pytest.mark.integration
 
@@ -56,9 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("access")
     store = ChdbStore(made / "chdb")
     store.migrate(MADE)
-    for offset, (role, record) in enumerate(everything()):
-        for rows in ROWS[type(record)](record, Origin(role, 0, offset)):
-            store.insert(rows.table, rows.columns)
+    insert_all(store, (record for _, record in everything()))
     store.close()
     return made
 
@@ -198,9 +195,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
     with running(part):
         store = ClickHouseServer(f"clickhouse://{HOST}:{port}")
         store.migrate(for_1816(MADE))
-        for offset, (role, record) in enumerate(everything()):
-            for rows in ROWS[type(record)](record, Origin(role, 0, offset)):
-                store.insert(rows.table, rows.columns)
+        insert_all(store, (record for _, record in everything()))
         store.close()
         yield lambda user: Client(HOST, port, user=user)
 

@@ -11,13 +11,11 @@ import pytest
 
 from connectors import tables
 from connectors.chdb_store import ChdbStore
-from connectors.origin import Origin
-from connectors.rows import ROWS
 from dashboards.macros import Range, expand
-from schemas.blocks import ReadingBlock
 from schemas.catalogue import load_catalogue
 from tests.grafana import PANELS
 from tests.plausible import reading_block
+from tests.stored import insert_all
 
 pytestmark = pytest.mark.integration
 
@@ -41,8 +39,7 @@ def store(tmp_path: Path) -> Iterator[ChdbStore]:
 def heard(store: ChdbStore, count: int, turns: range, **changes: Any) -> None:
     """A reading of each meter every 10 s."""
     block = replace(reading_block(count, turns, BEGAN), **changes)
-    for rows in ROWS[ReadingBlock](block, Origin("t", 0, turns.stop)):
-        store.insert(rows.table, rows.columns)
+    insert_all(store, [block], turns.stop)
 
 
 def completeness(store: ChdbStore, until: int) -> list[list[Any]]:

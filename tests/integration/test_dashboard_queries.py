@@ -15,16 +15,14 @@ import yaml
 
 from connectors import tables
 from connectors.chdb_store import ChdbStore
-from connectors.origin import Origin
-from connectors.rows import ROWS
 from dashboards.macros import Range, expand
 from schemas.alert import Alert
 from schemas.catalogue import load_catalogue
 from schemas.master_data import GridBlock
-from schemas.record import Record
 from schemas.results import ReliabilityBlock
 from tests.district import AS_THEY_CAME, day_until
 from tests.grafana import BOARDS, FOLDER, PANELS, Shown, variables
+from tests.stored import insert_all
 
 pytestmark = pytest.mark.integration
 
@@ -44,9 +42,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChdbStore]:
     store = ChdbStore(tmp_path_factory.mktemp("dashboards") / "chdb")
     store.migrate(tables.statements(load_catalogue()))
     for _ in range(2):  # all of it twice: nothing may count twice
-        for offset, record in enumerate(day_until(NOW)):
-            for rows in ROWS[type(record)](record, Origin("t", 0, offset)):
-                store.insert(rows.table, rows.columns)
+        insert_all(store, day_until(NOW))
     store.migrate(AS_THEY_CAME)
     yield store
     store.close()
@@ -125,11 +121,6 @@ def series_of(store: ChdbStore, uid: str, title: str, time: Range = DAY) -> list
     return asked(store, expand(shown.panel["targets"][0]["rawSql"], time, chosen(store, shown.board)))[1]
 
 
-def insert(store: ChdbStore, record: Record | Alert) -> None:
-    for rows in ROWS[type(record)](record, Origin("t", 0, 0)):
-        store.insert(rows.table, rows.columns)
-
-
 def ms_of(time: str) -> int:
     """A time as JSONCompact has it."""
     return round(datetime.fromisoformat(f"{time}+00:00").timestamp() * 1_000)
@@ -180,13 +171,13 @@ def test_each_outage_has_a_lane_from_when_supply_was_lost_until_it_was_back(stor
 def test_customers_below_two_open_devices_count_once(store: ChdbStore) -> None:
     """A fuse opens with 3 of a feeder's 10 customers, then the feeder, which closes again before the fuse does."""
     nodes = ["S7", "F7", "fuse7"], ["", "S7", "F7"], ["substation", "feeder", "fuse"]
-    insert(store, GridBlock("S7", 5, 0, 1, *nodes, *[["", "", ""]] * 4))
+    insert_all(store, [GridBlock("S7", 5, 0, 1, *nodes, *[["", "", ""]] * 4)])
     begin = NOW - 36_000_000
     for device, customers, opened, closed in (("fuse7", 3, 0, 40), ("F7", 10, 10, 30)):
         for number, (minute, dark, state) in enumerate(((opened, customers, "raised"), (closed, 0, "cleared")), 1):
             at, evidence = begin + minute * 60_000, {"customers_dark": dark, "start_ms": begin, "end_ms": begin}
             place = ("warning", state, device, "F7", "S7", at, at)
-            insert(store, Alert(f"outage/S7/{device}", number, "outage", *place, device, evidence))
+            insert_all(store, [Alert(f"outage/S7/{device}", number, "outage", *place, device, evidence)])
     (shown,) = (shown for shown in PANELS if shown.panel["title"] == "Customers without supply over time")
     times = [Range(begin - 1, begin + minute * 60_000, 1_000) for minute in (20, 60)]
     then, later = (
@@ -198,11 +189,11 @@ def test_customers_below_two_open_devices_count_once(store: ChdbStore) -> None:
 
 def test_customers_below_two_devices_that_are_open_now_count_once(store: ChdbStore) -> None:
     nodes = ["S8", "F8", "fuse8"], ["", "S8", "F8"], ["substation", "feeder", "fuse"]
-    insert(store, GridBlock("S8", 5, 0, 1, *nodes, *[["", "", ""]] * 4))
+    insert_all(store, [GridBlock("S8", 5, 0, 1, *nodes, *[["", "", ""]] * 4)])
     for device, customers in (("fuse8", 3), ("F8", 10), ("a meter", 1)):
         place = ("warning", "raised", device, "F8", "S8", NOW, NOW)
         evidence = {"customers_dark": customers, "start_ms": NOW}
-        insert(store, Alert(f"outage/S8/{device}", 1, "outage", *place, device, evidence))
+        insert_all(store, [Alert(f"outage/S8/{device}", 1, "outage", *place, device, evidence)])
     (shown,) = (shown for shown in PANELS if shown.panel["title"] == "Customers without supply")
     rows = asked(store, expand(shown.panel["targets"][0]["rawSql"], DAY, {"substation": ["S8"]}))[1]
     assert [int(customers) for (customers,) in rows] == [11]
@@ -211,8 +202,7 @@ def test_customers_below_two_devices_that_are_open_now_count_once(store: ChdbSto
 def test_a_grid_that_was_published_anew_holds(store: ChdbStore) -> None:
     node = GridBlock("S9", 5, 0, 1, ["S9", "old"], ["", "S9"], ["substation", "fuse"], *[["", ""]] * 4)
     newer = replace(node, at=6, node=["S9", "new"])
-    for block in (newer, node):
-        insert(store, block)
+    insert_all(store, [newer, node])
     assert asked(store, "SELECT node FROM flexmeter.grid_nodes WHERE substation = 'S9' ORDER BY node")[1] == [
         ["S9"], ["new"],
     ]  # fmt: skip
@@ -226,7 +216,7 @@ def test_major_event_days_are_judged_by_the_five_years_before_the_end_of_the_ran
     lost = np.where(np.arange(len(days)) == 1_825, 36_000_000, 60_000 + np.arange(len(days)) % 7 * 10_000)
     one, nothing = np.ones(len(days), np.int64), np.zeros(len(days), np.int64)
     block = ReliabilityBlock(1, "S1", ["F1"] * len(days), days, one.astype(np.int32), one, one, lost, nothing, lost)
-    insert(store, block)
+    insert_all(store, [block])
     (shown,) = (shown for shown in PANELS if shown.panel["title"] == "Major event days")
     sql, of = shown.panel["targets"][0]["rawSql"], chosen(store, shown.board)
     month = Range(int(end - 30 * day), int(end), 1_000)

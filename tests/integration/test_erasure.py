@@ -1,5 +1,6 @@
 """A meter erased from the embedded ClickHouse: nothing names it any more, and nothing else is lost."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +11,11 @@ from connectors import tables
 from connectors.chdb_store import ChdbStore
 from connectors.clickhouse_errors import ClickHouseFault
 from connectors.erasure import erasing, proving
-from connectors.origin import Origin
-from connectors.rows import ROWS
 from flexmeter.commands.erase import command
 from schemas.alert import Alert
 from schemas.catalogue import load_catalogue
 from tests.plausible import NOON, everything, garbage
+from tests.stored import insert_all
 
 pytestmark = pytest.mark.integration
 
@@ -31,14 +31,22 @@ ALERTS = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChdbStore]:
-    store = ChdbStore(tmp_path_factory.mktemp("erasure") / "chdb")
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a store with everything in it, twice; it is closed: one folder at a time is open in a process."""
+    folder = tmp_path_factory.mktemp("erasure") / "chdb"
+    store = ChdbStore(folder)
     store.migrate(MADE)
     for _ in range(2):
-        for offset, record in enumerate([*(record for _, record in everything()), garbage(), *ALERTS]):
-            for rows in ROWS[type(record)](record, Origin("t", 0, offset)):
-                store.insert(rows.table, rows.columns)
+        insert_all(store, [*(record for _, record in everything()), garbage(), *ALERTS])
+    store.close()
+    return folder
+
+
+@pytest.fixture
+def store(filled: Path, tmp_path: Path) -> Iterator[ChdbStore]:
+    """A copy, to erase from."""
+    store = ChdbStore(shutil.copytree(filled, tmp_path / "chdb", symlinks=True))
     yield store
     store.close()
 
@@ -109,8 +117,7 @@ def test_a_proof_that_fails_is_told_with_what_still_names_the_meter(
 def test_the_command_erases_and_says_so(tmp_path: Path) -> None:
     store = ChdbStore(tmp_path / "chdb")
     store.migrate(MADE)
-    for rows in ROWS[Alert](ALERTS[0], Origin("t", 0, 0)):
-        store.insert(rows.table, rows.columns)
+    insert_all(store, ALERTS[:1])
     store.close()
     env = {"CLICKHOUSE_URL": f"chdb://{tmp_path / 'chdb'}"}
     ran = CliRunner().invoke(command, ["--topology", "topology.yaml", METER], env=env)

@@ -10,12 +10,10 @@ import pytest
 
 from connectors import tables
 from connectors.chdb_store import ChdbStore
-from connectors.origin import Origin
-from connectors.rows import ROWS
 from flexmeter.page.interface import Interface
-from schemas.blocks import ReadingBlock
 from schemas.catalogue import load_catalogue
 from tests.plausible import reading_block
+from tests.stored import insert_all
 
 pytestmark = pytest.mark.integration
 
@@ -42,8 +40,7 @@ def ask(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cal
     """The lines that the program prints about some statements."""
     store = ChdbStore(tmp_path_factory.mktemp("go") / "chdb")
     store.migrate(tables.statements(load_catalogue()))
-    for rows in ROWS[ReadingBlock](reading_block(METERS, range(TURNS)), Origin("t", 0, 0)):
-        store.insert(rows.table, rows.columns)
+    insert_all(store, [reading_block(METERS, range(TURNS))])
     interface = Interface(store, 0)
     address = interface.url.removeprefix("http://").rstrip("/")
 

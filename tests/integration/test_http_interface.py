@@ -14,11 +14,10 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from connectors import tables
 from connectors.chdb_store import ChdbStore
-from connectors.origin import Origin
-from connectors.rows import ROWS
 from flexmeter.page.interface import Interface
 from schemas.catalogue import load_catalogue
 from tests.plausible import meters, reading_block
+from tests.stored import insert_all
 
 pytestmark = pytest.mark.integration
 
@@ -42,9 +41,7 @@ class Written:
 
     def write(self) -> None:
         """A reading of each meter."""
-        block = reading_block(METERS, range(self.turns, self.turns + 1))
-        for rows in ROWS[type(block)](block, Origin("t", 0, self.turns)):
-            self.store.insert(rows.table, rows.columns)
+        insert_all(self.store, [reading_block(METERS, range(self.turns, self.turns + 1))], self.turns)
         self.turns += 1
 
     def _run(self) -> None:

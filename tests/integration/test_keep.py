@@ -12,15 +12,13 @@ from click.testing import CliRunner
 
 from connectors import tables
 from connectors.chdb_store import ChdbStore
-from connectors.origin import Origin
-from connectors.rows import ROWS
 from connectors.tables.retention import of_options
 from flexmeter.commands.keep import command
-from schemas.blocks import ReadingBlock
 from schemas.catalogue import load_catalogue
 from schemas.topology import load_topology
 from tests.district import day_until
 from tests.plausible import reading_block
+from tests.stored import insert_all
 
 pytestmark = pytest.mark.integration
 
@@ -50,9 +48,7 @@ def days(store: ChdbStore) -> dict[str, set[int]]:
 
 def insert_in_time(store: ChdbStore, records: Iterable[object]) -> None:
     """As if each had been inserted when it happened."""
-    for offset, record in enumerate(records):
-        for rows in ROWS[type(record)](record, Origin("t", 0, offset)):
-            store.insert(rows.table, rows.columns)
+    insert_all(store, records)
     times = {"readings_raw": "at", "aggregates_raw": "start"}
     store.migrate(
         f"ALTER TABLE flexmeter.{table} UPDATE inserted_at = {time} WHERE 1 SETTINGS mutations_sync = 2"
@@ -127,8 +123,7 @@ def test_a_recording_of_long_ago_stays_as_long_as_what_comes_live(tmp_path: Path
     assert shipped == {"readings_days": "90", "minutes_days": "365"}
     store = opened(tmp_path / "chdb")
     store.migrate(of_options("clickhouse", shipped))
-    for rows in ROWS[ReadingBlock](reading_block(1, range(-3, 0), NOW - 3_000 * DAY), Origin("t", 0, 0)):
-        store.insert(rows.table, rows.columns)
+    insert_all(store, [reading_block(1, range(-3, 0), NOW - 3_000 * DAY)])
     store.migrate(["OPTIMIZE TABLE flexmeter.readings_raw FINAL"])
     after = days(store)
     store.close()

@@ -25,6 +25,7 @@ from schemas.errors import Reason, Rejected, Unavailable
 from schemas.topology import load_topology
 from tests.plausible import aggregate_block, everything, garbage
 from tests.sink_process import Place, make_place
+from tests.stored import insert_all
 
 pytestmark = pytest.mark.integration
 
@@ -72,9 +73,7 @@ def sink_thread(place: Place, statements: list[str]) -> Iterator[None]:
 def test_every_record_arrives_and_repeats_change_nothing(server: str) -> None:
     store = ClickHouseServer(server)
     for repeat in range(3):
-        for offset, (role, record) in enumerate(everything()):
-            for rows in ROWS[type(record)](record, Origin(role, 0, offset)):
-                store.insert(rows.table, rows.columns)
+        insert_all(store, (record for _, record in everything()))
         views = "readings", "meters", "aggregates", "events", "presence", "loads", "recompute_requests", "accounts"
         views += "appliance_events", "appliance_energy", "reliability", "anomaly_scores", "home_requests"
         counts = [asked(server, f"SELECT count() FROM flexmeter.{view}")[0][0] for view in views]
