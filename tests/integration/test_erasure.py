@@ -104,8 +104,7 @@ def test_a_proof_that_fails_is_told_with_what_still_names_the_meter(
     """A meter that goes on reporting may have come back before it is proved that it is gone."""
     store = ChdbStore(tmp_path / "chdb")
     store.migrate(MADE)
-    for rows in ROWS[Alert](ALERTS[0], Origin("t", 0, 0)):
-        store.insert(rows.table, rows.columns)
+    insert_all(store, ALERTS[:1])
     store.close()
     monkeypatch.setattr("flexmeter.commands.erase.erasing", lambda meter, made: [])
     env = {"CLICKHOUSE_URL": f"chdb://{tmp_path / 'chdb'}"}
