@@ -29,7 +29,7 @@ def was_dark(grid: Grid, state: State, outage: Outage, assumed: Assumptions) -> 
 
 
 def _slot(outage: Outage) -> int:
-    return outage.slot if outage.slot >= 0 else SETTLED
+    return SETTLED if outage.is_settled else outage.slot
 
 
 def ends_of(grid: Grid, state: State, outage: Outage, now_ms: int) -> Int64s:

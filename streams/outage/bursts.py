@@ -42,7 +42,7 @@ def end(grid: Grid, state: State, root: int, slot: int, assumed: Assumptions) ->
     burst = int(state.burst_ms[root, slot])
     open_ = np.zeros(len(state.meters), np.bool_)
     for outage in state.outages:
-        if outage.root == root and outage.slot < 0 and not outage.closed:
+        if outage.root == root and outage.is_settled:
             open_[grid.meters(outage.top)] = True
     some = state.meters[rows]
     made = (np.abs(some["gasp_ms"] - burst) <= assumed.longest_burst_ms) & ~open_[rows]
@@ -169,6 +169,19 @@ def _silent_gateways(grid: Grid, state: State, root: int, explained: Mask, now_m
         silent[comm] = not explained[grid.meters(int(at[comm]))].all()
     found: Int64s = state.alive_ms[silent]
     return found
+
+
+def is_quiet(grid: Grid, state: State, root: int, slot: int, assumed: Assumptions) -> bool:
+    """Whether no last gasp belongs to a burst: silence alone made it."""
+    gasps = state.meters["gasp_ms"][grid.meters(int(grid.roots[root]))]
+    return not (np.abs(gasps - state.burst_ms[root, slot]) <= assumed.longest_burst_ms).any()
+
+
+def is_answered(grid: Grid, state: State, root: int, slot: int, assumed: Assumptions) -> bool:
+    """Whether every meter that gasped in a burst has shown since that it has supply."""
+    some = state.meters[grid.meters(int(grid.roots[root]))]
+    near = np.abs(some["gasp_ms"] - state.burst_ms[root, slot]) <= assumed.longest_burst_ms
+    return bool((some["proof_ms"] > some["gasp_ms"])[near].all())
 
 
 def taken(state: State, root: int) -> Int64s:

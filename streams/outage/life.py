@@ -101,12 +101,17 @@ likelier than not; from the second on the likeliest, however unlikely: what is n
 
 @dataclass
 class Outage:
-    """One outage; branches are the grid's, times ms UTC."""
+    """One outage; branches are the grid's, times ms UTC.
+
+    It is attached to a burst, and weighed together with the root's other ones, until the burst is settled. If it was
+    closed by then, it is accounted for and forgotten; if not, it is settled, too: followed by itself, from `top` down,
+    and accounted for as soon as it is closed.
+    """
 
     number: int
     root: int
     slot: int
-    """Of its burst among the root's; -1 once it is followed by itself."""
+    """Of its burst among the root's; -1 once it is settled."""
     burst_ms: int
     branch: int
     start_ms: int
@@ -135,6 +140,11 @@ class Outage:
     def saved(self) -> dict[str, Any]:
         """The fields, as plain values."""
         return asdict(self)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is followed by itself. It is open then."""
+        return self.slot < 0
 
     @property
     def closed(self) -> bool:

@@ -64,7 +64,7 @@ def _moved(outage: Outage, new: Grid, place: Sequence[int]) -> Outage:
 
 def _top(outage: Outage, new: Grid, place: Sequence[int]) -> int:
     """Where it was settled; its own branch where that no longer hangs under it."""
-    if outage.top < 0:
+    if not outage.is_settled:
         return -1
     top, branch = place[outage.top], place[outage.branch]
     return top if 0 <= top <= branch < new.end[top] else branch

@@ -124,7 +124,7 @@ class Outage(Operator):
         if known.watch is not None and known.state is not None:
             old = known.watch.grid
             for outage in lost(old, known.state.outages, grid):
-                for result in known.watch.end(known.state, outage, known.now_ms):
+                for result in known.watch.lose(known.state, outage, known.now_ms):
                     if isinstance(result, Alert):
                         results.append(result)
                     else:

@@ -13,19 +13,18 @@ import numpy as np
 from schemas.alert import Alert
 from schemas.arrays import Int64s
 from streams.contract import Mask
-from streams.outage import bursts, learning, planned
-from streams.outage.accounts import COUNTED, ends_of, finish, interruption_of, was_dark
+from streams.outage import bursts, course, learning, planned
+from streams.outage.accounts import COUNTED, finish, interruption_of
 from streams.outage.arrivals import News, arrive
 from streams.outage.assumptions import Assumptions
-from streams.outage.evidence import SETTLED, heard_before_return
+from streams.outage.evidence import SETTLED
 from streams.outage.inference import opens_of, weigh
-from streams.outage.life import Ending, Outage, Phase, Signal, hear, is_calm, signals
-from streams.outage.likelihood import Scene, heard_out_ms
-from streams.outage.messages import Marginals
+from streams.outage.life import Ending, Outage, Phase
+from streams.outage.likelihood import Scene
 from streams.outage.ranking import LIKELY, Finding, findings, likelihood_at
-from streams.outage.results import Interruption, alert_of
+from streams.outage.results import Interruption
 from streams.outage.state import State
-from streams.outage.tree import Grid, Span
+from streams.outage.tree import Grid
 
 Result = Alert | Interruption
 
@@ -69,19 +68,19 @@ class OutageWatch:
                 results += self._look(state, root, changed, now_ms)
         return results
 
-    def end(self, state: State, outage: Outage, now_ms: int) -> list[Result]:
+    def lose(self, state: State, outage: Outage, now_ms: int) -> list[Result]:
         """End an outage that has no place in a grid that comes. It counts until now; what its meters said is kept, so
         that what of it goes on is told as another."""
         if outage.closed:
             return [*finish(self.grid, state, outage, self.assumed)]
         interruption = interruption_of(self.grid, state, outage, now_ms)
-        results = self._over(state, outage, now_ms)
+        alerts = course.end(self.grid, state, outage, now_ms, self.assumed)
         state.outages.remove(outage)
-        return [*results, interruption] if outage.ending in COUNTED else results
+        return [*alerts, interruption] if outage.ending in COUNTED else [*alerts]
 
     def _look(self, state: State, root: int, changed: Int64s, now_ms: int) -> list[Result]:
         results = self._lost_again(state, root, now_ms)
-        for outage in [one for one in state.outages if one.root == root and one.slot < 0]:
+        for outage in [one for one in state.outages if one.root == root and one.is_settled]:
             under = self.grid.meters(outage.top)
             news = np.searchsorted(changed, under.start) < np.searchsorted(changed, under.stop)
             if news or now_ms - outage.followed_ms >= FOLLOW_EVERY_MS:
@@ -106,15 +105,15 @@ class OutageWatch:
                 > outage.calm_ms + self.assumed.longest_burst_ms
             )
             if anew.any():
-                results += self._over(state, outage, now_ms)
-                results += finish(self.grid, state, outage, self.assumed) if outage.slot < 0 else []
+                results += course.end(self.grid, state, outage, now_ms, self.assumed)
+                results += finish(self.grid, state, outage, self.assumed) if outage.is_settled else []
         return results
 
     def _settled(self, state: State, root: int) -> Mask:
         """Meters whose outage is followed by itself."""
         found = np.zeros(len(state.meters), np.bool_)
         for outage in state.outages:
-            if outage.root == root and outage.slot < 0 and not outage.closed:
+            if outage.root == root and outage.is_settled:
                 found[self.grid.meters(outage.top)] = True
         return found
 
@@ -159,12 +158,13 @@ class OutageWatch:
         for finding in findings(self.grid, span, marginals, self.assumed):
             results += self._hear_finding(state, root, scene, finding, heard, now_ms)
         for outage in state.outages:
-            if outage.root == root and outage.slot >= 0 and outage.number not in heard and not outage.closed:
+            if outage.root == root and not outage.is_settled and outage.number not in heard and not outage.closed:
                 burst = int(np.flatnonzero(slots == outage.slot)[0])
                 if self._is_told(state, root, outage.branch, outage.start_ms, outage.number, [outage]):
                     results += self._merge(state, [outage], now_ms)
                 else:
-                    results += self._hear_nothing(state, outage, span, marginals, burst, now_ms)
+                    chances = likelihood_at(self.grid, span, marginals, burst, outage.branch)
+                    results += course.fade(self.grid, state, outage, chances, now_ms, self.assumed)
         return results
 
     def _hear_finding(
@@ -192,13 +192,14 @@ class OutageWatch:
             return self._new(state, root, slot, scene, finding, heard, now_ms)
         heard.update(outage.number for outage in related)
         related[0].slot = slot
-        results = [] if related[0].closed else self._hear(state, related[0], finding, now_ms)
-        return results + self._merge(state, related[1:], now_ms)
+        alerts: list[Alert] = []
+        if not related[0].closed:
+            alerts = course.go_on(self.grid, state, related[0], finding, now_ms, self.assumed)
+        return [*alerts, *self._merge(state, related[1:], now_ms)]
 
     def _merge(self, state: State, outages: Sequence[Outage], now_ms: int) -> list[Result]:
         """End those that another one tells already."""
-        going_on = [outage for outage in outages if not outage.closed]
-        return [result for outage in going_on for result in self._close(state, outage, Ending.MERGED, now_ms)]
+        return [course.close(self.grid, state, one, Ending.MERGED, now_ms) for one in outages if not one.closed]
 
     def _is_told(self, state: State, root: int, branch: int, lost_ms: int, number: int, but: Sequence[Outage]) -> bool:
         """Whether another outage has a branch dark already that lost its supply at a moment: one that was raised
@@ -212,77 +213,22 @@ class OutageWatch:
 
     def _is_near(self, outage: Outage, burst_ms: int) -> bool:
         """Whether an outage that is not settled began so close to a burst that both may be of one loss of supply."""
-        return outage.slot >= 0 and abs(outage.start_ms - burst_ms) <= self.assumed.longest_burst_ms
+        return not outage.is_settled and abs(outage.start_ms - burst_ms) <= self.assumed.longest_burst_ms
 
     def _new(
         self, state: State, root: int, slot: int, scene: Scene, finding: Finding, heard: set[int], now_ms: int
     ) -> list[Result]:
-        """Raise an outage. One that is over before it was told is counted only, unless it lasted; by silence alone
-        nothing is."""
+        """Raise an outage; not by silence alone, if it is over."""
         burst_ms = int(scene.bursts_ms[finding.burst])
-        over = finding.still < self.assumed.gone
-        if over and self._quiet(state, root, slot) and not self._returned(state, finding.branch, burst_ms):
+        returned = state.meters["restored_ms"][self.grid.meters(finding.branch)] > burst_ms
+        quiet = bursts.is_quiet(self.grid, state, root, slot, self.assumed) and not returned.any()
+        if quiet and finding.still < self.assumed.gone:
             return []
         state.number += 1
         outage = Outage(state.number, root, slot, burst_ms, finding.branch, 0, now_ms)
         state.outages.append(outage)
         heard.add(outage.number)
-        self._keep(state, outage, finding)
-        if over:
-            return self._told_late(state, outage, now_ms)
-        for signal in signals(outage, finding, now_ms, self.assumed):
-            hear(outage, signal)
-        return [alert_of(self.grid, outage, now_ms)]
-
-    def _told_late(self, state: State, outage: Outage, now_ms: int) -> list[Result]:
-        """An outage that is over before it was told: it says so if it lasted, else it is only counted."""
-        hear(outage, Signal.LOCATED)
-        raised = alert_of(self.grid, outage, now_ms)
-        closed = self._over(state, outage, now_ms)
-        return [raised, *closed] if outage.ending == Ending.RESTORED else []
-
-    def _returned(self, state: State, branch: int, burst_ms: int) -> bool:
-        """Whether a meter under a branch told that its supply came back after a burst."""
-        return bool((state.meters["restored_ms"][self.grid.meters(branch)] > burst_ms).any())
-
-    def _quiet(self, state: State, root: int, slot: int) -> bool:
-        """Whether no last gasp belongs to a burst: silence alone made it."""
-        gasps = state.meters["gasp_ms"][self.grid.meters(int(self.grid.roots[root]))]
-        return not (np.abs(gasps - state.burst_ms[root, slot]) <= self.assumed.longest_burst_ms).any()
-
-    def _hear(self, state: State, outage: Outage, finding: Finding, now_ms: int) -> list[Result]:
-        """Follow its life; all that a turn changes is one version."""
-        said = list(signals(outage, finding, now_ms, self.assumed))
-        self._keep(state, outage, finding)
-        if Signal.ALL_BACK in said:
-            return self._over(state, outage, now_ms)
-        if not sum(hear(outage, signal) for signal in said):
-            return []
-        outage.version += 1
-        return [alert_of(self.grid, outage, now_ms)]
-
-    def _keep(self, state: State, outage: Outage, finding: Finding) -> None:
-        outage.branch, outage.confidence = finding.branch, finding.confidence
-        outage.happened, outage.still = finding.happened, finding.still
-        outage.ranked, outage.dark = list(finding.ranked), list(finding.dark)
-        top = min((branch for branch, _ in finding.ranked), default=finding.branch)
-        outage.awaits_ms = heard_out_ms(self.grid, state, top, outage.calm_ms or outage.burst_ms)
-        some = state.meters[self.grid.meters(outage.branch)]
-        own = some["gasp_ms"][np.abs(some["gasp_ms"] - outage.burst_ms) <= self.assumed.longest_burst_ms]
-        heard = np.where(some["restored_ms"] > outage.burst_ms, heard_before_return(some), some["proof_ms"])
-        last = int(heard[heard <= outage.burst_ms].max(initial=0))
-        if len(own):
-            outage.start_ms = int(own.min())
-        elif not outage.start_ms or finding.branch in finding.dark:
-            outage.start_ms = (last + outage.burst_ms) // 2 if last else outage.burst_ms
-
-    def _hear_nothing(
-        self, state: State, outage: Outage, span: Span, marginals: Marginals, burst: int, now_ms: int
-    ) -> list[Result]:
-        """No finding is about an outage any more: it is over, or there was none."""
-        outage.happened, outage.still = likelihood_at(self.grid, span, marginals, burst, outage.branch)
-        outage.confidence = min(outage.confidence, outage.happened)
-        return self._over(state, outage, now_ms) if is_calm(outage, outage.still, now_ms, self.assumed) else []
+        return [*course.begin(self.grid, state, outage, finding, now_ms, self.assumed)]
 
     def _follow(self, state: State, outage: Outage, now_ms: int) -> list[Result]:
         """A settled outage, on its own part of the tree."""
@@ -292,33 +238,11 @@ class OutageWatch:
         marginals = weigh(self.grid, state, self.assumed, self.opens, scene)
         finding = next(findings(self.grid, span, marginals, self.assumed), None)
         if finding is None:
-            results = self._hear_nothing(state, outage, span, marginals, 0, now_ms)
+            chances = likelihood_at(self.grid, span, marginals, 0, outage.branch)
+            alerts = course.fade(self.grid, state, outage, chances, now_ms, self.assumed)
         else:
-            results = self._hear(state, outage, finding, now_ms)
-        if outage.closed:
-            results += finish(self.grid, state, outage, self.assumed)
-        return results
-
-    def _over(self, state: State, outage: Outage, now_ms: int) -> list[Result]:
-        """Close it, as what it turned out to be; one that lasted is located before, as sure as one ever will be."""
-        if outage.happened < LIKELY and not was_dark(self.grid, state, outage, self.assumed):
-            return self._close(state, outage, Ending.WITHDRAWN, now_ms)
-        outage.happened = max(outage.happened, LIKELY)
-        ends = ends_of(self.grid, state, outage, now_ms)
-        last = int(ends.max())
-        if last - outage.start_ms <= self.assumed.sustained_ms:
-            return self._close(state, outage, Ending.MOMENTARY, last)
-        located: list[Result] = []
-        if hear(outage, Signal.LOCATED):
-            outage.version += 1
-            located = [alert_of(self.grid, outage, now_ms)]
-        return located + self._close(state, outage, Ending.RESTORED, last)
-
-    def _close(self, state: State, outage: Outage, ending: Ending, end_ms: int) -> list[Result]:
-        hear(outage, Signal.MERGED if ending == Ending.MERGED else Signal.ALL_BACK)
-        outage.ending, outage.end_ms = ending, end_ms
-        outage.version += 1
-        return [alert_of(self.grid, outage, state.turned_ms)]
+            alerts = course.go_on(self.grid, state, outage, finding, now_ms, self.assumed)
+        return [*alerts, *finish(self.grid, state, outage, self.assumed)] if outage.closed else [*alerts]
 
     def _retire(self, state: State, root: int, now_ms: int) -> list[Result]:
         """Settle or forget bursts whose time is over."""
@@ -328,21 +252,16 @@ class OutageWatch:
             lasting = [outage for outage in attached if not outage.closed]
             age_ms = now_ms - int(state.burst_ms[root, slot])
             sure = all(outage.confidence >= SETTLED_SURE for outage in lasting)
-            patience = LATEST_MS if attached or self._answered(state, root, slot) else FORGET_MS
+            answered = bursts.is_answered(self.grid, state, root, slot, self.assumed)
+            patience = LATEST_MS if attached or answered else FORGET_MS
             if lasting:
                 patience = self.assumed.settle_ms if sure else 4 * self.assumed.settle_ms
-            for_nothing = not attached and self._quiet(state, root, slot)
+            for_nothing = not attached and bursts.is_quiet(self.grid, state, root, slot, self.assumed)
             if for_nothing:
                 state.quiet_due_ms[root] = now_ms + QUIET_AGAIN_MS
             if for_nothing or age_ms >= patience:
                 results += self._settle(state, root, slot)
         return results
-
-    def _answered(self, state: State, root: int, slot: int) -> bool:
-        """Whether every meter that gasped in a burst has shown since that it has supply."""
-        some = state.meters[self.grid.meters(int(self.grid.roots[root]))]
-        near = np.abs(some["gasp_ms"] - state.burst_ms[root, slot]) <= self.assumed.longest_burst_ms
-        return bool((some["proof_ms"] > some["gasp_ms"])[near].all())
 
     def _settle(self, state: State, root: int, slot: int) -> list[Result]:
         """Give a burst's slot back: what lasts is followed by itself, what is over is accounted for."""
