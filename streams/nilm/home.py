@@ -60,7 +60,7 @@ class Load:
     cluster: int = -1
     settled: bool = False
     falling: bool = False
-    """Whether its last dip is of the run of falls that goes on: a further one is judged together with those before."""
+    """Whether its newest dip may be part of a larger fall, in this run or the next."""
     labelled: bool = False
     """Whether someone in the home said what it is."""
     clouded: bool = False

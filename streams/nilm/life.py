@@ -36,12 +36,10 @@ def open_load(home: Home, library: Library, told: Told, at: int, power_w: float)
 
 def end_run(home: Home, library: Library, told: Told, at: int) -> None:
     """The mains is calm again: what was coming on is on."""
-    opening = home.opening
-    if opening is not None:
-        settle(home, library, told, opening, at)
-        decide(home, library, told, opening, at)
-    for load in home.loads:
-        load.falling = False
+    load = home.opening
+    if load is not None:
+        settle(home, library, told, load, at)
+        decide(home, library, told, load, at)
     now = home.now
     now.direction, now.changes, now.opening, now.fallen_w, now.closed_w = 0, 0, 0, 0.0, 0.0
 

@@ -40,7 +40,7 @@ class Nilm(Operator):
     """
 
     name = "nilm"
-    version = 5
+    version = 4
     takes = frozenset({"ReadingBlock", "HomeRequestBlock"})
     gives = frozenset({"ApplianceEventBlock", "ApplianceEnergyBlock"})
 
