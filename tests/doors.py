@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Protocol
 
 import pika
@@ -25,10 +25,11 @@ PRINCIPALS = "identity,meters\nhub-7,m1 m2 m3\n"
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a device hears of one payload: whether it may forget it, and the protocol's own words."""
+    """What a device hears of one payload: whether it may forget it, and the protocol's own words; and what left it."""
 
     acknowledged: bool
     words: str = ""
+    sent_bytes: int = 0
 
 
 class Door(Protocol):
@@ -43,6 +44,10 @@ class Door(Protocol):
     """What it hears while Kafka is away, where `answers`."""
     batch: int
     """How many payloads it sends at once: each may wait for its answer."""
+    large_bytes: int
+    """The length of a large payload."""
+    flood_bytes: int
+    """What it sends for a flood of them. Little with CoAP: a body that is refused ends with its first block."""
 
     def entry(self, prefix: str, folder: Path) -> dict[str, object]:
         """The bridge's entry."""
@@ -60,6 +65,8 @@ class MqttDoor:
     answers = False
     stranger = retry = ""
     batch = 25
+    large_bytes = 20_000
+    flood_bytes = 250_000_000
 
     def __init__(self, broker: str) -> None:
         self._broker = broker
@@ -78,7 +85,8 @@ class MqttDoor:
         topic = f"{prefix}/{identity}/malmo_household/{meter}/reading"
         command = ["mosquitto_pub", "-h", host, "-p", port, "-u", identity, "-P", secret, "-q", "1", "-t", topic]
         done = subprocess.run([*command, "-l"], input=b"\n".join(payloads) + b"\n", capture_output=True, timeout=120)
-        return [Sent(done.returncode == 0, done.stderr.decode())] * len(payloads)
+        taken, words = done.returncode == 0, done.stderr.decode()
+        return [Sent(taken, words, len(payload) if taken else 0) for payload in payloads]
 
 
 class AmqpDoor:
@@ -88,6 +96,8 @@ class AmqpDoor:
     answers = False
     stranger = retry = ""
     batch = 25
+    large_bytes = 20_000
+    flood_bytes = 250_000_000
 
     def __init__(self, broker: str) -> None:
         self._broker = broker
@@ -111,7 +121,7 @@ class AmqpDoor:
                 for payload in payloads:
                     key = f"{prefix}.malmo_household.{meter}.reading"
                     channel.basic_publish("amq.topic", key, payload, properties, mandatory=True)
-                    sent.append(Sent(True))
+                    sent.append(Sent(True, sent_bytes=len(payload)))
         except AMQPError as error:
             sent.append(Sent(False, repr(error)))
         return sent
@@ -125,6 +135,8 @@ class HttpDoor:
     stranger = "401"
     retry = "503 retry-after=5"
     batch = 8
+    large_bytes = 500_000
+    flood_bytes = 250_000_000
 
     def __init__(self) -> None:
         self._port = free_port()
@@ -148,11 +160,11 @@ class HttpDoor:
                 (Path(folder) / str(number)).write_bytes(payload)
                 lines += [f'url = "{url}"', f'data-binary = "@{folder}/{number}"', "silent", "max-time = 20"]
                 lines += [f'header = "Authorization: Bearer {secret}"', 'header = "Content-Type: application/json"']
-                lines += [r'write-out = "\n%{http_code} retry-after=%header{retry-after}\n"', "next"]
+                lines += [r'write-out = "\n%{size_upload}:%{http_code} retry-after=%header{retry-after}\n"', "next"]
             config = "\n".join(lines[:-1]).encode()
             done = subprocess.run(["curl", "-K", "-"], input=config, capture_output=True, timeout=300)
-        words = [line for line in done.stdout.decode().splitlines() if "retry-after=" in line]
-        return [Sent(line.startswith("202"), line) for line in words]
+        told = re.findall(r"^(\d+):(\d+ retry-after=.*)$", done.stdout.decode(), re.MULTILINE)
+        return [Sent(words.startswith("202"), words, int(sent_bytes)) for sent_bytes, words in told]
 
 
 class CoapDoor:
@@ -163,13 +175,13 @@ class CoapDoor:
     stranger = ""
     retry = "503 retry-after=30"
     batch = 5
+    large_bytes = 200_000
+    flood_bytes = 1_000_000
 
     def __init__(self) -> None:
         self._port = free_port()
-        self._body = Path()
 
     def entry(self, prefix: str, folder: Path) -> dict[str, object]:
-        self._body = folder / "body"
         keys = [f"{user},{secret.encode().hex()}" for user, secret in USERS.items()]
         (folder / "psk.csv").write_text("\n".join(["identity,key", *keys]))
         return {
@@ -183,14 +195,21 @@ class CoapDoor:
     ) -> list[Sent]:
         url = f"coaps://{HOST}:{self._port}/meters/malmo_household/{meter}/reading"
         command = ["coap-client-openssl", "-v", "6", "-B", "5", "-u", identity, "-k", secret, "-m", "post", "-t", "50"]
-        return [self._heard([*command, "-b", "1024", "-f", str(self._body), url], payload) for payload in payloads]
+        return [self._heard([*command, "-b", "1024", url], payload) for payload in payloads]
 
     def _heard(self, command: Sequence[str], payload: bytes) -> Sent:
-        self._body.write_bytes(payload)
-        text = subprocess.run(command, capture_output=True, timeout=60).stdout.decode(errors="replace")
-        found = re.findall(r"v:1 t:(?:ACK|CON) c:([245])\.(\d\d).*?\[(?:.*Max-Age:(\d+))?", text)
-        code, detail, retry_s = found[-1] if found else ("", "", "")
-        return Sent((code, detail) == ("2", "04"), f"{code}{detail} retry-after={retry_s}" if code else "")
+        with NamedTemporaryFile() as body:
+            body.write(payload)
+            body.flush()
+            done = subprocess.run([*command, "-f", body.name], capture_output=True, timeout=60)
+        answers = re.findall(r"v:1 t:(?:ACK|CON) c:([245])\.(\d\d).*?\[(.*)", done.stdout.decode(errors="replace"))
+        if not answers:
+            return Sent(False)
+        code, detail, options = answers[-1]
+        retry_s = "".join(re.findall(r"Max-Age:(\d+)", options))
+        blocks = re.findall(r"Block1:(\d+)/./(\d+)", options)
+        sent_bytes = min([len(payload), *((int(number) + 1) * int(size) for number, size in blocks)])
+        return Sent((code, detail) == ("2", "04"), f"{code}{detail} retry-after={retry_s}", sent_bytes)
 
 
 def guard(folder: Path, users: dict[str, str]) -> str:
