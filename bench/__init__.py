@@ -19,6 +19,6 @@ rule); `python -m bench.performance` makes docs/performance.md of these.
     right in spite of faults    faults                                                           make faults
     growth over hours           soak, on the stack of proof_stack                                make soak
 
-All share report (a result with its machine and versions) and process (what one takes of the machine). outage,
-nilm_curves, nilm_homes, nilm_library and nilm_voltage are run by hand: docs/outage.md, docs/nilm.md.
+All share report (a result with its command and machine) and process (what one takes of the machine). outage with
+indices, nilm_curves, nilm_homes, nilm_library and nilm_voltage are run by hand: docs/outage.md, docs/nilm.md.
 """
