@@ -1,13 +1,12 @@
 """The bridge as its users run it, on topics of a test's own, and what it put on Kafka."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
-from time import monotonic, sleep
+from time import monotonic
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -21,6 +20,7 @@ from flexmeter.local.part import Part, spawn, stop
 from schemas.codec import decode
 from schemas.record import Record
 from schemas.topology import Bridge, Topology, load_topology
+from tests.topologies import own_copy
 
 ROOT = Path(__file__).parent.parent
 REGISTER = """\
@@ -132,8 +132,7 @@ def make_place(
     `entry` has what the bridge's entry has otherwise, `principals` and `keys` what the topology has; `topics` are there
     besides. The register is a file, unless it is to be a topic.
     """
-    text = yaml.safe_load((ROOT / "topology.yaml").read_text("utf-8"))
-    document = json.loads(json.dumps(text), object_hook=lambda node: _prefixed(node, prefix, set(text["topics"])))
+    document = own_copy(prefix)
     document["kafka"] = {"bootstrap": kafka}
     document["register"] = str(folder / "register.csv")
     bridge = document["bridges"].pop("mqtt_malmo")
@@ -154,15 +153,6 @@ def make_place(
     return Place(path, load_topology(path), folder, url)
 
 
-def _prefixed(node: dict[str, object], prefix: str, topics: set[str]) -> dict[str, object]:
-    def name(value: object) -> object:
-        if isinstance(value, list):
-            return [name(item) for item in value]
-        return f"{prefix}.{value}" if value in topics else value
-
-    return {str(name(key)): name(value) if not isinstance(value, dict) else value for key, value in node.items()}
-
-
 @contextmanager
 def publisher(url: str) -> Iterator[Callable[[str, bytes], None]]:
     """Publishes with QoS 1; on leaving, the broker has everything."""
@@ -179,11 +169,3 @@ def publisher(url: str) -> Iterator[Callable[[str, bytes], None]]:
     finally:
         client.disconnect()
         client.loop_stop()
-
-
-def wait_until(condition: Callable[[], bool], what: str, within_s: float = 30) -> None:
-    """Look until it is so."""
-    deadline = monotonic() + within_s
-    while not condition():
-        assert monotonic() < deadline, what
-        sleep(0.05)

@@ -2,12 +2,11 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
-from time import monotonic, sleep
 from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
@@ -20,6 +19,7 @@ from schemas.alert import Alert, encode_alert
 from schemas.codec import decode, encode
 from schemas.partition import partition_of
 from schemas.topology import Topology, load_topology
+from tests.waiting import wait_until
 
 PARTITIONS = 2
 T = 1_795_507_200_000
@@ -126,9 +126,13 @@ class RouterPlace:
         """The group's offsets; empty before it has any."""
         return _committed(self.bootstrap, "flexmeter-router-receiver", self.topic("alerts"))
 
+    def wait_until(self, reached: Callable[[], object]) -> None:
+        """Until it is so; else fail with the router's log."""
+        wait_until(reached, lambda: (self.folder / "router.log").read_text()[-4_000:])
+
     def wait_until_done(self) -> None:
         """Until the router has committed all that the topic holds."""
-        wait_until(lambda: self.committed() == self.ends(self.topic("alerts")), self)
+        self.wait_until(lambda: self.committed() == self.ends(self.topic("alerts")))
 
     def ends(self, topic: str) -> dict[int, int]:
         kafka = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "test"})
@@ -163,11 +167,3 @@ def _committed(bootstrap: str, group: str, topic: str) -> dict[int, int]:
     finally:
         kafka.close()
     return {place.partition: place.offset for place in places if place.offset >= 0}
-
-
-def wait_until(seen: Any, place: RouterPlace, timeout_s: float = 60) -> None:
-    """Until it is so; else fail with the router's log."""
-    deadline = monotonic() + timeout_s
-    while not seen():
-        assert monotonic() < deadline, (place.folder / "router.log").read_text()[-4_000:]
-        sleep(0.05)

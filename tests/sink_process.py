@@ -24,6 +24,7 @@ from schemas.alert import AlertMark
 from schemas.codec import encode
 from schemas.topology import load_topology
 from schemas.topology_model import Kafka
+from tests.topologies import own_copy
 
 PARTITIONS = 2
 # What tests call a topic -> its name in topology.yaml
@@ -130,27 +131,14 @@ def make_place(folder: Path, prefix: str, bootstrap: str, url: str = "") -> Plac
     """The topology of the repository with topics and a database of the test's own."""
     url = url or f"chdb://{folder / 'clickhouse'}"
     path = folder / f"{prefix}.yaml"
-    path.write_text(yaml.safe_dump(_renamed(yaml.safe_load(Path("topology.yaml").read_text()), prefix)))
+    document = own_copy(prefix)
+    for topic in document["topics"].values():
+        topic["partitions"] = PARTITIONS
+    path.write_text(yaml.safe_dump(document))
     env = {"KAFKA_BOOTSTRAP": bootstrap, "CLICKHOUSE_URL": url}
     topology = load_topology(path, env)
     ensure_topics(topology.kafka, [topic for topic in topology.topics.values() if "StateChunk" not in topic.records])
     return Place(prefix, bootstrap, path, url, free_port())
-
-
-def _renamed(topology: dict[str, Any], prefix: str) -> dict[str, Any]:
-    names = set(topology["topics"])
-
-    def rename(node: Any) -> Any:
-        if isinstance(node, dict):
-            return {f"{prefix}.{key}" if key in names else key: rename(value) for key, value in node.items()}
-        if isinstance(node, list):
-            return [rename(item) for item in node]
-        return f"{prefix}.{node}" if isinstance(node, str) and node in names else node
-
-    renamed: dict[str, Any] = rename(topology)
-    for topic in renamed["topics"].values():
-        topic["partitions"] = PARTITIONS
-    return renamed
 
 
 def http(port: int, sql: str = "", path: str = "/", method: str = "POST", **parameters: str) -> Answer:

@@ -1,6 +1,9 @@
-"""A small topology on a real broker, with topics of its own, for tests that run roles."""
+"""Topologies whose topics are a test's own, for tests that run roles on a broker they share."""
 
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from schemas.topology import Topology, load_topology
 
@@ -43,7 +46,23 @@ sinks:
 
 
 def metering(folder: Path, bootstrap: str, prefix: str) -> tuple[Path, Topology]:
-    """The file and what it says."""
+    """A small topology: its file, and what that says."""
     path = folder / "topology.yaml"
     path.write_text(TEXT.format(bootstrap=bootstrap, prefix=prefix))
     return path, load_topology(path)
+
+
+def own_copy(prefix: str) -> dict[str, Any]:
+    """The repository's topology with a prefix before each topic's name, wherever that stands."""
+    topology: dict[str, Any] = yaml.safe_load(Path("topology.yaml").read_text("utf-8"))
+    names = set(topology["topics"])
+
+    def renamed(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {renamed(key): renamed(value) for key, value in node.items()}
+        if isinstance(node, list):
+            return [renamed(item) for item in node]
+        return f"{prefix}.{node}" if isinstance(node, str) and node in names else node
+
+    copy: dict[str, Any] = renamed(topology)
+    return copy

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from schemas.blocks import ReadingBlock
-from tests.bridge_process import ROOT, make_place, publisher, wait_until
+from tests.bridge_process import ROOT, make_place, publisher
+from tests.waiting import wait_until
 
 PAGE = (ROOT / "docs" / "adding-a-source.md").read_text("utf-8")
 FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.M | re.S)

@@ -14,7 +14,7 @@ from pika import data as pika_data
 from pika.exceptions import ChannelClosedByBroker
 from prometheus_client import REGISTRY
 
-from connectors.amqp import AmqpDelivery, AmqpSource
+from connectors.amqp import AmqpSource
 from flexmeter.local import rabbitmq as local_rabbitmq
 from flexmeter.local.part import running
 from flexmeter.local.ports import HOST, free_port
@@ -24,6 +24,7 @@ from schemas.topology import Bridge
 from tests.certificates import Authority
 from tests.doors import BRIDGE, HUB, USERS
 from tests.rabbit import Rabbit
+from tests.waiting import received
 
 pytestmark = pytest.mark.integration
 
@@ -44,15 +45,6 @@ def publish(
             channel.confirm_delivery()
         for body in bodies:
             channel.basic_publish("amq.topic", key, body, properties, mandatory=True)
-
-
-def received(source: AmqpSource, count: int) -> list[AmqpDelivery]:
-    found: list[AmqpDelivery] = []
-    deadline = monotonic() + 30
-    while len(found) < count:
-        assert monotonic() < deadline, f"{len(found)} of {count}"
-        found += source.receive(0.1, count - len(found))
-    return found
 
 
 @contextmanager

@@ -7,20 +7,19 @@ import sys
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
 
 import orjson
 import pytest
 
 from connectors.mqtt import MqttSource
-from connectors.mqtt_session import MqttDelivery
 from flexmeter.local import mosquitto as local_mosquitto
 from flexmeter.local.part import Part, running
 from flexmeter.local.ports import HOST, free_port, listens
 from schemas.blocks import Beat, DeadLetter, EventBlock, ReadingBlock
 from schemas.partition import partition_of
 from schemas.quality import Quality
-from tests.bridge_process import ROOT, Place, Placed, make_place, publisher, wait_until
+from tests.bridge_process import ROOT, Place, Placed, make_place, publisher
+from tests.waiting import received, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -163,15 +162,6 @@ def test_a_restarted_mqtt_broker_is_found_again(kafka: str, tmp_path: Path) -> N
             publish_all(place, 500, 1_000)
             placed = place.placed("readings", ReadingBlock, lambda blocks: rows(blocks).keys() >= expected)
     assert rows(blocks_of(placed)).keys() == expected
-
-
-def received(source: MqttSource, count: int) -> list[MqttDelivery]:
-    found: list[MqttDelivery] = []
-    deadline = monotonic() + 20
-    while len(found) < count:
-        assert monotonic() < deadline, f"{len(found)} of {count}"
-        found += source.receive(0.1, count - len(found))
-    return found
 
 
 def test_acknowledgements_leave_in_order_and_never_on_a_later_connection(mosquitto: str, tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ import pytest
 
 from connectors.registry import SOURCES
 from schemas.blocks import Beat, DeadLetter, EventBlock, ReadingBlock
-from tests.bridge_process import Place, make_place, wait_until
+from tests.bridge_process import Place, make_place
 from tests.doors import PRINCIPALS, USERS, AmqpDoor, CoapDoor, Door, HttpDoor, MqttDoor
 from tests.fragile_kafka import FragileKafka
 from tests.integration.test_bridge import blocks_of, reading, rows
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -64,7 +65,7 @@ def open_bridge(place: Place) -> Iterator[Popen[bytes]]:
     """The bridge's process, ready to receive, and its first beat on Kafka: a broker that has just started is slow."""
     before = ready_lines(place)
     with place.running() as process:
-        wait_until(lambda: ready_lines(place) > before, f"the bridge is not ready\n{place.log()}", 60)
+        wait_until(lambda: ready_lines(place) > before, lambda: f"the bridge is not ready\n{place.log()}")
         place.placed("readings", Beat, lambda beats: len(beats) > 0)
         yield process
 
@@ -149,7 +150,7 @@ class Stream:
     def until_more(self, batches: int, what: str) -> None:
         """Wait until so many more are acknowledged."""
         enough = self.batches + batches
-        wait_until(lambda: self.batches >= enough, what, 60)
+        wait_until(lambda: self.batches >= enough, what)
 
     def _run(self) -> None:
         number, batch = 0, self._door.batch

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic
 from urllib.request import urlopen
 
 import orjson
@@ -22,10 +21,11 @@ from flexmeter.local.part import running
 from flexmeter.local.ports import HOST, free_port
 from schemas.errors import Unavailable
 from schemas.topology import Bridge, load_topology
-from tests.bridge_process import Place, make_place, wait_until
+from tests.bridge_process import Place, make_place
 from tests.certificates import Authority, Files
 from tests.dlms_encoder import AK, EK, TITLE, array, ciphered, general_glo, notification, register, u32
 from tests.doors import USERS, guard
+from tests.waiting import received, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -51,15 +51,6 @@ def refused(bridge: Bridge, words: str) -> None:
     source.close()
 
 
-def received(source: MqttSource) -> list[bytes]:
-    found: list[bytes] = []
-    deadline = monotonic() + 20
-    while not found:
-        assert monotonic() < deadline, "nothing comes"
-        found += [delivery.payload for delivery in source.receive(0.1, 10)]
-    return found
-
-
 # paho leaves a socket whose handshake failed to the garbage collector.
 @pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 def test_mutual_tls_with_a_broker(tmp_path: Path) -> None:
@@ -79,7 +70,8 @@ def test_mutual_tls_with_a_broker(tmp_path: Path) -> None:
         for files, topic in ((hub, "t/p/hub-8/reading"), (stranger, "t/p/hub-7/reading"), (hub, "t/p/hub-7/reading")):
             own = ["--cert", str(files.certificate), "--key", str(files.key)]
             subprocess.run([*command, *own, "-t", topic, "-m", topic], capture_output=True, timeout=30)
-        assert received(source) == [b"t/p/hub-7/reading"], "neither another's topic nor a stranger's certificate"
+        payloads = [delivery.payload for delivery in received(source, 1)]
+        assert payloads == [b"t/p/hub-7/reading"], "neither another's topic nor a stranger's certificate"
         source.close()
         for options, words in (
             (source_options(ours, stranger), "(?i)unknown ca|lost|closed|refuses|does not answer|reset|eof"),
@@ -153,7 +145,7 @@ def post(place: Place, body: bytes, content_type: str = DLMS) -> tuple[int, str]
 
 
 def until(answer: Callable[[], tuple[int, str]], wanted: tuple[int, str]) -> None:
-    wait_until(lambda: answer() == wanted, f"not {wanted}, but {answer()}", 60)
+    wait_until(lambda: answer() == wanted, lambda: f"not {wanted}, but {answer()}")
 
 
 def everything_in(place: Place) -> bytes:
@@ -181,7 +173,7 @@ def test_encrypted_telegrams_of_two_bridges(kafka: str, tmp_path: Path) -> None:
     with ExitStack() as stack:
         first = stack.enter_context(one.running("--metrics-port", str(metrics_port)))
         stack.enter_context(two.running())
-        wait_until(lambda: one.log().count("listening at") == 2, f"they do not listen\n{one.log()}", 60)
+        wait_until(lambda: one.log().count("listening at") == 2, lambda: f"they do not listen\n{one.log()}")
         batch = orjson.dumps([telegram(counter).hex() for counter in range(1, 201)])
         assert post(one, batch, f"{DLMS}+json") == (202, "")
         until(lambda: post(two, telegram(5)), (422, "replayed"))
@@ -195,7 +187,7 @@ def test_encrypted_telegrams_of_two_bridges(kafka: str, tmp_path: Path) -> None:
         first.terminate()
         assert first.wait(30) == 0
         with one.running():
-            wait_until(lambda: one.log().count("listening at") == 3, "it does not listen", 60)
+            wait_until(lambda: one.log().count("listening at") == 3, "it does not listen")
             assert post(one, telegram(5)) == (422, "replayed"), "after a restart too"
     seen = everything_in(one) + metrics + one.log().encode()
     assert b"replayed" in metrics

@@ -18,10 +18,11 @@ from connectors.coap import MOST_UNDER_WAY
 from flexmeter.local.metrics import Series, scrape
 from flexmeter.local.ports import free_port
 from schemas.blocks import DeadLetter, EventBlock, ReadingBlock
-from tests.bridge_process import Place, wait_until
+from tests.bridge_process import Place
 from tests.coap_process import KEYS, Answer, answer_of, as_device, coap_place, post, start_post, write_keys
 from tests.fragile_kafka import FragileKafka
 from tests.integration.test_bridge import blocks_of, reading, rows
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 

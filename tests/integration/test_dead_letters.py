@@ -10,7 +10,8 @@ import pytest
 
 from schemas.blocks import DeadLetter, ReadingBlock
 from schemas.quality import Quality
-from tests.bridge_process import REGISTER, ROOT, Place, make_place, publisher, wait_until
+from tests.bridge_process import REGISTER, ROOT, Place, make_place, publisher
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 

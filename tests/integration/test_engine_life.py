@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from schemas.topology import Topology, load_topology
 from tests.integration.test_engine_faults import expected, read, worked_up_to
 from tests.streams_log import BEGIN, SOURCE, Row, block, facts
 from tests.topologies import TEXT
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -84,18 +84,11 @@ class Place:
         return worked_up_to(self.topology, self.prefix) == ends
 
 
-def wait_until(reached: object, within_s: float = 60) -> None:
-    deadline = time.monotonic() + within_s
-    while not reached():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
-
-
 def test_state_is_shown_and_a_stream_rebuilt_from_its_input(kafka: str, tmp_path: Path) -> None:
     place = Place(tmp_path, kafka, "life")
     place.fill()
     with place.worker():
-        wait_until(place.has_worked)
+        wait_until(place.has_worked, (tmp_path / "worker.log").read_text)
 
     (told,) = [json.loads(line) for line in place.ask("state", METER, "--json").stdout.splitlines()]
     assert (told["stream"], told["partition"], told["feeder"]) == ("metering", partition_of(METER, 4), "F1")
@@ -123,7 +116,7 @@ def test_input_that_was_deleted_before_it_was_read_stops_the_worker(kafka: str, 
     place = Place(tmp_path, kafka, "deleted")
     place.fill()
     with place.worker():
-        wait_until(place.has_worked)
+        wait_until(place.has_worked, (tmp_path / "worker.log").read_text)
     place.fill()
     own = partition_of(METER, 4)
     _, end = _bounds(place, own)

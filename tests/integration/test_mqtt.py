@@ -5,19 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic
 
 import pytest
 from prometheus_client import REGISTRY
 
 from connectors import mqtt_session
 from connectors.mqtt import MqttSource
-from connectors.mqtt_session import MqttDelivery
 from flexmeter.local import mosquitto as local_mosquitto
 from flexmeter.local.part import running
 from flexmeter.local.ports import HOST, free_port
 from schemas.errors import Unavailable
 from schemas.topology import Bridge
+from tests.waiting import received
 
 pytestmark = pytest.mark.integration
 
@@ -48,15 +47,6 @@ def publish(url: str, topic: str, *payloads: str, qos: int = 1) -> None:
     host, port = url.removeprefix("mqtt://").split(":")
     command = ["mosquitto_pub", "-h", host, "-p", port, "-q", str(qos), "-t", topic, "-l"]
     subprocess.run(command, input="\n".join(payloads) + "\n", text=True, check=True, timeout=30)
-
-
-def received(source: MqttSource, count: int) -> list[MqttDelivery]:
-    found: list[MqttDelivery] = []
-    deadline = monotonic() + 30
-    while len(found) < count:
-        assert monotonic() < deadline, f"{len(found)} of {count}"
-        found += source.receive(0.1, count - len(found))
-    return found
 
 
 def counted(name: str, bridge_name: str) -> float | None:

@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
-from time import monotonic, sleep
 
 import orjson
 import pytest
@@ -25,6 +24,7 @@ from streams.outage.operator import Outage
 from streams.shard import Shard
 from tests.bridge_process import Place, make_place
 from tests.integration.test_engine_faults import read
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -88,10 +88,7 @@ class Run:
         return max(beat.at for beat in records if isinstance(beat, Beat) and beat.source == PREFIX)
 
     def wait(self, reached: Callable[[], object], what: str) -> None:
-        deadline = monotonic() + WITHIN_S
-        while not reached():
-            assert monotonic() < deadline, f"{what}\n{self.logs()}"
-            sleep(0.2)
+        wait_until(reached, lambda: f"{what}\n{self.logs()}", WITHIN_S)
 
     def wait_for_readings(self, more: int) -> None:
         before = self.sent()

@@ -14,8 +14,9 @@ from schemas.blocks import Beat, DeadLetter, ReadingBlock
 from schemas.codec import encode
 from schemas.master_data import Device
 from schemas.partition import partition_of
-from tests.bridge_process import REGISTER, Place, make_place, publisher, wait_until
+from tests.bridge_process import REGISTER, Place, make_place, publisher
 from tests.integration.test_bridge import reading
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -98,7 +99,9 @@ def test_a_bridge_comes_to_know_a_new_meter_and_forgets_a_removed_one(
     place, port = make_place(tmp_path, kafka, mosquitto, "follows", register_topic=True), free_port()
 
     def knows(count: int) -> None:
-        wait_until(lambda: METERS.total(scrape(port)) == count, f"the bridge knows no {count} meters\n{place.log()}")
+        wait_until(
+            lambda: METERS.total(scrape(port)) == count, lambda: f"the bridge knows no {count} meters\n{place.log()}"
+        )
 
     def send(meter: str, number: int) -> None:
         with publisher(mosquitto) as publish:
@@ -108,7 +111,7 @@ def test_a_bridge_comes_to_know_a_new_meter_and_forgets_a_removed_one(
         wait_until(lambda: "no meter is on the topic" in place.log(), "the bridge does not wait for the register")
         assert "connected" not in place.log()
         assert run(place, REGISTER, "--yes").exit_code == 0
-        wait_until(lambda: "connected" in place.log(), f"the bridge does not begin\n{place.log()}")
+        wait_until(lambda: "connected" in place.log(), lambda: f"the bridge does not begin\n{place.log()}")
         knows(5)
         send("m9", 1)
         place.placed("dead", DeadLetter, lambda letters: [one.reason for one in letters] == ["unknown_meter"])

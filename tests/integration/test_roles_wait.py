@@ -1,7 +1,6 @@
 """Roles that start before Kafka does, as in a cluster whose parts all start at once."""
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from flexmeter.local import kafka as local_kafka
 from flexmeter.local.part import Part, running, spawn, stop
 from flexmeter.local.ports import HOST, free_port
 from tests.topologies import TEXT, metering
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -21,13 +21,6 @@ ROLES = {"worker": ["--name", "metering"], "sink": ["--http-port", "0"]}
 def role(name: str, folder: Path, topology: Path) -> Part:
     argv = [sys.executable, "-m", "flexmeter", name, "--topology", str(topology), *ROLES[name]]
     return Part(name, argv, folder / f"{name}.log")
-
-
-def wait_until(reached: Callable[[], bool], what: str, within_s: float = 60) -> None:
-    deadline = time.monotonic() + within_s
-    while not reached():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
 
 
 def waits(part: Part) -> Callable[[], bool]:

@@ -11,7 +11,7 @@ import pytest
 from flexmeter.local.ports import HOST, free_port
 from schemas.alert import AlertMark
 from tests.receivers import Hook, Mailbox, Request, mail_server, web_server
-from tests.router_process import MAIL, RULES, RouterPlace, an_alert, wait_until
+from tests.router_process import MAIL, RULES, RouterPlace, an_alert
 
 pytestmark = pytest.mark.integration
 
@@ -38,7 +38,7 @@ def test_mails_survive_that_their_server_is_away(kafka: str, tmp_path: Path) -> 
             place.put(*(an_alert(f"a{n}") for n in range(3)))
             place.wait_until_done()
         place.put(*(an_alert(f"b{n}") for n in range(5)), an_alert("a0", 2))
-        wait_until(lambda: place.metric("flexmeter_router_failed_total") >= 3, place)
+        place.wait_until(lambda: place.metric("flexmeter_router_failed_total") >= 3)
         assert place.metric("flexmeter_router_available") == 0
         with mail_server(mailbox, port):
             place.wait_until_done()
@@ -56,7 +56,7 @@ def test_webhooks_survive_that_their_server_is_away_and_the_router_killed(kafka:
         process.wait()
     place.put(an_alert("a", 2), an_alert("b"))
     with place.router():
-        wait_until(lambda: place.metric("flexmeter_router_failed_total") >= 2, place)
+        place.wait_until(lambda: place.metric("flexmeter_router_failed_total") >= 2)
         place.put(an_alert("a", 3, "cleared"), an_alert("a"), an_alert("a", 2))  # a worker that replays
         with web_server(hook, port):
             place.wait_until_done()
@@ -73,7 +73,7 @@ def test_a_router_killed_again_and_again_loses_nothing(kafka: str, tmp_path: Pat
         place.put(*(an_alert(f"a{n % 50}", 1 + n // 50) for n in range(200)))
         for kill in range(kills):
             with place.router() as process:
-                wait_until(lambda seen=30 * (kill + 1): len(hook.taken) >= seen, place)
+                place.wait_until(lambda seen=30 * (kill + 1): len(hook.taken) >= seen)
                 process.kill()
                 process.wait()
         with place.router():
@@ -108,10 +108,10 @@ def test_provisional_outages_are_held_off_also_over_a_restart(kafka: str, tmp_pa
         with place.router():
             place.put(an_alert("a", **provisional), an_alert("b", **provisional), an_alert("c", **provisional))
             place.put(an_alert("d"), an_alert("b", 2, "cleared"))
-            wait_until(lambda: posted(hook) == ["d/1"], place)
+            place.wait_until(lambda: posted(hook) == ["d/1"])
         with place.router():
             place.put(an_alert("c", 2, evidence={"phase": "located"}), an_alert("e"))
-            wait_until(lambda: posted(hook) == ["d/1", "c/2", "e/1"], place)
+            place.wait_until(lambda: posted(hook) == ["d/1", "c/2", "e/1"])
         assert min(place.committed().values()) == 0, "the one that is still held is read again"
     outcomes = {(one.alert, one.number): one.outcome for one in place.records("deliveries")}
     assert outcomes == {
@@ -135,7 +135,7 @@ def test_silenced_and_acknowledged_ones_are_spared(kafka: str, tmp_path: Path) -
         place.wait_until_done()
         place.put(AlertMark("k1", "acknowledged", "a", "", "", "", "", 0, 0, "ann", "on my way"))
         place.put(AlertMark("k2", "silenced", "", "anomaly", "", "ms-1", "", 0, 2**45, "bob", "tests"))
-        wait_until(knows_the_silence, place)
+        place.wait_until(knows_the_silence)
         place.put(an_alert("a", 2), an_alert("b", kind="anomaly"), an_alert("c"), an_alert("a", 3, "cleared"))
         place.wait_until_done()
     told = [name for name in posted(hook) if not name.startswith("probe")]
@@ -173,7 +173,7 @@ def test_two_routers_of_one_name_share_the_work(kafka: str, tmp_path: Path) -> N
         place.put(*alerts[:100])
         with second.router():
             place.put(*alerts[100:])
-            wait_until(lambda: len(hook.taken) >= 120, place)
+            place.wait_until(lambda: len(hook.taken) >= 120)
             first.terminate()
             first.wait()
             place.wait_until_done()

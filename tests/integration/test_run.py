@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from flexmeter.local.ports import free_port
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -25,13 +25,6 @@ def env(tmp_path: Path) -> dict[str, str]:
     names = ("KAFKA_PORT", "MQTT_PORT", "PAGE_PORT", "AMQP_PORT", "HTTP_PORT", "COAP_PORT")
     ports = {name: str(free_port()) for name in names}
     return {**os.environ, **ports, "FLEXMETER_RUN": str(tmp_path / "run"), "SOURCES": "mqtt"}
-
-
-def until(what: Callable[[], bool], seconds: float, why: Callable[[], str] = lambda: "") -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, why()
-        time.sleep(0.1)
 
 
 def children(pid: int) -> dict[int, str]:
@@ -61,7 +54,7 @@ def run(env: dict[str, str], tmp_path: Path) -> Iterator[tuple["subprocess.Popen
     with out.open("wb") as file:
         process = subprocess.Popen([*COMMAND, "--meters", "10"], env=env, stdout=file, stderr=subprocess.STDOUT)
     try:
-        until(lambda: "page: http" in out.read_text() or process.poll() is not None, 120, out.read_text)
+        wait_until(lambda: "page: http" in out.read_text() or process.poll() is not None, out.read_text, 120)
         assert process.poll() is None, out.read_text()
         yield process, out.read_text
     finally:
@@ -112,7 +105,7 @@ def test_what_dies_is_started_again_and_all_end_together(env: dict[str, str], tm
         assert f"in use by the run with pid {process.pid}" in second.stderr
         (bridge,) = [pid for pid, command in children(process.pid).items() if "flexmeter bridge" in command]
         os.kill(bridge, signal.SIGKILL)
-        until(lambda: "bridge-mqtt_malmo started again" in said(), 60, said)
+        wait_until(lambda: "bridge-mqtt_malmo started again" in said(), said)
         started = list(children(process.pid))
         process.send_signal(signal.SIGINT)
         assert process.wait(90) == 0, said()
@@ -126,7 +119,7 @@ def test_nothing_is_left_when_the_run_is_killed(env: dict[str, str], tmp_path: P
         started = list(children(process.pid))
         assert len(started) >= 6, said()
         process.kill()
-        until(lambda: all(gone(pid) for pid in started), 10)
+        wait_until(lambda: all(gone(pid) for pid in started), "something is left")
 
 
 def test_a_taken_port_is_named_before_anything_starts(env: dict[str, str], tmp_path: Path) -> None:

@@ -108,37 +108,13 @@ def test_only_the_poisoned_row_goes_to_the_dead_letters(kafka: str, tmp_path: Pa
     assert missing == [[0]]
 
 
-DIES = """
-import os, signal, sys
-from pathlib import Path
-from connectors.chdb_store import ChdbStore
-from connectors import tables
-from flexmeter.commands.sink import make_sink
-from schemas.catalogue import load_catalogue
-from schemas.topology import load_topology
-
-class Dying(ChdbStore):
-    left = int(sys.argv[2])
-    def insert(self, table, columns):
-        super().insert(table, columns)
-        self.left -= 1
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-topology = load_topology(sys.argv[1])
-sink = make_sink(topology, "clickhouse", Dying(Path(topology.sinks["clickhouse"].url.removeprefix("chdb://"))))
-sink.migrate(tables.statements(load_catalogue()))
-sink.run()
-"""
-
-
 @pytest.mark.parametrize("inserts", [1, 3])
 def test_killed_between_insert_and_commit_nothing_is_lost_or_doubled(kafka: str, tmp_path: Path, inserts: int) -> None:
     place = make_place(tmp_path, f"kill{inserts}", kafka)
     place.send([("readings", reading_block(20, range(turn, turn + 10))) for turn in range(0, 100, 10)])
     place.send([("aggregates", aggregate_block(20, range(-10, 0)))], partition=1)
     for _ in range(2):
-        argv = [sys.executable, "-c", DIES, str(place.topology), str(inserts)]
+        argv = [sys.executable, "-m", "tests.dying_sink", str(place.topology), str(inserts)]
         died = subprocess.run(argv, env={**os.environ, **place.env}, timeout=120, check=False)
         assert died.returncode == -9
     with place.sink():

@@ -14,7 +14,7 @@ from connectors.router.webhook import Webhook
 from flexmeter.local.ports import HOST, free_port, listens
 from schemas.errors import Unavailable
 from schemas.topology import Router, Rule
-from tests.router_process import RULES, RouterPlace, an_alert, wait_until
+from tests.router_process import RULES, RouterPlace, an_alert
 
 pytestmark = pytest.mark.integration
 
@@ -64,7 +64,7 @@ def prints(command: list[str], place: RouterPlace, expected: list[str], areas: S
     ends = [an_alert(f"last-{name}", kind=kind, substation=name) for name in areas]
     place.put(*ALERTS, *ends)
     with running(command, place) as out:
-        wait_until(lambda: all(f"{end.id} is dark" in out.read_text() for end in ends), place)
+        place.wait_until(lambda: all(f"{end.id} is dark" in out.read_text() for end in ends))
     lines = [line for line in out.read_text().splitlines() if " is dark" in line and "last" not in line]
     assert sorted(lines) == sorted(expected)
     assert [line for line in lines if " a " in line] == [line for line in expected if " a " in line]
@@ -86,7 +86,7 @@ def test_shell(kafka: str, tmp_path: Path) -> None:
     repeats = [LINES["a"][0], *LINES["a"][:2], *LINES["b"]]  # it keeps nothing, so it shows repeats
     place.put(*ALERTS, an_alert("last"))
     with running([str(EXAMPLES / "subscribe.sh"), "warning"], place) as out:
-        wait_until(lambda: "last is dark" in out.read_text(), place)
+        place.wait_until(lambda: "last is dark" in out.read_text())
     assert sorted(out.read_text().splitlines()[:-1]) == sorted(repeats)
 
 

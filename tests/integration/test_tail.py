@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pytest
@@ -19,7 +19,8 @@ from schemas.blocks import Beat, DeadLetter, ReadingBlock
 from schemas.codec import encode
 from schemas.partition import partition_of
 from schemas.topology import Topology, load_topology
-from tests.bridge_process import wait_until
+from tests.topologies import own_copy
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -48,23 +49,13 @@ def reading(meter: str, power_w: float) -> bytes:
     )
 
 
-def renamed(content: Any, names: dict[str, str]) -> Any:
-    """The content with other names, wherever they stand."""
-    if isinstance(content, dict):
-        return {names.get(key, key): renamed(value, names) for key, value in content.items()}
-    if isinstance(content, list):
-        return [renamed(item, names) for item in content]
-    return names.get(content, content) if isinstance(content, str) else content
-
-
 class Place:
     """Topics of its own on the broker, and a topology file that names them."""
 
     def __init__(self, folder: Path, bootstrap: str, prefix: str) -> None:
-        content: dict[str, Any] = yaml.safe_load((ROOT / "topology.yaml").read_text("utf-8"))
         self.prefix = prefix
         self.file = folder / "topology.yaml"
-        self.file.write_text(yaml.safe_dump(renamed(content, {name: f"{prefix}.{name}" for name in content["topics"]})))
+        self.file.write_text(yaml.safe_dump(own_copy(prefix)))
         self.topology: Topology = load_topology(self.file, {"KAFKA_BOOTSTRAP": bootstrap})
         self.environment = {"KAFKA_BOOTSTRAP": bootstrap, "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
         ensure_topics(self.topology.kafka, self.topology.topics.values())

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,13 +14,7 @@ from flexmeter.local.ports import Port, another, faults, free_port, ports
 from flexmeter.local.run_folder import held
 from flexmeter.local.supervise import TOO_OFTEN, Supervisor
 from schemas.errors import Unavailable
-
-
-def until(what: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.02)
+from tests.waiting import wait_until
 
 
 def alive(pid: int) -> bool:
@@ -53,7 +46,7 @@ def test_a_killed_part_is_started_again(tmp_path: Path) -> None:
         return "sleeper started again" in said
 
     try:
-        until(again)
+        wait_until(again, lambda: repr(said))
         assert "signal 9" in said[0]
         assert supervisor.children["sleeper"].process.pid != first
         assert alive(supervisor.children["sleeper"].process.pid)
@@ -68,7 +61,7 @@ def test_a_part_that_always_ends_is_given_up_with_its_last_words(
     supervisor = Supervisor()
     supervisor.start(part(tmp_path, "broken", "raise SystemExit('the topology is wrong')"))
     with pytest.raises(Unavailable, match=rf"ended {TOO_OFTEN} times[\s\S]*the topology is wrong"):
-        until(lambda: supervisor.watch() == ["never"])
+        wait_until(lambda: supervisor.watch() == ["never"], "it is not given up")
 
 
 def test_a_part_that_ends_while_starting_says_why(tmp_path: Path) -> None:
@@ -129,7 +122,7 @@ signal.pause()
         children = [int(parent.stdout.readline()) for _ in range(2)]
         assert all(alive(pid) for pid in children)
         parent.kill()
-    until(lambda: not any(alive(pid) for pid in children), seconds=5)
+    wait_until(lambda: not any(alive(pid) for pid in children), "they live on")
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
