@@ -4,6 +4,7 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from flexmeter.local.ports import HOST, free_port
 from tests.bridge_process import Place, make_place
@@ -54,9 +55,9 @@ def start_post(
     place: Place, path: str, body: bytes, *options: str, client: str = "notls", wait_s: int = 20
 ) -> "subprocess.Popen[str]":
     """The same, under way."""
-    file = place.folder / "body"
-    file.write_bytes(body)
-    argv = [f"coap-client-{client}", "-v", "6", "-m", "post", "-B", str(wait_s), *options, "-f", str(file)]
+    with NamedTemporaryFile(dir=place.folder, delete=False) as file:
+        file.write(body)
+    argv = [f"coap-client-{client}", "-v", "6", "-m", "post", "-B", str(wait_s), *options, "-f", file.name]
     return subprocess.Popen(
         [*argv, f"{place.url}/{path}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     )

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
@@ -18,40 +17,13 @@ from flexmeter.local.ports import HOST, free_port, listens
 from schemas.blocks import Beat, DeadLetter, EventBlock, ReadingBlock
 from schemas.partition import partition_of
 from schemas.quality import Quality
-from tests.bridge_process import ROOT, Place, Placed, make_place, publisher
+from tests.bridge_process import ROOT, Place, make_place, publisher
+from tests.numbered_readings import blocks_of, reading, rows
 from tests.waiting import received, wait_until
 
 pytestmark = pytest.mark.integration
 
-START = 1_763_971_200
 METERS = ["m1", "m2", "m3", "m4"]
-
-
-def reading(number: int) -> bytes:
-    """The reading with this sequence number, of one second after the other."""
-    time = datetime.fromtimestamp(START + number, UTC).isoformat()
-    return orjson.dumps(
-        {
-            "time": time,
-            "seq": number,
-            "energy": {"consumed": number / 1_000, "produced": 0},
-            "power": {"L1": number + 0.5, "L2": None, "L3": 0},
-            "voltage": {"L1": 230.1, "L2": 230.2, "L3": 230.3},
-        }
-    )
-
-
-def rows(blocks: list[ReadingBlock]) -> Counter[tuple[str, int]]:
-    """How often each (meter, sequence) is there."""
-    return Counter(
-        (block.meters[meter], sequence)
-        for block in blocks
-        for meter, sequence in zip(block.row_meter.tolist(), block.sequence.tolist(), strict=True)
-    )
-
-
-def blocks_of(placed: list[Placed]) -> list[ReadingBlock]:
-    return [found.record for found in placed if isinstance(found.record, ReadingBlock)]
 
 
 def test_what_devices_publish_arrives_as_blocks(kafka: str, mosquitto: str, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from schemas.blocks import Beat, DeadLetter, EventBlock, ReadingBlock
 from tests.bridge_process import Place, make_place
 from tests.doors import PRINCIPALS, USERS, AmqpDoor, CoapDoor, Door, HttpDoor, MqttDoor
 from tests.fragile_kafka import FragileKafka
-from tests.integration.test_bridge import blocks_of, reading, rows
+from tests.numbered_readings import blocks_of, reading, rows
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration

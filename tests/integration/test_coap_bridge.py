@@ -21,12 +21,11 @@ from schemas.blocks import DeadLetter, EventBlock, ReadingBlock
 from tests.bridge_process import Place
 from tests.coap_process import KEYS, Answer, answer_of, as_device, coap_place, post, start_post, write_keys
 from tests.fragile_kafka import FragileKafka
-from tests.integration.test_bridge import blocks_of, reading, rows
+from tests.numbered_readings import START, blocks_of, reading, rows
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
-START = 1_763_971_200
 SENML_JSON, SENML_CBOR, JSON = ("-t", "110"), ("-t", "112"), ("-t", "50")
 
 
@@ -205,14 +204,14 @@ def test_without_kafka_nothing_is_acknowledged(fragile_kafka: FragileKafka, tmp_
 
 
 def test_a_killed_bridge_has_acknowledged_nothing_that_is_lost(fragile_kafka: FragileKafka, tmp_path: Path) -> None:
+    metrics = free_port()
     place = coap_place(tmp_path, fragile_kafka.bootstrap, "killed", secured=False)
-    with place.running() as process:
+    with place.running("--metrics-port", str(metrics)) as process:
         listening(place)
         assert post(place, path(place), pack(1), *SENML_JSON).code == "2.04"
         with fragile_kafka.standing_still():
             waiting = start_post(place, path(place), pack(2), *SENML_JSON, wait_s=6)
-            body = place.folder / "body"
-            wait_until(lambda: body.exists() and waiting.poll() is None, "the client does not wait")
+            wait_until(lambda: under_way(metrics) == 1, "the bridge does not take it")
             process.kill()
             process.wait(20)
             unanswered = answer_of(waiting)
@@ -220,7 +219,8 @@ def test_a_killed_bridge_has_acknowledged_nothing_that_is_lost(fragile_kafka: Fr
     with place.running():
         wait_until(lambda: place.log().count("listening at") == 2, "the bridge does not listen again")
         assert post(place, path(place), pack(2), *SENML_JSON).code == "2.04"
-        assert arrived(place, ("m1", 1), ("m1", 2)) == Counter({("m1", 1): 1, ("m1", 2): 1})
+        got = arrived(place, ("m1", 1), ("m1", 2))
+    assert got.keys() == {("m1", 1), ("m1", 2)}  # the second perhaps twice: Kafka may have read it before it went on
 
 
 def test_more_than_kafka_takes_is_refused_and_not_kept(fragile_kafka: FragileKafka, tmp_path: Path) -> None:

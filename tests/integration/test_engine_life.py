@@ -17,7 +17,7 @@ from schemas.blocks import Beat
 from schemas.codec import decode, encode
 from schemas.partition import partition_of
 from schemas.topology import Topology, load_topology
-from tests.integration.test_engine_faults import expected, read, worked_up_to
+from tests.stream_topics import expected, read, worked_up_to
 from tests.streams_log import BEGIN, SOURCE, Row, block, facts
 from tests.topologies import TEXT
 from tests.waiting import wait_until

@@ -23,7 +23,7 @@ from schemas.results import Account, HeardBlock
 from streams.outage.operator import Outage
 from streams.shard import Shard
 from tests.bridge_process import Place, make_place
-from tests.integration.test_engine_faults import read
+from tests.stream_topics import read
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration

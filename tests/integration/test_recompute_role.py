@@ -17,7 +17,7 @@ from schemas.codec import encode
 from schemas.partition import partition_of
 from schemas.topology import load_topology
 from streams.revision import RECOMPUTED
-from tests.integration.test_recomputation import FACTS, Stored, as_log, asked, delayed, streams
+from tests.recomputation import FACTS, Stored, as_log, asked, delayed, streams
 from tests.sink_process import PARTITIONS, Place, make_place
 from tests.streams_log import BEGIN, SOURCE, Row, beats
 

@@ -15,7 +15,7 @@ from schemas.codec import encode
 from schemas.master_data import Device
 from schemas.partition import partition_of
 from tests.bridge_process import REGISTER, Place, make_place, publisher
-from tests.integration.test_bridge import reading
+from tests.numbered_readings import reading
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
