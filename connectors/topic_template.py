@@ -1,8 +1,8 @@
 """The address templates of a bridge, such as `malmo/{profile}/{meter}/reading`.
 
 A level in braces names what stands there; every other level is literal. `{profile}` must be among them; without
-`{meter}` the payload says whose it is; `{identity}` (MQTT only) is the sender, where the broker lets nobody else write
-such topics; `{any}` is whatever stands there.
+`{meter}` the payload says whose it is; `{identity}` (MQTT) is the sender, where the broker lets nobody else write such
+topics; `{any}` is whatever stands there.
 The last level says what payloads under it carry: `reading` or `event`.
 
 Devices that choose their own topics do not say their profile: `tele/{meter}/SENSOR -> tasmota_plug/reading` says it for
@@ -19,6 +19,9 @@ from schemas.topology import Bridge
 
 LONGEST_ADDRESS = 512
 """Bytes or characters: a longer topic or path is of no meter, and neither remembered nor repeated in a dead letter."""
+
+SAY_WHO_SENDS = frozenset({"amqp", "coap", "http"})
+"""Protocols whose own login names the sender: what one writes into an address proves nothing there."""
 
 _NAMED = ("{profile}", "{meter}", "{identity}")
 _ANY = "{any}"
@@ -106,8 +109,8 @@ def templates_of(bridge: Bridge) -> list[TopicTemplate]:
     separator = "." if bridge.protocol == "amqp" else "/"
     texts = (text.strip("/") if bridge.protocol == "http" else text for text in bridge.subscribe)
     templates = [TopicTemplate.parse(text, separator) for text in texts]
-    if bridge.protocol != "mqtt" and any("{identity}" in template.levels for template in templates):
-        raise ValueError("only MQTT has the level {identity}: elsewhere nothing vouches for what a sender writes there")
+    if bridge.protocol in SAY_WHO_SENDS and any("{identity}" in template.levels for template in templates):
+        raise ValueError(f"no level {{identity}} with {bridge.protocol}, which says by itself who sends")
     return templates
 
 

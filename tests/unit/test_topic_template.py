@@ -69,6 +69,6 @@ def test_faults_of_an_mqtt_bridge(subscribe: str, url: str, options: dict[str, s
 def test_only_a_broker_of_mqtt_vouches_for_an_identity_in_an_address(protocol: str) -> None:
     address = "hubs.{identity}.{profile}.reading" if protocol == "amqp" else "hubs/{identity}/{profile}/reading"
     bridge = Bridge("b", protocol, "", (address,), "json", "r", "e", "d", 500, {})
-    with pytest.raises(ValueError, match="only MQTT has the level"):
+    with pytest.raises(ValueError, match="which says by itself who sends"):
         templates_of(bridge)
     assert templates_of(replace(bridge, protocol="mqtt", subscribe=("hubs/{identity}/{profile}/reading",)))
