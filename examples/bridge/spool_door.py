@@ -14,6 +14,8 @@ class SpoolDoor:
     answers = False
     stranger = retry = ""
     batch = 25
+    large_bytes = 500_000
+    flood_bytes = 250_000_000
 
     def __init__(self) -> None:
         self._folder = Path()
@@ -38,4 +40,4 @@ class SpoolDoor:
             name = uuid4().hex
             (folder / f".{name}").write_bytes(payload)
             (folder / f".{name}").rename(folder / name)
-        return [Sent(True)] * len(payloads)
+        return [Sent(True, sent_bytes=len(payload)) for payload in payloads]

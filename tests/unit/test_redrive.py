@@ -198,7 +198,7 @@ def test_an_address_of_each_protocol_is_read_again_as_the_bridge_did(bridge: str
 def test_letters_of_a_bridge_that_cannot_start_are_not_redriven() -> None:
     faulty = replace(TOPOLOGY.bridges["amqp_turin"], subscribe=("hubs.{identity}.{profile}.{meter}.reading",))
     unused: Any = None
-    with pytest.raises(Faults, match="bridge amqp_turin: no level {identity} with amqp"):
+    with pytest.raises(Faults, match=r"bridge amqp_turin: no level \{identity\} with amqp"):
         Redrive(faulty, TOPOLOGY, unused, Counters(), unused)
 
 
