@@ -21,7 +21,7 @@ from tests.bridge_process import ROOT, Place, make_place, publisher
 from tests.numbered_readings import blocks_of, reading, rows
 from tests.waiting import received, wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 METERS = ["m1", "m2", "m3", "m4"]
 

@@ -21,7 +21,7 @@ from tests.fragile_kafka import FragileKafka
 from tests.numbered_readings import blocks_of, reading, rows
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 T = TypeVar("T")
 

@@ -24,7 +24,7 @@ from tests.fragile_kafka import FragileKafka
 from tests.numbered_readings import START, blocks_of, reading, rows
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 SENML_JSON, SENML_CBOR, JSON = ("-t", "110"), ("-t", "112"), ("-t", "50")
 

@@ -17,7 +17,7 @@ from tests.stream_topics import PARTITIONS, expected, read, worked_up_to
 from tests.streams_log import BEGIN, SOURCE, Row, block, facts
 from tests.topologies import metering
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 METERS_EACH, STEPS, STEP_MS, KILLS = 10, 600, 60_000, 6
 

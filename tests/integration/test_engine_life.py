@@ -22,7 +22,7 @@ from tests.streams_log import BEGIN, SOURCE, Row, block, facts
 from tests.topologies import TEXT
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 METER, STEPS, STEP_MS = "meter-1", 240, 60_000
 AGAIN = """

@@ -26,7 +26,7 @@ from tests.bridge_process import Place, make_place
 from tests.stream_topics import read
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 PREFIX = "dark"
 METERS, INTERVAL_S, OUTAGE_AFTER_S, OUTAGE_S = 2_000, 4, 9, 20

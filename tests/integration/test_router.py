@@ -13,7 +13,7 @@ from schemas.alert import AlertMark
 from tests.receivers import Hook, Mailbox, Request, mail_server, web_server
 from tests.router_process import MAIL, RULES, RouterPlace, an_alert
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 NAMED = re.compile(r"(\S+) \(number (\d+)\)")
 

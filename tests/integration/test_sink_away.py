@@ -22,7 +22,7 @@ from schemas.errors import Unavailable
 from tests.certificates import Authority
 from tests.plausible import aggregate_block
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 def test_a_server_away_under_load_nothing_is_lost_and_memory_is_bounded(tmp_path: Path) -> None:
