@@ -210,21 +210,25 @@ AlertFact = tuple[str, str, str | None, str | None, int, int]
 
 def last_gasps(log: Iterable[Record]) -> Iterator[tuple[AlertKey, AlertFact]]:
     """(id, number) -> state, subject, feeder, substation, at, raised_at, of the alerts of a partition of evidence."""
+    dark: set[str] = set()
     raised: dict[str, int] = {}
-    is_open: set[str] = set()
-    restored: dict[str, int] = {}
+    newest: dict[tuple[str, str], int] = {}
     for block in log:
         if not isinstance(block, EventBlock):
             continue
         for place, at, kind in zip(block.row_meter.tolist(), block.at.tolist(), block.kind, strict=True):
-            meter, feeder, substation = block.meters[place], block.feeders[place], block.substations[place]
-            if kind == "last_gasp" and meter not in is_open and at > raised.get(meter, 0):
-                raised[meter] = at
-                is_open.add(meter)
-                yield (f"last_gasp/{meter}/{at}", 1), ("raised", meter, feeder, substation, at, at)
-            if kind == "power_restored":
-                restored[meter] = max(at, restored.get(meter, 0))
-            if meter in is_open and restored.get(meter, 0) > raised[meter]:
-                is_open.remove(meter)
-                key = f"last_gasp/{meter}/{raised[meter]}"
-                yield (key, 2), ("cleared", meter, feeder, substation, restored[meter], raised[meter])
+            meter, where = block.meters[place], (block.feeders[place], block.substations[place])
+            newest[meter, kind] = max(at, newest.get((meter, kind), 0))
+            gasped, restored = (newest.get((meter, which), 0) for which in ("last_gasp", "power_restored"))
+            lost_at = at if kind == "last_gasp" and meter not in dark and at > raised.get(meter, 0) else 0
+            while lost_at or (meter in dark and restored > raised[meter]):
+                if lost_at:
+                    dark.add(meter)
+                    raised[meter] = lost_at
+                    yield (f"last_gasp/{meter}/{lost_at}", 1), ("raised", meter, *where, lost_at, lost_at)
+                    lost_at = 0
+                else:
+                    dark.remove(meter)
+                    since = raised[meter]
+                    yield (f"last_gasp/{meter}/{since}", 2), ("cleared", meter, *where, restored, since)
+                    lost_at = gasped if gasped >= restored else 0
