@@ -33,6 +33,7 @@ MOST_BACKLOG_BYTES = 64_000_000
 _OVERHEAD_BYTES = 1_000
 """Of each record, so that 64,000 small ones fill the backlog as well: the queue takes 100,000."""
 _METADATA_TIMEOUT_S = 5.0
+_SERVE_S = 0.1
 
 # Kafka compacts only what is no longer written to: with its own 1 GB and week, state would grow as long as it ran.
 _COMPACTED = {"segment.bytes": "16777216", "segment.ms": "3600000"}
@@ -62,7 +63,7 @@ class Outlet:
     """Where blocks go out: idempotent, acknowledged by all replicas, retried for ever, in order within a partition.
 
     Who must not wait for Kafka asks `has_room` before it produces; else `produce` waits while librdkafka's queue is
-    full, and raises Stopped as soon as `stopped` says so.
+    full. That wait and `settle` raise Stopped as soon as `stopped` says so.
     """
 
     def __init__(self, kafka: Kafka, client_id: str) -> None:
@@ -106,7 +107,7 @@ class Outlet:
             except BufferError:
                 if self.stopped():
                     raise Stopped from None
-                self._producer.poll(0.1)
+                self._producer.poll(_SERVE_S)
         self._backlog_bytes += size
 
     @property
@@ -122,11 +123,23 @@ class Outlet:
         """Records that Kafka does not have yet."""
         return len(self._producer)
 
+    def settle(self) -> None:
+        """Wait, without end, until Kafka has all that was produced.
+
+        Raises:
+            Stopped: see the class.
+
+        """
+        while self.waiting():
+            if self.stopped():
+                raise Stopped
+            self.serve(_SERVE_S)
+
     def close(self, timeout_s: float) -> bool:
         """Wait for what is under way; False where the time ran out with some of it not delivered."""
         deadline = time.monotonic() + timeout_s
         while self.waiting() and time.monotonic() < deadline:
-            self._producer.poll(0.1)
+            self._producer.poll(_SERVE_S)
         return not self.waiting()
 
 

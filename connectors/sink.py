@@ -43,7 +43,8 @@ INSERT_SECONDS = Histogram("flexmeter_sink_insert_seconds", "Time of one insert"
 MAX_ROWS = 50_000
 LINGER_S = 0.5
 POLL_S = 0.1
-POLL_RECORDS = 200
+POLL_RECORDS = 20
+"""Of some thousand rows each where the sink is behind: by so many a batch may exceed MAX_ROWS."""
 
 Decode = Callable[[bytes], Any]
 
@@ -86,6 +87,7 @@ class Sink:
         self._linger_s, self._max_rows = linger_s, max_rows
         self._meters = NewMeters()
         self._stop = threading.Event()
+        outlet.stopped = self._stop.is_set
         AVAILABLE.labels(name).set(1)
 
     def stop(self) -> None:
@@ -176,10 +178,7 @@ class Sink:
         topic = self._dead_letters
         for letter in letters:
             self._outlet.produce(topic.name, partition_of(letter.source, topic.partitions), encode(letter))
-        while self._outlet.waiting():
-            if self._stop.is_set():
-                raise Stopped
-            self._outlet.serve(POLL_S)
+        self._outlet.settle()
 
     def _until_available(self, attempt: Callable[[], None]) -> None:
         until_available(attempt, self._stop, self._away)

@@ -62,7 +62,8 @@ class RouterLoop:
         self._consumer, self._receiver = consumer, receiver
         self._pause_s, self._clock = pause_s, clock
         self._stop = threading.Event()
-        self._records = Records(router, topology, outlet, self._stop.is_set)
+        outlet.stopped = self._stop.is_set
+        self._records = Records(router, topology, outlet)
         marks, deliveries = Marks(), Deliveries(router.name)
         self._waiting = Waiting(router.rules, marks, deliveries)
         self._memories = (

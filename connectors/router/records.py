@@ -1,11 +1,10 @@
 """What the router writes: deliveries and dead letters, each awaited before anything follows from it."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from prometheus_client import Counter
 
-from connectors.backoff import Stopped
 from connectors.kafka import Outlet
 from connectors.origin import Origin
 from connectors.router.waiting import Letter
@@ -20,14 +19,12 @@ log = logging.getLogger("connectors.router")
 
 SETTLED = Counter("flexmeter_router_settled", "Versions of alerts that a router is done with", ["router", "outcome"])
 
-_SERVE_S = 0.1
-
 
 class Records:
-    """The topics that one router writes. `stopped` says whether to give up waiting for Kafka."""
+    """The topics that one router writes."""
 
-    def __init__(self, router: Router, topology: Topology, outlet: Outlet, stopped: Callable[[], bool]) -> None:
-        self._name, self._outlet, self._stopped = router.name, outlet, stopped
+    def __init__(self, router: Router, topology: Topology, outlet: Outlet) -> None:
+        self._name, self._outlet = router.name, outlet
         self._deliveries = topology.topics[router.deliveries]
         self._dead_letters = topology.topics[router.dead_letters]
 
@@ -38,28 +35,21 @@ class Records:
             SETTLED.labels(self._name, one.outcome).inc()
             partition = partition_of(one.alert, topic.partitions)
             self._outlet.produce(topic.name, partition, encode(one), key=f"{one.router}/{one.alert}".encode())
-        self._wait()
+        self._outlet.settle()
 
     def rejected(self, letters: Iterable[Letter], rejected: Rejected, now_ms: int) -> None:
         """Return when Kafka has the dead letters of these."""
         for letter in letters:
             self._bury(letter.origin, letter.payload, rejected, now_ms)
-        self._wait()
+        self._outlet.settle()
 
     def unreadable(self, origin: Origin, payload: bytes, rejected: Rejected, now_ms: int) -> None:
         """Return when Kafka has the dead letter of what is no alert."""
         self._bury(origin, payload, rejected, now_ms)
-        self._wait()
+        self._outlet.settle()
 
     def _bury(self, origin: Origin, payload: bytes, rejected: Rejected, now_ms: int) -> None:
         log.warning("%s rejected: %s", origin, rejected)
         letter = dead_letter(self._name, str(origin), now_ms, rejected, payload)
         topic = self._dead_letters
         self._outlet.produce(topic.name, partition_of(self._name, topic.partitions), encode(letter))
-
-    def _wait(self) -> None:
-        """The outlet tries for ever."""
-        while self._outlet.waiting():
-            if self._stopped():
-                raise Stopped
-            self._outlet.serve(_SERVE_S)

@@ -62,6 +62,7 @@ class Recomputation:
         self._requests = OpenRequests()
         self._looked_s = self._polled_s = time.monotonic()
         self._stop = threading.Event()
+        outlet.stopped = self._stop.is_set
         AVAILABLE.labels(stream.name).set(1)
 
     def stop(self) -> None:
@@ -139,10 +140,7 @@ class Recomputation:
             to = partition_of(result.substation, topic.partitions) if isinstance(result, LoadBlock) else partition
             self._outlet.produce(topic.name, to, encode(result))
             REVISED.labels(self._stream.name, type(result).__name__).inc()
-        while self._outlet.waiting():
-            if self._stop.is_set():
-                raise Stopped
-            self._outlet.serve(POLL_S)
+        self._outlet.settle()
 
     def _wait_for_sink(self) -> None:
         """Until the sink has written what its topics hold now."""

@@ -28,3 +28,12 @@ def test_who_waits_for_room_may_be_stopped() -> None:
     with pytest.raises(Stopped):
         while True:
             full.produce("topic", 0, bytes(900_000))
+
+
+def test_who_waits_until_kafka_has_all_may_be_stopped() -> None:
+    sent = outlet()
+    sent.settle()
+    sent.produce("topic", 0, b"one")
+    sent.stopped = lambda: True
+    with pytest.raises(Stopped):
+        sent.settle()
