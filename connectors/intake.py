@@ -108,7 +108,8 @@ class Intake:
     def _apart(self, readings: Sequence[Reading], received_at: int) -> Sequence[Reading]:
         """The readings; those that the bridge timed later than what it timed of their meters before.
 
-        Payloads that arrive in the same millisecond, the telegrams of one POST among them, would else be one reading.
+        Entries of one payload that have no time, and payloads that arrive in the same millisecond, the telegrams of one
+        POST among them, would else be one reading.
         """
         timed = [one.meter for one in readings if one.quality & _TIME_BY_BRIDGE]
         if not timed:
@@ -117,9 +118,16 @@ class Intake:
         later = {meter: self._later(meter, received_at) for meter in timed_here}
         for meter, rows in timed_here.items():
             self._given[meter] = received_at + later[meter] + rows - 1
-        return [
-            replace(one, at=one.at + later[one.meter]) if one.quality & _TIME_BY_BRIDGE else one for one in readings
-        ]
+        at_once: Counter[tuple[str, int]] = Counter()
+        apart = []
+        for one in readings:
+            if one.quality & _TIME_BY_BRIDGE:
+                alike = one.meter, one.at
+                apart.append(replace(one, at=one.at + later[one.meter] + at_once[alike]))
+                at_once[alike] += 1
+            else:
+                apart.append(one)
+        return apart
 
     def _later(self, meter: str, received_at: int) -> int:
         """By how much the next reading of the meter is put behind its arrival, in ms."""

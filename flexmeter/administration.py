@@ -11,7 +11,7 @@ from connectors import tables
 from connectors.clickhouse_errors import ClickHouseFault
 from connectors.registry import STORES
 from connectors.store import Store
-from flexmeter.role import named, topology_or_exit
+from flexmeter.role import checked_topology, named
 from schemas.catalogue import load_catalogue
 from schemas.errors import Unavailable
 
@@ -26,7 +26,7 @@ def tables_of(topology_path: Path, sink: str) -> Iterator[tuple[Store, list[str]
 
     ClickException if it is away, or refuses something. The embedded ClickHouse belongs to its sink while that runs.
     """
-    url = named(topology_or_exit(topology_path).sinks, sink, "sink").url
+    url = named(checked_topology(topology_path).sinks, sink, "sink").url
     made = tables.statements(load_catalogue())
     try:
         with closing(open_store(url)) as store:

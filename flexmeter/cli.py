@@ -3,8 +3,11 @@ missing and `--help` is quick.
 """
 
 import importlib
+from typing import Any
 
 import click
+
+from schemas.faults import Faults
 
 # section -> name -> (module, help). The help is repeated here so that listing the commands imports none of them.
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
@@ -63,6 +66,13 @@ class Commands(click.Group):
             return None
         command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. All faults of a file, or of Kafka's topics, are told on stderr; the exit code is 2."""
+        try:
+            return super().invoke(ctx)
+        except Faults as faults:
+            raise click.UsageError(str(faults)) from faults
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

@@ -17,7 +17,6 @@ from prometheus_client import start_http_server
 from connectors.backoff import until_available
 from flexmeter.known import known
 from schemas.errors import Unavailable
-from schemas.faults import Faults
 from schemas.topology import Topology, load_topology
 from schemas.topology_check import reads, writes
 
@@ -69,12 +68,9 @@ def metrics_options(command: Decorated) -> Decorated:
     return host(port(command))
 
 
-def topology_or_exit(path: Path, env: Mapping[str, str] = os.environ) -> Topology:
-    """The checked topology; every fault of it on stderr and exit code 2 otherwise."""
-    try:
-        return load_topology(path, env, known())
-    except Faults as faults:
-        raise click.UsageError(str(faults)) from faults
+def checked_topology(path: Path, env: Mapping[str, str] = os.environ) -> Topology:
+    """The topology, checked against what there is of bridges, decoders and operators; raises Faults."""
+    return load_topology(path, env, known())
 
 
 def named(parts: Mapping[str, Part], name: str, kind: str) -> Part:

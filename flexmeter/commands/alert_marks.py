@@ -14,7 +14,7 @@ from connectors.kafka import Outlet
 from connectors.router.marks import ACKNOWLEDGED, SILENCED
 from flexmeter.facts import clock, one_line
 from flexmeter.listen import Listener
-from flexmeter.role import asking_kafka, topology_option, topology_or_exit
+from flexmeter.role import asking_kafka, checked_topology, topology_option
 from schemas.alert import Alert, AlertMark
 from schemas.codec import encode
 from schemas.durations import duration_ms
@@ -64,7 +64,7 @@ def ack(alert: str, by: str, reason: str, topology_path: Path) -> None:
 
     ALERT is its id, as `flexmeter alerts --json` tells it.
     """
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     topic = marks_topic(topology)
     with asking_kafka():
         known = newest(topology, [t for t in topology.topics.values() if "Alert" in t.records], Alert, lambda a: a.id)
@@ -93,7 +93,7 @@ def silence(
     """Silence alerts for a while: routers spare them. What one has been told of is still told to be over."""
     if not (kind or area or subject or severity):
         raise click.UsageError("say what is to be silenced: --kind, --area, --subject or --severity")
-    topology, now_ms = topology_or_exit(topology_path), _now_ms()
+    topology, now_ms = checked_topology(topology_path), _now_ms()
     name = f"silence/{uuid.uuid4().hex[:8]}"
     mark = AlertMark(name, SILENCED, "", kind, subject, area, severity or "", now_ms, now_ms + for_ms, by, reason)
     with asking_kafka():
@@ -105,7 +105,7 @@ def silence(
 @topology_option
 def marks(topology_path: Path) -> None:
     """Show the acknowledgements and silences that hold now."""
-    topology, now_ms = topology_or_exit(topology_path), _now_ms()
+    topology, now_ms = checked_topology(topology_path), _now_ms()
     with asking_kafka():
         known = newest(topology, [marks_topic(topology)], AlertMark, lambda mark: mark.id)
     for mark in sorted(known.values(), key=lambda mark: (mark.at, mark.id)):
@@ -121,7 +121,7 @@ def lift(mark: str, topology_path: Path) -> None:
 
     MARK is its id, as `flexmeter alerts marks` tells it.
     """
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     topic = marks_topic(topology)
     with asking_kafka():
         known = newest(topology, [topic], AlertMark, lambda mark: mark.id)

@@ -13,7 +13,7 @@ from connectors.router.marks import Marks
 from flexmeter.commands import alert_marks
 from flexmeter.facts import alert_fact
 from flexmeter.listen import Listener
-from flexmeter.role import asking_kafka, examples, stop_on_signals, topology_option, topology_or_exit
+from flexmeter.role import asking_kafka, checked_topology, examples, stop_on_signals, topology_option
 from schemas.alert import Alert, AlertMark, is_at_least
 from schemas.errors import Unavailable
 from schemas.events import Severity
@@ -58,7 +58,7 @@ def command(
     """
     if ctx.invoked_subcommand is not None:
         return
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     ends = math.inf if for_s is None else time.monotonic() + for_s
     seen = Seen()

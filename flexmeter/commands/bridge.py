@@ -11,15 +11,14 @@ import click
 from connectors.backoff import Stopped, until_available
 from flexmeter.role import (
     await_topics,
+    checked_topology,
     examples,
     metrics_options,
     named,
     start_role,
     stopping_on_signals,
     topology_option,
-    topology_or_exit,
 )
-from schemas.faults import Faults
 from schemas.topology import Bridge, Topology
 
 if TYPE_CHECKING:
@@ -53,14 +52,11 @@ def command(topology_path: Path, bridge_name: str, instance: str, metrics_host: 
     Nothing is acknowledged to the source before Kafka has it: what a killed bridge had not finished comes again.
     docs/bridges.md explains every setting.
     """
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     bridge = named(topology.bridges, bridge_name, "bridge")
     start_role(metrics_host, metrics_port)
-    try:
-        with suppress(Stopped):
-            run(topology, bridge, instance, stopping_on_signals())
-    except Faults as faults:
-        raise click.UsageError(str(faults)) from faults
+    with suppress(Stopped):
+        run(topology, bridge, instance, stopping_on_signals())
 
 
 def run(topology: Topology, bridge: Bridge, instance: str, stopping: threading.Event) -> None:

@@ -21,10 +21,9 @@ from flexmeter.answers import written
 from flexmeter.commands.bridge import trusted
 from flexmeter.letters import Choice, Kept, Since, letters
 from flexmeter.registered import registered
-from flexmeter.role import asking_kafka, examples, named, stop_on_signals, topology_option, topology_or_exit
+from flexmeter.role import asking_kafka, checked_topology, examples, named, stop_on_signals, topology_option
 from schemas.blocks import DeadLetter
 from schemas.errors import Reason, Unavailable
-from schemas.faults import Faults
 from schemas.topology import Bridge, Topology
 
 MOST_BYTES = 1 << 30
@@ -96,7 +95,7 @@ def list_letters(topology_path: Path, choice: Choice, as_json: bool, as_hex: boo
     Of each its time, place, source, reason, detail, size and address.
     Those of streams and sinks are records of Kafka that could not be read or written: they cannot be re-driven.
     """
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     with _told():
         for kept in choice.of(letters(topology)):
             if as_hex:
@@ -116,7 +115,7 @@ def show(topology_path: Path, raw: bool, place: str) -> None:
     PLACE is that of its letter, as `list` names it. What is printed is its text, or hexadecimal digits where it is none
     (`decode --hex` of JSON); what is known of it goes to stderr.
     """
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     found = _PLACE.fullmatch(place)
     if found is None:
         raise click.UsageError(f"{place!r} is no place such as dead.letters/3/17, as `flexmeter dead-letters` shows")
@@ -142,7 +141,7 @@ def redrive(topology_path: Path, choice: Choice, dry_run: bool) -> None:
     again changes nothing: the same reading counts once. What is rejected again has a dead letter anew only if the
     reason is another.
     """
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     with _told():
         kept, reasons = _read(topology, choice)
         chosen = {key_of(one.letter): one for one in kept if not obstacle(one.letter, topology.bridges)}
@@ -177,7 +176,7 @@ def _counts(counter: Counter[str]) -> str:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Say what is away, or faulty, and end."""
+    """Say what is away, and end."""
     try:
         with asking_kafka():
             yield
@@ -185,8 +184,6 @@ def _told() -> Iterator[None]:
         raise SystemExit(130) from None
     except BrokenPipeError:  # `| head` has enough
         raise SystemExit(0) from None
-    except Faults as faults:
-        raise click.UsageError(str(faults)) from faults
 
 
 def _read(topology: Topology, choice: Choice) -> tuple[list[Kept], Mapping[PayloadKey, set[str]]]:

@@ -18,7 +18,6 @@ from connectors.registry import TELEGRAMS, TEXT_PROTOCOLS
 from flexmeter.answers import Answer, of_rejection, of_rows, of_telegrams, payload_of, payloads
 from flexmeter.role import examples, named
 from schemas.errors import Rejected
-from schemas.faults import Faults
 
 Answers = Callable[[bytes], Iterable[Answer]]
 
@@ -107,14 +106,11 @@ def command(
 
 
 def _mapping(profile_name: str | None, file: Path | None) -> JsonMapping:
-    try:
-        if file is not None:
-            return parse_mapping(file.stem, file.read_text("utf-8"))
-        if profile_name is not None:
-            return named(load_mappings(), profile_name, "mapping for the profile")
-        raise click.UsageError(f"--profile says which mapping reads JSON: {', '.join(load_mappings())}; or --mapping")
-    except Faults as faults:
-        raise click.UsageError(str(faults)) from faults
+    if file is not None:
+        return parse_mapping(file.stem, file.read_text("utf-8"))
+    if profile_name is not None:
+        return named(load_mappings(), profile_name, "mapping for the profile")
+    raise click.UsageError(f"--profile says which mapping reads JSON: {', '.join(load_mappings())}; or --mapping")
 
 
 def _print(written: Iterable[tuple[int, bytes]], read: Callable[[bytes], bytes], answers: Answers) -> bool:

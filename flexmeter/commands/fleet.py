@@ -32,7 +32,7 @@ from flexmeter.fleet.turin_live import Turin
 from flexmeter.fleet.uplink import open_uplink
 from flexmeter.fleet.uplinks import Uplinks
 from flexmeter.fleet.world import build_world
-from flexmeter.role import examples, start_role, stopping_on_signals, topology_option, topology_or_exit
+from flexmeter.role import checked_topology, examples, start_role, stopping_on_signals, topology_option
 from schemas.durations import DAY_MS
 from schemas.errors import Unavailable
 from schemas.register import Device
@@ -218,7 +218,7 @@ def command(**given: Any) -> None:
     """
     options = Options(**given)
     start_role("127.0.0.1", options.metrics_port)
-    topology = topology_or_exit(options.topology_path)
+    topology = checked_topology(options.topology_path)
     stopping = stopping_on_signals()
     try:
         complete = (_replay if options.replay else _live)(options, topology, stopping)

@@ -10,7 +10,7 @@ import numpy as np
 from connectors.kafka import Outlet, ensure_topics
 from flexmeter.grid_file import Work, nodes_of, read_calendar, read_grid, works_at
 from flexmeter.registered import registered
-from flexmeter.role import examples, start_role, topology_option, topology_or_exit
+from flexmeter.role import checked_topology, examples, start_role, topology_option
 from schemas.catalogue import load_catalogue
 from schemas.codec import encode
 from schemas.errors import Unavailable
@@ -43,7 +43,7 @@ def command(topology_path: Path, grid_path: Path | None, planned_path: Path | No
     Run it once, and whenever the grid, the register or the calendar has changed: it replaces what was published before,
     substation by substation; what is the same changes nothing.
     """
-    topology, now_ms = topology_or_exit(topology_path), time.time_ns() // 1_000_000
+    topology, now_ms = checked_topology(topology_path), time.time_ns() // 1_000_000
     start_role()
     try:
         nodes = read_grid(grid_path) if grid_path else _nodes_at(topology, now_ms)

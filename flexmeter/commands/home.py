@@ -12,7 +12,7 @@ from connectors.kafka import Outlet
 from flexmeter.commands.tail import places_of
 from flexmeter.listen import Listener
 from flexmeter.registered import devices_or_exit
-from flexmeter.role import asking_kafka, examples, topology_option, topology_or_exit
+from flexmeter.role import asking_kafka, checked_topology, examples, topology_option
 from schemas.codec import encode
 from schemas.faults import choose_one_of, closest
 from schemas.master_data import HomeRequestBlock
@@ -51,7 +51,7 @@ def command() -> None:
 @click.argument("meter")
 def consent(topology_path: Path, meter: str) -> None:
     """Let METER's appliances be told apart from now on."""
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     _check_known(topology, meter)
     _send(topology, [Request(meter, _now(), "consent")])
     click.echo(f"{meter} consents: readings from now on are looked into")
@@ -66,7 +66,7 @@ def withdraw(topology_path: Path, meter: str) -> None:
     Its state is erased, and no reading of it is looked into any more.
     What was told so far stays in ClickHouse until `flexmeter erase`, and in Kafka for as long as its topics keep.
     """
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     _check_known(topology, meter)
     _send(topology, [Request(meter, _now(), "withdraw")])
     click.echo(
@@ -92,7 +92,7 @@ def label(topology_path: Path, meter: str, appliance: str, number: int | None, p
         raise click.UsageError("say which load: by --load or by --power")
     if appliance not in load_library().appliances:
         raise click.UsageError(f"no appliance {appliance!r}; {choose_one_of(appliance, load_library().appliances)}")
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     _check_known(topology, meter)
     if power_w is None:
         power_w = _power_of(topology, meter, number or 0)
@@ -106,7 +106,7 @@ def label(topology_path: Path, meter: str, appliance: str, number: int | None, p
 @topology_option
 def announce(topology_path: Path) -> None:
     """Tell all consents of the register. Harmless when repeated: a later withdrawal stands."""
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     devices = devices_or_exit(topology)
     given = [
         Request(one.meter_id, one.nilm_consent_at, "consent")

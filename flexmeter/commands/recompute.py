@@ -16,13 +16,13 @@ from flexmeter.recomputation.answers import Answers
 from flexmeter.recomputation.loop import Pace, Recomputation
 from flexmeter.role import (
     await_topics,
+    checked_topology,
     examples,
     metrics_options,
     named,
     start_role,
     stopping_on_signals,
     topology_option,
-    topology_or_exit,
 )
 from schemas.catalogue import load_catalogue
 from schemas.topology import Topology
@@ -75,7 +75,7 @@ def command(
 
     Start as many as the topic of requests has partitions; each takes its share.
     """
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     named(topology.streams, stream_name, "stream")
     sink = named(topology.sinks, sink_name, "sink")
     start_role(metrics_host, metrics_port)

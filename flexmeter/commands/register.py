@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from flexmeter.registered import bring, standing
-from flexmeter.role import examples, topology_option, topology_or_exit
+from flexmeter.role import checked_topology, examples, topology_option
 from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.register import Device, load_register
@@ -32,7 +32,7 @@ def command(topology_path: Path, yes: bool, dry_run: bool, remove: bool, file: P
     A file with a fault changes nothing. What differs from the register is told, and done when you agree. Bridges know
     it within seconds. docs/register.md has the columns.
     """
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     topic = topology.register_topic
     if topic is None:
         raise click.UsageError(

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from flexmeter.commands.worker import run_stream
-from flexmeter.role import examples, metrics_options, named, start_role, topology_option, topology_or_exit
+from flexmeter.role import checked_topology, examples, metrics_options, named, start_role, topology_option
 from schemas.durations import HOUR_MS
 from schemas.topology import Stream, Topology
 from streams.engine import Settings
@@ -42,7 +42,7 @@ def command(
     old ones, since their version is higher. When it has caught up, stop the workers of the old entry, start workers of
     the new one, and remove the old entry. A replay that was ended early goes on where it was.
     """
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     stream = named(topology.streams, stream_name, "stream")
     start_role(metrics_host, metrics_port)
     for other in _replaced(topology, stream):

@@ -9,15 +9,14 @@ from connectors.registry import RECEIVERS
 from connectors.router.loop import RouterLoop
 from connectors.sink import consumer
 from flexmeter.role import (
+    checked_topology,
     examples,
     metrics_options,
     named,
     start_role,
     stopping_on_signals,
     topology_option,
-    topology_or_exit,
 )
-from schemas.faults import Faults
 from schemas.topology import Router, Topology
 from schemas.topology_check import scheme
 
@@ -31,15 +30,12 @@ def command(topology_path: Path, name: str, metrics_host: str, metrics_port: int
 
     Nothing is committed before the receiver has it: what a killed router had not delivered goes out when it is back.
     """
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     router = named(topology.routers, name, "router")
     start_role(metrics_host, metrics_port)
-    try:
-        loop = make_router(topology, router)
-        stopping_on_signals(loop.stop)
-        loop.run()
-    except Faults as faults:
-        raise click.UsageError(str(faults)) from faults
+    loop = make_router(topology, router)
+    stopping_on_signals(loop.stop)
+    loop.run()
 
 
 def make_router(topology: Topology, router: Router) -> RouterLoop:

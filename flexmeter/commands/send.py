@@ -20,7 +20,7 @@ from flexmeter.answers import quality_names
 from flexmeter.compose import compose_event, compose_reading
 from flexmeter.follow import Follower, Found, Sought
 from flexmeter.registered import devices_or_exit
-from flexmeter.role import examples, named, topology_option, topology_or_exit
+from flexmeter.role import checked_topology, examples, named, topology_option
 from schemas.blocks import DeadLetter, EventBlock, ReadingBlock
 from schemas.errors import Rejected, Unavailable
 from schemas.faults import choose_one_of
@@ -59,7 +59,7 @@ def command(
     not measured. Without values the payload is read from stdin.
     Exit code 1 if it was rejected, or did not arrive in time.
     """
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     bridge = _bridge(topology, bridge_name)
     devices = devices_or_exit(topology)
     profile = profile_name or _profile(devices, meter)

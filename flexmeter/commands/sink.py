@@ -17,19 +17,17 @@ from flexmeter.administration import open_store
 from flexmeter.page.interface import Interface, Reader
 from flexmeter.role import (
     await_topics,
+    checked_topology,
     examples,
     metrics_options,
     named,
     start_role,
     stopping_on_signals,
     topology_option,
-    topology_or_exit,
 )
 from schemas.alert import decode_alert
 from schemas.catalogue import load_catalogue
 from schemas.codec import decode
-from schemas.faults import Faults
-from schemas.topology import Sink as Spec
 from schemas.topology import Topology
 
 log = logging.getLogger(__name__)
@@ -53,9 +51,9 @@ log = logging.getLogger(__name__)
 @metrics_options
 def command(topology_path: Path, name: str, http_port: int, metrics_host: str, metrics_port: int) -> None:
     """Write topics to ClickHouse; with the embedded one, serve the local page and ClickHouse's HTTP interface."""
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     spec = named(topology.sinks, name, "sink")
-    made, url = [*tables.statements(load_catalogue()), *_kept(spec)], spec.url
+    made, url = [*tables.statements(load_catalogue()), *retention.of_options(name, spec.options)], spec.url
     start_role(metrics_host, metrics_port)
     # It tells each failed connection with a stack trace; the sink's own line says the same.
     logging.getLogger("clickhouse_driver").setLevel(logging.ERROR)
@@ -67,14 +65,6 @@ def command(topology_path: Path, name: str, http_port: int, metrics_host: str, m
             with suppress(Stopped):
                 await_topics(topology, "sinks", name, stopping)
             sink.run()
-
-
-def _kept(spec: Spec) -> list[str]:
-    """What says how long the tables keep their rows."""
-    try:
-        return retention.of_options(spec.name, spec.options)
-    except Faults as faults:
-        raise click.UsageError(str(faults)) from faults
 
 
 def make_sink(topology: Topology, name: str, store: Store) -> Sink:

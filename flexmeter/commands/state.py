@@ -11,7 +11,7 @@ import orjson
 import yaml
 from aiokafka.errors import KafkaError
 
-from flexmeter.role import asking_kafka, examples, named, topology_option, topology_or_exit
+from flexmeter.role import asking_kafka, checked_topology, examples, named, topology_option
 from schemas.catalogue import load_catalogue
 from schemas.errors import Unavailable
 from schemas.partition import partition_of
@@ -34,7 +34,7 @@ def command(topology_path: Path, stream_name: str | None, as_json: bool, meter: 
 
     Reads the state topics only: joins no group, disturbs no worker. Exit code 1 if no stream knows the meter.
     """
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     streams = {stream_name: named(topology.streams, stream_name, "stream")} if stream_name else topology.streams
     with asking_kafka():
         try:

@@ -10,7 +10,7 @@ import click
 from flexmeter.facts import facts_about
 from flexmeter.listen import Listener
 from flexmeter.registered import registered
-from flexmeter.role import asking_kafka, examples, stop_on_signals, topology_option, topology_or_exit
+from flexmeter.role import asking_kafka, checked_topology, examples, stop_on_signals, topology_option
 from schemas.errors import Unavailable
 from schemas.faults import Faults
 from schemas.partition import partition_of
@@ -30,7 +30,7 @@ ELSEWHERE = frozenset({"EventBlock", "Alert", "DeadLetter"})  # not cut by meter
 @click.argument("meter")
 def command(topology_path: Path, from_start: bool, as_json: bool, for_s: float | None, meter: str) -> None:
     """Show METER's readings, results, events, alerts and dead letters as they pass on Kafka. Ctrl-C ends it."""
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     stop_on_signals()
     try:

@@ -9,16 +9,15 @@ import click
 from connectors.backoff import Stopped
 from flexmeter.role import (
     await_topics,
+    checked_topology,
     examples,
     metrics_options,
     named,
     start_role,
     stopping_on_signals,
     topology_option,
-    topology_or_exit,
 )
 from schemas.catalogue import load_catalogue
-from schemas.faults import Faults
 from schemas.topology import Stream, Topology
 from streams.engine import Engine, Settings, run
 from streams.registry import operators_of
@@ -68,7 +67,7 @@ def command(
 
     Start as many workers of a stream as its input topic has partitions; each takes its share.
     """
-    topology = topology_or_exit(topology_path)
+    topology = checked_topology(topology_path)
     stream = named(topology.streams, stream_name, "stream")
     start_role(metrics_host, metrics_port)
     run_stream(topology, stream, Settings(instance, save_interval_s, session_timeout_s))
@@ -77,11 +76,8 @@ def command(
 def run_stream(topology: Topology, stream: Stream, settings: Settings) -> NoReturn:
     """Be a worker of this stream until told to stop."""
     stopping = stopping_on_signals()
-    try:
-        with suppress(Stopped):
-            await_topics(topology, "streams", stream.name, stopping)
-    except Faults as faults:
-        raise click.UsageError(str(faults)) from faults
+    with suppress(Stopped):
+        await_topics(topology, "streams", stream.name, stopping)
     if stopping.is_set():
         raise SystemExit(0)
     operators = operators_of(stream)

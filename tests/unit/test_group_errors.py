@@ -10,7 +10,7 @@ from connectors.kafka import Outlet
 from connectors.offsets import commit
 from connectors.sink import Sink
 from connectors.store import Store
-from schemas.topology import load_topology
+from schemas.topology import Kafka, load_topology
 
 DEAD_LETTERS = load_topology("topology.yaml", env={}).topics["dead.letters"]
 
@@ -78,6 +78,7 @@ def test_a_sink_goes_on_after_an_error_of_the_moment_and_ends_at_a_fatal_one() -
     fatal = KafkaError(KafkaError._FATAL, "fenced", fatal=True)
     member = Member(None, messages=[Message(KafkaError(KafkaError._TRANSPORT)), Message(fatal)])
     unused: Any = None
-    sink = Sink("a_sink", cast(Consumer, member), {}, cast(Store, unused), cast(Outlet, unused), DEAD_LETTERS)
+    outlet = Outlet(Kafka("127.0.0.1:1", "PLAINTEXT", {}), "test")
+    sink = Sink("a_sink", cast(Consumer, member), {}, cast(Store, unused), outlet, DEAD_LETTERS)
     with pytest.raises(KafkaException, match="fenced"):
         sink.run()

@@ -160,6 +160,13 @@ def test_at_a_swap_the_one_reports_until_the_other_does() -> None:
         metered(register, time=NOW // 1_000 + 10)
 
 
+def test_entries_of_one_meter_without_a_time_are_as_many_readings() -> None:
+    taking = intake()
+    first, then = (taking.take(delivery(hub("plug-1", "plug-2", "plug-1")), NOW).readings for _ in range(2))
+    assert [reading.at - NOW for _, reading in first] == [0, 0, 1]
+    assert [reading.at - NOW for _, reading in then] == [2, 1, 3]
+
+
 def test_after_the_clock_was_set_back_readings_are_timed_by_it_again() -> None:
     made = intake()
 
