@@ -59,7 +59,7 @@ soak: install-tests ## a live district for hours: does anything grow that should
 bench-engine: install-tests ## the engine beside Faust, quixstreams, bytewax, Kafka Streams; hours (SECONDS=5 REPEATS=1: to try it)
 	$(call each_bench,'engine --seconds $(or $(SECONDS),60) --repeats $(or $(REPEATS),5)' \
 		'engine_blocks --seconds $(or $(SECONDS),60) --repeats $(or $(REPEATS),5)' \
-		'metering --seconds $(or $(SECONDS),20) --repeats $(or $(REPEATS),3)' \
+		engine_parts 'metering --seconds $(or $(SECONDS),20) --repeats $(or $(REPEATS),3)' \
 		'restart --seconds $(or $(SECONDS),20)' 'latency --minutes $(or $(MINUTES),2)')
 
 accuracy: install-tests ## how right a part that judges is: NAME=nab (anomalies), faults (of meters), nilm, outage

@@ -25,6 +25,7 @@ compare what was measured in one run, and read ratios rather than absolute figur
 SECTIONS: Mapping[str, tuple[str, str, Tell]] = {
     "engine": ("The engine beside its peers", "make bench-engine", engine.engine),
     "engine_blocks": ("The size of a block", "python -m bench.engine_blocks", engine.engine_blocks),
+    "engine-parts": ("Where the engine's time goes", "python -m bench.engine_parts", engine.engine_parts),
     "metering": ("Metering", "python -m bench.metering", engine.metering),
     "restart": ("Restart, and a second worker", "python -m bench.restart", engine.restart),
     "latency": ("Latency", "python -m bench.latency", engine.latency),

@@ -7,6 +7,7 @@ import pytest
 from bench.agreement import faults, merged, of_gauges
 from bench.contestants import Contestant, contestants
 from bench.engine import GOALS, figures, goals
+from bench.engine_parts import CHOICES, measure
 from bench.heat import STANDS_S, Measured, Told, between
 from bench.workload import QUANTITIES
 from schemas.errors import Unavailable
@@ -94,3 +95,11 @@ def test_registers_have_no_mean_to_compare_with_rolling_load() -> None:
     registers = [name for name, mean in zip(QUANTITIES, means, strict=True) if math.isnan(mean)]
     assert registers == ["active_energy_import_wh", "active_energy_export_wh"]
     assert faults({("m", 0): means}, {("m", 0): means}) == []
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_the_parts_of_the_engine_s_work_make_its_rate(choice: str) -> None:
+    found = measure(CHOICES[choice], meters=60, minutes=1)
+    whole_us = found["decode"] + found["shard"] + found["encode"]
+    assert min(found.values()) > 0
+    assert found["readings_per_cpu_s"] == pytest.approx(1e6 / whole_us, rel=0.01)

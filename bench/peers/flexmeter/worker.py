@@ -9,32 +9,10 @@ import sys
 
 from bench.minute_mean import MinuteMean
 from bench.peers import told
+from bench.peers.flexmeter.topology import topology
 from schemas.catalogue import load_catalogue
-from schemas.topology_model import Kafka, Stream, Topic, Topology
 from streams.engine import Engine, Settings, run
 from streams.registry import OPERATORS
-
-RESULTS = ("ReadingBlock", "AggregateBlock", "PresenceBlock", "PartialLoadBlock")
-
-
-def topology(
-    bootstrap: str, name: str, input_: str, output: str, operators: tuple[str, ...], partitions: int
-) -> Topology:
-    """What this run is told as if by topology.yaml: one stream, and topics that no other run has."""
-
-    def topic(topic_name: str, records: tuple[str, ...], compact: bool = False) -> Topic:
-        return Topic(topic_name, records, "meter", partitions, None, compact)
-
-    topics = [
-        topic(input_, ("ReadingBlock", "Beat")),
-        topic(output, RESULTS),
-        topic(f"{name}.facts", ("Account", "RecomputeRequestBlock", "PartialLoadBlock", "HeardBlock", "Beat")),
-        topic(f"{name}.dead", ("DeadLetter",)),
-        topic(f"{name}.state", ("StateChunk", "StateCommit"), compact=True),
-    ]
-    stream = Stream(name, input_, operators, (output, f"{name}.facts"), f"{name}.dead", f"{name}.state")
-    kafka = Kafka(bootstrap, "PLAINTEXT", {})
-    return Topology(kafka, "", {each.name: each for each in topics}, {}, {name: stream}, {})
 
 
 def main() -> None:
