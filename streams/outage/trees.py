@@ -1,5 +1,6 @@
 """The grid as the register publishes it: blocks of nodes by substation, put together to one grid of the partition."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
@@ -11,6 +12,8 @@ import orjson
 from schemas.faults import Faults
 from schemas.master_data import GridBlock
 from streams.outage.tree import GATEWAY, Grid, Node
+
+log = logging.getLogger(__name__)
 
 MOST_NODES = 2_000
 """Nodes of one block."""
@@ -154,5 +157,6 @@ def _nodes(rows: Sequence[Sequence[str]]) -> list[Node]:
 def _built(nodes: Sequence[Node]) -> Grid | None:
     try:
         return Grid.of(nodes) if any(node.meter_id for node in nodes) else None
-    except Faults:
+    except Faults as faults:
+        log.warning("a grid is not taken over, the one before stays: %s", faults)
         return None

@@ -62,12 +62,13 @@ def test_of_two_publications_the_newer_one_holds_in_whatever_order() -> None:
     assert grid is not None and HOMES[-1] not in grid.row_of
 
 
-def test_a_grid_with_faults_leaves_the_one_before() -> None:
+def test_a_grid_with_faults_leaves_the_one_before_and_is_told(caplog: pytest.LogCaptureFixture) -> None:
     trees = Trees()
     publish(trees, NODES, 1)
     assert publish(trees, [*NODES, Node("x", "nowhere", "meter", "", "x")], 2) is None
     found = trees.grid()
     assert found is not None and "x" not in found.row_of
+    assert "'nowhere'" in caplog.text
 
 
 def test_a_meter_that_moved_stands_where_the_newer_publication_has_it() -> None:
