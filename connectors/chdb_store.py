@@ -47,7 +47,10 @@ class ChdbStore:
         self._path = str(path)
         self._settings = {**_SETTINGS, "max_execution_time": str(longest_query_s)}
         self._lock = threading.Lock()
-        self._session = _open(self._path)
+        try:
+            self._session = _open(self._path)
+        except _ERROR as error:
+            raise _ERROR(_holder(path) or str(error)) from error
 
     def migrate(self, statements: Iterable[str]) -> None:
         """Run the statements that make the tables."""
@@ -92,6 +95,13 @@ class ChdbStore:
                 self._session.query(statement)
             except _ERROR as error:
                 raise fault(*_code_and_message(error)) from None
+
+
+def _holder(folder: Path) -> str:
+    """Who has the folder open, as ClickHouse notes there meanwhile; empty if nobody."""
+    status = folder / "status"
+    found = re.search(r"PID: (\d+)", status.read_text("utf-8")) if status.exists() else None
+    return f"process {found[1]} has it open, its sink perhaps: end that first" if found else ""
 
 
 def _open(path: str) -> Session:

@@ -64,7 +64,7 @@ def _power_now() -> Panel:
 def _heard() -> Panel:
     return number(
         "Substations that reported",
-        "Heat meters with a result in the time range.",
+        "Heat meters with a result in the time range; one comes when a quarter of an hour is over.",
         "short",
         rows(f"""
             SELECT uniqExact(meter) AS meters

@@ -155,7 +155,7 @@ def _throughput() -> Panel:
 def _latency() -> Panel:
     return lines(
         "Latency from device to ClickHouse",
-        "From the device's own time to the insert. Replays of old readings do not count.",
+        "From the device's own time to the insert. Readings that came an hour late or more do not count.",
         "ms",
         series(f"""
             SELECT

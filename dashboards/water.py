@@ -40,7 +40,7 @@ def _drawn() -> Panel:
 def _heard() -> Panel:
     return number(
         "Meters that reported",
-        "Water meters with a result in the time range.",
+        "Water meters with a result in the time range; one comes when an hour is over.",
         "short",
         rows(f"SELECT uniqExact(meter) AS meters FROM flexmeter.aggregates WHERE {_HOURS}"),
     )

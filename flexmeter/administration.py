@@ -41,4 +41,4 @@ def open_store(url: str) -> Store:
     try:
         return STORES[urlsplit(url).scheme](url)
     except RuntimeError as error:  # chdb's
-        raise click.ClickException(f"{url} cannot be opened: does its sink run already? ({error})") from error
+        raise click.ClickException(f"{url} cannot be opened: {error}") from error

@@ -43,6 +43,7 @@ class Listener:
     def __init__(self, topology: Topology, places: Sequence[tuple[Topic, int]], from_start: bool) -> None:
         self._alerts = frozenset(topic.name for topic, _ in places if "Alert" in topic.records)
         self._unfinished = {(topic.name, partition) for topic, partition in places}
+        self._is_away = False
         self._consumer = Consumer(
             {
                 **client_settings(topology.kafka),
@@ -50,7 +51,8 @@ class Listener:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
-                "error_cb": lambda error: log.warning("kafka is unavailable: %s", error.str()),
+                "error_cb": self._told,
+                "log_level": 0,
             },
             logger=logging.getLogger("librdkafka"),
         )
@@ -59,6 +61,12 @@ class Listener:
         except Unavailable:
             self._consumer.close()
             raise
+
+    def _told(self, error: KafkaError) -> None:
+        """The client tries again and again, and tells each time; once is enough, until something came."""
+        if not self._is_away:
+            log.warning("kafka is unavailable: %s", error.str())
+        self._is_away = True
 
     def _place(self, topic: str, partition: int, from_start: bool) -> TopicPartition:
         place = TopicPartition(topic, partition)
@@ -103,6 +111,7 @@ class Listener:
                     raise KafkaException(error)
                 yield None
             elif value is not None:
+                self._is_away = False
                 offset = message.offset() or 0
                 try:
                     record = decode_alert(value) if topic in self._alerts else decode(value)

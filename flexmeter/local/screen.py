@@ -42,7 +42,7 @@ def _heard(earlier: Snapshot, now: Snapshot) -> list[str]:
     new: dict[object, list[str]] = {}
     for kind in now.kinds:
         if (kind["source"], kind["profile"]) not in known:
-            new.setdefault(kind["source"], []).append(f"{kind['profile']} ({kind['meters']} meters)")
+            new.setdefault(kind["source"], []).append(str(kind["profile"]))
     return [f"  {source} brings {', '.join(profiles)}" for source, profiles in new.items()]
 
 

@@ -10,6 +10,7 @@ The page is at / and /d/UID; it reads /dashboards, /dashboards/UID, and what the
 import logging
 import mimetypes
 import re
+import sys
 import threading
 from collections.abc import Mapping
 from functools import partial
@@ -92,6 +93,11 @@ class Interface:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Whoever asks may go away before the answer is there."""
+        if not isinstance(sys.exception(), ConnectionError):
+            log.exception("the interface failed")
 
 
 class _Exchange(BaseHTTPRequestHandler):

@@ -124,3 +124,5 @@ def test_the_command_erases_and_says_so(tmp_path: Path) -> None:
     store = ChdbStore(tmp_path / "chdb")
     assert told(store, "SELECT count() FROM flexmeter.alert_history") == "0"
     store.close()
+    ran = CliRunner().invoke(command, ["--topology", "topology.yaml", METER], env=env)
+    assert (ran.exit_code, ran.output) == (0, f"nothing to erase: no column of text of any table names {METER}\n")

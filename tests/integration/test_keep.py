@@ -64,7 +64,11 @@ def test_old_readings_and_minutes_go_and_longer_windows_stay(tmp_path: Path) -> 
     arguments = ["--topology", "topology.yaml", "--readings-days", "30", "--minutes-days", "60"]
     for _ in range(2):
         ran = CliRunner().invoke(command, arguments, env={"CLICKHOUSE_URL": f"chdb://{tmp_path / 'chdb'}"})
-        assert (ran.exit_code, ran.output) == (0, "raw readings: 30 days\nwindows of a minute: 60 days\n")
+        assert (ran.exit_code, ran.output) == (
+            0,
+            "raw readings: 30 days\n  until sink clickhouse starts: its readings_days in topology.yaml is 90\n"
+            "windows of a minute: 60 days\n  until sink clickhouse starts: its minutes_days in topology.yaml is 365\n",
+        )
     store = opened(tmp_path / "chdb")
     store.migrate([f"OPTIMIZE TABLE flexmeter.{table} FINAL" for table in ("readings_raw", "aggregates_raw")])
     after = days(store)
@@ -110,7 +114,10 @@ def test_0_ends_what_was_set_before_and_no_option_leaves_it(tmp_path: Path) -> N
     store.close()
     ran = CliRunner().invoke(
         command, ["--topology", "topology.yaml", "--readings-days", "30", "--minutes-days", "0"],
-        env={"CLICKHOUSE_URL": f"chdb://{tmp_path / 'chdb'}"},
+        env={
+            "CLICKHOUSE_URL": f"chdb://{tmp_path / 'chdb'}",
+            "FLEXMETER_READINGS_DAYS": "30", "FLEXMETER_MINUTES_DAYS": "0",
+        },
     )  # fmt: skip
     assert (ran.exit_code, ran.output) == (0, "raw readings: 30 days\nwindows of a minute: for ever\n")
     store = opened(tmp_path / "chdb")
@@ -136,4 +143,4 @@ def test_a_database_that_its_sink_holds_is_told(tmp_path: Path, arguments: list[
     env = os.environ | {"CLICKHOUSE_URL": f"chdb://{tmp_path / 'chdb'}"}
     ran = subprocess.run([sys.executable, "-m", "flexmeter", *arguments], env=env, capture_output=True, text=True)
     store.close()
-    assert ran.returncode == 1 and "cannot be opened: does its sink run already?" in ran.stderr
+    assert ran.returncode == 1 and f"cannot be opened: process {os.getpid()} has it open" in ran.stderr
