@@ -123,7 +123,7 @@ function open() {
 
 let menu = [];
 function drawMenu() {
-  const isChosen = shown.from !== board.time?.from || shown.to !== board.time?.to;
+  const isChosen = shown.from !== board?.time?.from || shown.to !== board?.time?.to;
   const time = isChosen ? { from: shown.from, to: shown.to } : {};
   const link = ({ uid, title, description }) => {
     const made = element("a", {
@@ -176,13 +176,22 @@ function listen() {
   document.addEventListener("visibilitychange", () => document.hidden || (refreshMs(shown) && refresh()));
 }
 
+function nothing() {
+  document.title = byId("title").textContent = "There is no such dashboard";
+  byId("says").textContent = `None is called ${shown.uid}: choose one of these.`;
+  byId("clock").textContent = "";
+  drawMenu();
+}
+
 async function start() {
   byId("host").textContent = location.host;
   try {
-    [menu, board] = await Promise.all([dashboards(), dashboard(shown.uid)]);
+    menu = await dashboards();
+    board = await dashboard(shown.uid);
   } catch (error) {
-    trouble(error instanceof Away ? error.message : `There is no dashboard ${shown.uid}.`);
-    return void setTimeout(() => location.reload(), error instanceof Away ? RETRY_MS : 2 ** 31 - 1);
+    if (!(error instanceof Away)) return nothing();
+    trouble(error.message);
+    return void setTimeout(() => location.reload(), RETRY_MS);
   }
   document.title = `${board.title} – FLEXMETER`;
   byId("title").textContent = board.title;
