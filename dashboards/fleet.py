@@ -35,8 +35,8 @@ def dashboard() -> Dashboard:
 def _of_each_meter(columns: str, rest: str = "") -> Sql:
     """Of every meter that has ever reported: what came, and what should have.
 
-    Counted from the beginning of the first whole hour of the time range, or from when the first of the profile's meters
-    was heard in it: what is new is not incomplete. The newest reading may be on its way, so one less is expected.
+    Counted from the beginning of the first whole hour of the time range, or from when the meter was first heard: what
+    is new is not incomplete. The newest reading may be on its way, so one less is expected.
     """
     return rows(f"""
         SELECT {columns}
@@ -44,10 +44,7 @@ def _of_each_meter(columns: str, rest: str = "") -> Sql:
         (
             SELECT
                 meter, profile, feeder, substation, received,
-                greatest(
-                    {_FIRST_HOUR},
-                    minIf(first_at, received > 0) OVER (PARTITION BY profile)
-                ) AS begins,
+                greatest({_FIRST_HOUR}, if(received > 0, least(first_at, known_since), known_since)) AS begins,
                 greatest(intDiv(dateDiff('millisecond', begins, $__toTime_ms), greatest(interval_ms, 1)) - 1, 0)
                     AS expected,
                 least(received, expected) AS counted
@@ -59,6 +56,8 @@ def _of_each_meter(columns: str, rest: str = "") -> Sql:
                 WHERE {_FROM_WHOLE_HOUR} AND {_PROFILE} AND {TIMED}
                 GROUP BY meter, profile
             ) AS came USING (meter, profile)
+            LEFT JOIN (SELECT meter, min(since) AS known_since FROM flexmeter.presence GROUP BY meter) AS heard
+                USING (meter)
             WHERE {_PROFILE}
         )
         WHERE expected > 0
@@ -78,8 +77,8 @@ def _meters() -> Panel:
 def _completeness() -> Panel:
     return number(
         "Completeness",
-        "Readings received of those that the meters' intervals promise, in the time range and since the first of their "
-        "profile.",
+        "Readings received of those that the meters' intervals promise, in the time range and since each meter was "
+        "first heard.",
         "percentunit",
         _of_each_meter("sum(counted) / sum(expected) AS completeness", "HAVING count() > 0"),
         COMPLETENESS,

@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from connectors import tables
 from connectors.chdb_store import ChdbStore
 from dashboards.macros import Range, expand
 from schemas.catalogue import load_catalogue
+from schemas.results import PresenceBlock
 from tests.grafana import PANELS
 from tests.plausible import reading_block
 from tests.stored import insert_all
@@ -37,9 +39,20 @@ def store(tmp_path: Path) -> Iterator[ChdbStore]:
 
 
 def heard(store: ChdbStore, count: int, turns: range, **changes: Any) -> None:
-    """A reading of each meter every 10 s."""
+    """A reading of each meter every 10 s, and that it was heard then."""
     block = replace(reading_block(count, turns, BEGAN), **changes)
-    insert_all(store, [block], turns.stop)
+    since = np.full(count, block.received_at, np.int64)
+    resumed = PresenceBlock(
+        operator_version=2,
+        meters=block.meters,
+        feeders=block.feeders,
+        row_meter=np.arange(count, dtype=np.int32),
+        number=since // 2_000 * 2,
+        state=["resumed"] * count,
+        since=since,
+        last_at=since,
+    )
+    insert_all(store, [block, resumed], turns.stop)
 
 
 def completeness(store: ChdbStore, until: int) -> list[list[Any]]:
@@ -70,4 +83,10 @@ def test_a_fleet_that_falls_silent_lacks_it_too(store: ChdbStore) -> None:
 def test_a_backlog_of_one_profile_makes_no_other_incomplete(store: ChdbStore) -> None:
     heard(store, 4, range(120))
     heard(store, 4, range(-1_080, 120), profile="water", meters=["W-1", "W-2", "W-3", "W-4"])
+    assert completeness(store, BEGAN + 20 * MINUTES) == [[1]]
+
+
+def test_a_meter_of_before_makes_no_new_one_incomplete(store: ChdbStore) -> None:
+    heard(store, 1, range(-1_080, 0))
+    heard(store, 4, range(120))
     assert completeness(store, BEGAN + 20 * MINUTES) == [[1]]

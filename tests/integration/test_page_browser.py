@@ -234,7 +234,9 @@ def test_a_server_that_is_away_is_told_and_waited_for(page: Tab, port: int) -> N
 
 def test_a_dashboard_that_does_not_exist_is_told(page: Tab, port: int) -> None:
     page.open(f"http://{HOST}:{port}/d/nothing")
-    assert page.wait_for("document.querySelector('#says').textContent") == "None is called nothing: choose one of these."
+    assert (
+        page.wait_for("document.querySelector('#says').textContent") == "None is called nothing: choose one of these."
+    )
     assert page.wait_for("document.querySelector('#menu a').textContent")
     page.faults.clear()  # its 404
 
