@@ -71,7 +71,8 @@ def metering(result: Mapping[str, Any]) -> Iterator[str]:
             (
                 f"{int(n):,}",
                 *(f"{f[key]:,}" for key in ("readings_per_cpu_s", "lowest", "highest")),
-                *_beside_floor(f),
+                f"{f['floor_per_cpu_s']:,}",
+                f"{f['readings_per_cpu_s'] / f['floor_per_cpu_s']:.2f}",
             )
             for n, f in result["rows"].items()
         ),
@@ -89,12 +90,6 @@ def metering(result: Mapping[str, Any]) -> Iterator[str]:
     yield from _traffic(result.get("traffic"))
     yield ""
     yield from (f"- {'met' if met else '**missed**'}: {goal}" for goal, met in result["goals"].items())
-
-
-def _beside_floor(figure: Mapping[str, float]) -> tuple[str, str]:
-    """The floor, and this as a share of it; nothing of a run from before it was measured with."""
-    floor = figure.get("floor_per_cpu_s")
-    return (f"{floor:,}", f"{figure['readings_per_cpu_s'] / floor:.2f}") if floor else ("", "")
 
 
 def _traffic(moved: Mapping[str, Any] | None) -> Iterator[str]:
