@@ -14,6 +14,9 @@ ENVIRONMENTS = Path(__file__).parents[1] / ".parts" / "bench"
 PARTITIONS = 4
 """As topology.yaml has them."""
 
+METERING = ("rolling_load", "feeder_load", "presence", "heard")
+"""The operators of the product's stream, as topology.yaml has them."""
+
 Argv = Callable[[], list[str]]
 """Makes the environment, if it is not there, and gives the command."""
 
@@ -54,9 +57,7 @@ def contestants() -> list[Contestant]:
 
 def metering() -> Contestant:
     """The stream of the product that carries the load, with all its operators."""
-    return Contestant(
-        "flexmeter_metering", "blocks", _flexmeter("rolling_load,feeder_load,presence,heard"), results="none"
-    )
+    return Contestant("flexmeter_metering", "blocks", _flexmeter(",".join(METERING)), results="none")
 
 
 JVM_WARM_UP = 3_000_000

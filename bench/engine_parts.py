@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from bench.contestants import PARTITIONS
+from bench.contestants import METERING, PARTITIONS
 from bench.engine import BLOCK_ROWS, METERS
 from bench.minute_mean import MinuteMean
 from bench.peers.flexmeter.topology import topology
@@ -33,7 +33,7 @@ WARM_UP_STEPS = 12
 CHOICES: dict[str, Sequence[str]] = {
     "minute_mean": ("minute_mean",),
     "rolling_load": ("rolling_load",),
-    "metering": ("rolling_load", "feeder_load", "presence", "heard"),
+    "metering": METERING,
 }
 
 

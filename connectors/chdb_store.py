@@ -98,10 +98,12 @@ class ChdbStore:
 
 
 def _holder(folder: Path) -> str:
-    """Who has the folder open, as ClickHouse notes there meanwhile; empty if nobody."""
+    """Who has the folder open, as ClickHouse notes there meanwhile; empty if nobody. Who was killed leaves the note."""
     status = folder / "status"
     found = re.search(r"PID: (\d+)", status.read_text("utf-8")) if status.exists() else None
-    return f"process {found[1]} has it open, its sink perhaps: end that first" if found else ""
+    if found is None or not Path("/proc", found[1]).exists():
+        return ""
+    return f"process {found[1]} has it open, its sink perhaps: end that first"
 
 
 def _open(path: str) -> Session:
