@@ -4,8 +4,9 @@ Every meter has a watermark of its own: its newest event time minus the lateness
 others wait until the watermark passes them. What becomes of a row depends on the rows before it alone, never on where a
 turn ends, so any split of the same rows gives the same result; only the reporting interval, which makes the lateness,
 is for a whole turn what the meter's last block in it says. Two limits keep the state bounded, both far above what a
-meter does that keeps its reporting interval: repeats are recognised among a meter's last `SEEN` rows (an older one
-counts as late), and at most `PENDING` rows wait (one more, and the oldest is released before its time).
+meter does that keeps its reporting interval: repeats are recognised among a meter's last `SEEN` rows and those that
+wait, and at most `PENDING` rows wait (one more, and the oldest is released before its time). However much comes again,
+no row with a time of its own is accepted twice: what is no longer remembered and does not wait is late.
 """
 
 from collections.abc import Sequence
@@ -110,10 +111,13 @@ class _Columns(NamedTuple):
     seen_key: Int64s
     seen_digest: npt.NDArray[np.uint32]
     seen_next: Int32s
+    pending_bits: UInt64s
+    """`pending_values`, as bits."""
 
 
 def _columns(state: State) -> _Columns:
-    return _Columns(*(state[name] for name in _Columns._fields))
+    of_state = {name: state[name] for name in _Columns._fields if name != "pending_bits"}
+    return _Columns(**of_state, pending_bits=state["pending_values"].view(np.uint64))
 
 
 def take(state: State, rows: Rows, sequence: Int64s, lateness_ms: Int64s) -> Taken:
@@ -199,6 +203,11 @@ def _judged(state: _Columns, meter: int, at: int, quality: int, key: int, digest
         for slot in range(SEEN):
             if state.seen_key[meter, slot] == key:
                 return _DUPLICATE if state.seen_digest[meter, slot] == digest else _CONFLICT
+        # After many repeats in a row the memory holds nothing else. What waits is known nevertheless.
+        for slot in range(_PLACES):
+            by_device = not state.pending_quality[meter, slot] & _TIME_BY_BRIDGE
+            if by_device and state.watermark[meter] < key == state.pending_at[meter, slot]:
+                return _DUPLICATE if _digest(state.pending_bits[meter, slot]) == digest else _CONFLICT
     slot = state.seen_next[meter]
     state.seen_key[meter, slot], state.seen_digest[meter, slot] = key, digest
     state.seen_next[meter] = (slot + 1) % SEEN

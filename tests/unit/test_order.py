@@ -93,6 +93,27 @@ def test_verdicts_do_not_depend_on_turns(arrivals: list[tuple[int, int, float]],
         assert [row for row in released if row[0] == meter] == passed
 
 
+@given(st.integers(1, 200), st.integers(0, 12), st.integers(0, 2**32 - 1), st.integers(1, 400))
+def test_no_row_is_accepted_twice_however_much_comes_again(rows: int, places: int, seed: int, turn_rows: int) -> None:
+    """As MQTT sends again all that a killed bridge had not acknowledged: more than a meter's memory holds."""
+    in_disorder = np.argsort(np.arange(rows) + np.random.default_rng(seed).uniform(0, places, rows))
+    sent = [(0, BEGIN + i * 10_000, float(i)) for i in in_disorder.tolist()]
+    state = np.zeros(METERS, order.dtype(QUANTITIES))
+    verdicts: list[str] = []
+    for i in range(0, 2 * rows, turn_rows):
+        verdicts += take(state, (sent * 2)[i : i + turn_rows])[0]
+    assert set(verdicts[rows:]) <= {"duplicate", "late"}
+
+
+def test_a_repeat_of_what_waits_is_told_after_any_number_of_repeats() -> None:
+    state = np.zeros(METERS, order.dtype(QUANTITIES))
+    sent = [(0, BEGIN + i * 10_000, float(i)) for i in range(order.SEEN + 40)]
+    assert take(state, sent)[0] == ["accepted"] * len(sent)
+    again, released = take(state, sent)
+    assert (again[-6:], released) == (["duplicate"] * 6, [])
+    assert take(state, [(0, sent[-1][1], -1.0)])[0] == ["conflict"]
+
+
 def test_more_waiting_than_there_is_room_for_releases_the_oldest() -> None:
     state = np.zeros(METERS, order.dtype(QUANTITIES))
     burst = [(0, BEGIN + i, float(i)) for i in range(order.PENDING + 3)]
