@@ -21,7 +21,6 @@ import faust
 import uvloop
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
-from faust.types.tuples import Message
 
 from schemas.catalogue import Catalogue
 from schemas.codec import decode, encode
@@ -30,7 +29,7 @@ from schemas.errors import Rejected
 from schemas.topology_model import Stream, Topology
 from streams import kafka_clients, metrics, state_topic
 from streams.contract import Operator, Result
-from streams.faust_seams import app_with_offsets, commit, credentials
+from streams.faust_seams import Record, app_with_offsets, commit, credentials, records_of
 from streams.held import Held
 from streams.kafka_clients import until_answered
 from streams.results import Outgoing, outgoing
@@ -109,7 +108,7 @@ class Engine:
             broker_heartbeat_interval=self.settings.session_timeout_s / 4,
             broker_max_poll_interval=600.0,
             consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
-            stream_buffer_maxsize=512,
+            stream_buffer_maxsize=16,
             stream_wait_empty=False,
         )
         topic = app.topic(
@@ -131,29 +130,31 @@ class Engine:
 
     async def _work(self, events: faust.Stream[bytes]) -> None:
         async for event in events.noack().events():
-            message = event.message
-            held = self.held.get(message.partition)
-            if held is None:
-                continue
-            try:
+            held = self.held.get(event.message.partition)
+            if held is not None:
                 async with held.lock:
-                    await self._take(held, message)
-            except Exception:
-                die(f"{message.topic}/{message.partition} at offset {message.offset} could not be worked on")
+                    for record in records_of(event):
+                        await self._take_or_die(held, record)
 
-    async def _take(self, held: Held, message: Message) -> None:
+    async def _take_or_die(self, held: Held, record: Record) -> None:
+        try:
+            await self._take(held, record)
+        except Exception:
+            die(f"{record.topic}/{record.partition} at offset {record.offset} could not be worked on")
+
+    async def _take(self, held: Held, record: Record) -> None:
         shard = held.shard
         held.last_taken = time.monotonic()
-        held.taken_bytes += len(message.value or b"")
-        if message.offset > shard.cursor:
-            await self._seek_back(held, f"offset {message.offset} came")
-        if message.offset != shard.cursor:
+        held.taken_bytes += len(record.value or b"")
+        if record.offset > shard.cursor:
+            await self._seek_back(held, f"offset {record.offset} came")
+        if record.offset != shard.cursor:
             return
         try:
-            results = shard.take(decode(message.value or b""))
+            results = shard.take(decode(record.value or b""))
         except Rejected as rejected:
             shard.skip()
-            await self._reject(held, message, rejected)
+            await self._reject(held, record, rejected)
             return
         if results is not None:
             withheld = shard.beats.newest - shard.beats.oldest < self.settings.withhold_ms
@@ -168,14 +169,14 @@ class Engine:
         metrics.NEXT_OFFSET.labels(self.stream.name, partition).set(held.shard.next_offset)
         metrics.ROWS.labels(self.stream.name, partition).set(held.shard.counts.received)
         metrics.TURNS.labels(self.stream.name).inc()
+        await asyncio.sleep(0)  # what was sent goes out now, not after all that a fetch brought
 
-    async def _reject(self, held: Held, message: Message, rejected: Rejected) -> None:
+    async def _reject(self, held: Held, record: Record, rejected: Rejected) -> None:
         metrics.REJECTED.labels(self.stream.name, rejected.reason).inc()
-        address = f"{message.topic}/{message.partition}/{message.offset}"
-        received_at = int(message.timestamp * 1000)
-        letter = dead_letter(self.stream.name, address, received_at, rejected, message.value or b"")
+        address = f"{record.topic}/{record.partition}/{record.offset}"
+        letter = dead_letter(self.stream.name, address, record.timestamp, rejected, record.value or b"")
         topic = self.topology.topics[self.stream.dead_letters]
-        await self._send(held, Outgoing(topic.name, message.partition % topic.partitions, encode(letter)))
+        await self._send(held, Outgoing(topic.name, record.partition % topic.partitions, encode(letter)))
 
     async def _send(self, held: Held, record: Outgoing) -> None:
         producer = await self._producing()

@@ -7,8 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, TopicAuthorizationFailedError
-from aiokafka.structs import TopicPartition
-from faust.types.tuples import Message
+from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from schemas.catalogue import load_catalogue
 from schemas.codec import decode
@@ -16,6 +15,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.topology import load_topology
 from streams import kafka_clients
 from streams.engine import Engine, Settings
+from streams.faust_seams import Record
 from streams.held import Held
 from streams.registry import OPERATORS
 from streams.results import Outgoing
@@ -41,20 +41,20 @@ def holding() -> Held:
     return Held(shard, writer=None, save_due=0.0, saved_offset=-1)  # type: ignore[arg-type]
 
 
-def message(offset: int, value: bytes | None) -> Message:
-    return Message("meter.readings", 0, offset, 1.0, 0, {}, None, value, None)
+def record(offset: int, value: bytes | None) -> Record:
+    return ConsumerRecord("meter.readings", 0, offset, 1_000, 0, None, value, None, 0, len(value or b""), ())
 
 
 def test_a_record_without_a_value_is_a_dead_letter_and_the_next_is_taken() -> None:
     async def taken() -> tuple[int, list[Outgoing]]:
         engine, held = Sending(), holding()
         for offset, value in enumerate([None, b"no record"]):
-            await engine._take(held, message(offset, value))
+            await engine._take(held, record(offset, value))
         return held.shard.cursor, engine.sent
 
     cursor, sent = asyncio.run(taken())
     assert cursor == 2
-    letters = [letter for record in sent if isinstance(letter := decode(record.value), DeadLetter)]
+    letters = [letter for out in sent if isinstance(letter := decode(out.value), DeadLetter)]
     assert [(letter.payload, letter.reason) for letter in letters] == [(b"", "schema"), (b"no record", "schema")]
 
 

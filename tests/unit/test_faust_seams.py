@@ -3,13 +3,16 @@
 import asyncio
 import importlib.metadata
 import inspect
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.structs import ConsumerRecord
 from faust.app.base import App
 from faust.transport import base, conductor
 from faust.transport.consumer import Consumer, ConsumerThread, ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka as driver
+from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 from mode import Service
 
@@ -42,76 +45,7 @@ def test_the_guard_is_off() -> None:
     assert len(offsets) == 0
 
 
-def test_a_record_is_delivered_by_wait_first() -> None:
-    source = " ".join(inspect.getsource(Consumer._drain_messages).split())
-    assert "await self.wait_first( callback(message), self.suspend_flow.wait() )" in source
-
-
-class Waits(ShardConsumer):
-    """Just what waiting needs of a consumer."""
-
-    def __init__(self) -> None:
-        Service.__init__(self)
-
-
-async def deliver(until: asyncio.Event, given: list[str]) -> str:
-    try:
-        await until.wait()
-    except asyncio.CancelledError:
-        given.append("cancelled")
-        raise
-    given.append("delivered")
-    return "done"
-
-
-def test_a_delivery_that_need_not_wait_is_done_without_a_task() -> None:
-    async def run() -> None:
-        room, suspended, given = asyncio.Event(), asyncio.Event(), list[str]()
-        room.set()
-        waiting = Waits().wait_first(deliver(room, given), suspended.wait())
-        with pytest.raises(StopIteration) as done:
-            waiting.send(None)
-        assert done.value.value.results == ["done"] and not done.value.value.stopped
-        assert given == ["delivered"] and len(asyncio.all_tasks()) == 1
-
-    asyncio.run(run())
-
-
-def test_what_is_no_delivery_waits_as_before() -> None:
-    async def run() -> None:
-        resumed = asyncio.Event()
-        waiting = asyncio.ensure_future(Waits().wait(resumed))
-        await asyncio.sleep(0)
-        assert not waiting.done()
-        resumed.set()
-        assert (await waiting).result is True
-
-    asyncio.run(run())
-
-
-def test_a_delivery_that_waits_goes_on_when_there_is_room() -> None:
-    async def run() -> None:
-        room, given = asyncio.Event(), list[str]()
-        waiting = asyncio.ensure_future(Waits().wait_first(deliver(room, given), asyncio.Event().wait()))
-        await asyncio.sleep(0)
-        assert given == [] and not waiting.done()
-        room.set()
-        assert (await waiting).results == ["done"] and given == ["delivered"]
-
-    asyncio.run(run())
-
-
-def test_a_delivery_that_waits_ends_when_the_flow_is_suspended() -> None:
-    async def run() -> None:
-        suspended, given = asyncio.Event(), list[str]()
-        waiting = asyncio.ensure_future(Waits().wait_first(deliver(asyncio.Event(), given), suspended.wait()))
-        await asyncio.sleep(0)
-        suspended.set()
-        assert (await waiting).results == [True]
-        await asyncio.sleep(0)
-        assert given == ["cancelled"]
-
-    asyncio.run(run())
+RECORDS = [ConsumerRecord("topic", 0, n, 1_000 * n, 0, None, b"%d" % n, None, 0, 1, ()) for n in range(150)]
 
 
 class Fetches(ShardConsumer):
@@ -124,6 +58,7 @@ class Fetches(ShardConsumer):
 
     async def _from_faust(self, timeout: float) -> Any:
         self.asked += 1
+        return {TP("topic", 0): RECORDS}, None
 
 
 def test_a_full_queue_is_waited_for_no_longer_than_it_takes_to_drain(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,8 +93,21 @@ def test_a_queue_that_tells_nobody_that_it_drained_does_not_stop_fetching(monkey
     asyncio.run(run())
 
 
-def test_getmany_asks_for_records_by_wait_next_records() -> None:
-    assert "await self._wait_next_records(timeout)" in inspect.getsource(Consumer.getmany)
+def test_what_a_fetch_brought_of_a_partition_comes_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver.Consumer, "_wait_next_records", Fetches._from_faust)
+    consumer = Fetches()
+    consumer.app = SimpleNamespace(consumer_generation_id=3)  # type: ignore[assignment]
+    records, _ = asyncio.run(consumer._wait_next_records(1.0))
+    messages = [consumer._to_message(tp, together) for tp, together in DefaultSchedulingStrategy().iterate(records)]
+    assert [len(message.records) for message in messages] == [64, 64, 22]
+    assert [record for message in messages for record in message.records] == RECORDS
+    assert [(message.offset, message.generation_id) for message in messages] == [(63, 3), (127, 3), (149, 3)]
+
+
+def test_getmany_asks_for_records_by_wait_next_records_and_makes_messages_by_to_message() -> None:
+    source = inspect.getsource(Consumer.getmany)
+    assert "await self._wait_next_records(timeout)" in source
+    assert "yield tp, to_message(tp, record)" in source
     source = inspect.getsource(conductor)
     assert "consumer_on_buffer_full(tp)" in source and "consumer_on_buffer_drop(tp)" in source
     assert "await self.sleep(1)" in inspect.getsource(Consumer._wait_next_records)  # else ours is needless
