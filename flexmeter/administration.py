@@ -14,22 +14,27 @@ from connectors.store import Store
 from flexmeter.role import checked_topology, named
 from schemas.catalogue import load_catalogue
 from schemas.errors import Unavailable
+from schemas.topology import Sink
 
 sink_option = click.option(
     "--name", default="clickhouse", show_default=True, help="The sink of topology.yaml whose tables are meant."
 )
 
 
+def sink_of(topology_path: Path, name: str) -> Sink:
+    """The sink of that name; ClickException where the topology is at fault or has none."""
+    return named(checked_topology(topology_path).sinks, name, "sink")
+
+
 @contextmanager
-def tables_of(topology_path: Path, sink: str) -> Iterator[tuple[Store, list[str]]]:
+def tables_of(sink: Sink) -> Iterator[tuple[Store, list[str]]]:
     """The sink's database, and the statements that make its tables, which have run.
 
     ClickException if it is away, or refuses something. The embedded ClickHouse belongs to its sink while that runs.
     """
-    url = named(checked_topology(topology_path).sinks, sink, "sink").url
     made = tables.statements(load_catalogue())
     try:
-        with closing(open_store(url)) as store:
+        with closing(open_store(sink.url)) as store:
             store.migrate(made)
             yield store, made
     except (Unavailable, ClickHouseFault) as error:

@@ -8,7 +8,7 @@ import click
 from connectors.clickhouse_errors import ClickHouseFault
 from connectors.erasure import erasing, proving
 from connectors.store import Store
-from flexmeter.administration import sink_option, tables_of
+from flexmeter.administration import sink_of, sink_option, tables_of
 from flexmeter.role import examples, topology_option
 
 
@@ -22,7 +22,7 @@ def command(topology_path: Path, name: str, meter: str) -> None:
     The embedded ClickHouse belongs to its sink while that runs: end the sink first. Kafka's topics forget by their
     retention; a meter that goes on reporting comes back: take it out of the register before.
     """
-    with tables_of(topology_path, name) as (store, made):
+    with tables_of(sink_of(topology_path, name)) as (store, made):
         if not is_named(store, meter, made):
             click.echo(f"nothing to erase: no column of text of any table names {meter}")
             return

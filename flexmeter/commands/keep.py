@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from connectors.tables.retention import MOST_DAYS, statements
-from flexmeter.administration import sink_option, tables_of
-from flexmeter.role import checked_topology, examples, named, topology_option
+from flexmeter.administration import sink_of, sink_option, tables_of
+from flexmeter.role import examples, topology_option
 
 
 @click.command(epilog=examples("flexmeter keep --readings-days 30 --minutes-days 0"))
@@ -33,13 +33,13 @@ def command(topology_path: Path, name: str, readings_days: int, minutes_days: in
     or the sink starts, which sets what its options in topology.yaml say: change those as well. The embedded ClickHouse
     belongs to its sink while that runs: end the sink first.
     """
-    options = named(checked_topology(topology_path).sinks, name, "sink").options
-    with tables_of(topology_path, name) as (store, _):
+    sink = sink_of(topology_path, name)
+    with tables_of(sink) as (store, _):
         store.migrate(statements(readings_days, minutes_days))
     for option, what, days in (
         ("readings_days", "raw readings", readings_days),
         ("minutes_days", "windows of a minute", minutes_days),
     ):
         click.echo(f"{what}: " + (f"{days} days" if days else "for ever"))
-        if options.get(option, str(days)) != str(days):
-            click.echo(f"  until sink {name} starts: its {option} in {topology_path} is {options[option]}")
+        if sink.options.get(option, str(days)) != str(days):
+            click.echo(f"  until sink {name} starts: its {option} in {topology_path} is {sink.options[option]}")

@@ -21,7 +21,7 @@ from schemas.topology import Router, Topology
 from schemas.topology_check import scheme
 
 
-@click.command(epilog=examples("flexmeter router --name control_room"))
+@click.command(epilog=examples("flexmeter router --topology examples/topology-all.yaml --name control_room"))
 @topology_option
 @click.option("--name", required=True, help="The router of topology.yaml to run.")
 @metrics_options
