@@ -25,7 +25,7 @@ class Source:
     """One source's time in one partition."""
 
     first_beat: int = 0
-    """The first beat's own clock, ms UTC; 0 before it."""
+    """The first beat's own clock, ms UTC; 0 before it. It goes back with the newest, never after it."""
     last_beat: int = 0
     """The newest beat's own clock, ms UTC; 0 before the first. It goes back where the clock was set back."""
     passed_ms: int = 0
@@ -68,6 +68,7 @@ class Beats:
         source.far_behind = source.far_behind + 1 if source.last_beat - at > MINUTE_MS else 0
         if source.far_behind >= SET_BACK_BEATS:
             source.last_beat = at
+            source.first_beat = min(source.first_beat, at)
         if source.last_beat:
             source.passed_ms += max(0, min(at - source.last_beat, MOST_MS))
         source.last_beat = max(source.last_beat, at)

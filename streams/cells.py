@@ -22,7 +22,7 @@ COUNT, TOTAL, METERED, COVERED = range(4)
 NO_EXTREME = np.iinfo(np.int64).max
 NO_NARROW_EXTREME = np.iinfo(np.int32).max
 _SAMPLES_OF_A_MINUTE = np.uint16
-"""A meter has one sample per ms at most, so samples and covered ms of a minute stay below 65,536."""
+"""A meter has one sample per ms, but for a few whose time is the bridge's: a minute's samples and covered ms fit."""
 
 
 class Cells(NamedTuple):

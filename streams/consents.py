@@ -2,7 +2,8 @@
 
 A stream whose operators take HomeRequestBlock works on the readings of these homes only. Others are left out before
 anything is kept of them: no state, no waiting row. Of consent and withdrawal the later counts, by the time at which it
-was asked for and not by when it came, so a register's consents can be told again at any time and change nothing.
+was asked for and not by when it came, so a register's consents can be told again at any time and change nothing. Only
+a home's first and newest consent are kept: where a withdrawal comes after later consents, the newest one counts.
 """
 
 from dataclasses import dataclass, field, replace

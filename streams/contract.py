@@ -117,7 +117,7 @@ class Released(NamedTuple):
     rows: Rows
     """Sorted by meter, then by event time."""
     moved: Int64s
-    """Meters whose watermark moved, sorted, each once; every meter of `rows` is among them. Shape (u,)."""
+    """Meters that brought a row or whose watermark moved, sorted, each once, those of `rows` among them. Shape (u,)."""
     watermark: Int64s
     """For each of `moved`: no row with `at <= watermark` will follow, ms UTC. Shape (u,)."""
 
@@ -201,6 +201,7 @@ class HourlyLoads:
 class Operator:
     """An operator overrides the hooks it needs; each is called at most once a turn and profile, with all rows of it.
 
+    `on_released` is called again, for idle meters, where a beat ended the turn.
     `state` is changed in place, everything else is read only.
     """
 

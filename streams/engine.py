@@ -29,7 +29,7 @@ from schemas.errors import Rejected
 from schemas.topology_model import Stream, Topology
 from streams import kafka_clients, metrics, state_topic
 from streams.contract import Operator, Result
-from streams.faust_seams import Record, app_with_offsets, commit, credentials, records_of
+from streams.faust_seams import Record, app_with_offsets, commit, credentials, is_waiting, records_of
 from streams.held import Held
 from streams.kafka_clients import until_answered
 from streams.results import Outgoing, outgoing
@@ -42,14 +42,17 @@ from streams.warm_up import warm_up
 log = logging.getLogger(__name__)
 
 MOST_IN_FLIGHT_BYTES = 16_000_000
-"""Results of one partition that may wait for Kafka; then its records wait too."""
+"""Results of one partition that may wait for Kafka; then all records wait too, as one agent works on all partitions."""
+MOST_WAITING = 16
+"""Messages in the agent's queue, each of what a fetch brought of a partition."""
 CAUGHT_UP_S = 5.0
 """A replay that needs no longer than this for what came in the meantime has caught up."""
 METADATA_MAX_AGE_MS = 5_000
 """A group's leader that was refused by a broker just starting knows no partitions until it asks again, and assigns none
 to anybody so long."""
+LEAST_BETWEEN_SEEKS_S = 1.0
 LOST_TAIL_S = 3.0
-"""With records above the next offset and none arriving for this long, seek again."""
+"""With records above the next offset, none worked on for this long and none waiting, seek again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ class Engine:
         self.settings = settings
         self.held: dict[int, Held] = {}
         self.revocations = 0
+        self._events: faust.Stream[bytes] | None = None
         self._producer: AIOKafkaProducer | None = None
         self._goal: dict[TP, int] = {}
         self._goal_set = 0.0
@@ -108,7 +112,7 @@ class Engine:
             broker_heartbeat_interval=self.settings.session_timeout_s / 4,
             broker_max_poll_interval=600.0,
             consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
-            stream_buffer_maxsize=16,
+            stream_buffer_maxsize=MOST_WAITING,
             stream_wait_empty=False,
         )
         topic = app.topic(
@@ -129,6 +133,7 @@ class Engine:
     # Records in, results out
 
     async def _work(self, events: faust.Stream[bytes]) -> None:
+        self._events = events
         async for event in events.noack().events():
             held = self.held.get(event.message.partition)
             if held is not None:
@@ -157,7 +162,7 @@ class Engine:
             await self._reject(held, record, rejected)
             return
         if results is not None:
-            withheld = shard.beats.newest - shard.beats.oldest < self.settings.withhold_ms
+            withheld = self.settings.replay and shard.beats.newest - shard.beats.oldest < self.settings.withhold_ms
             await self._turn_over(held, [] if withheld else results)
 
     async def _turn_over(self, held: Held, results: list[Result]) -> None:
@@ -199,10 +204,8 @@ class Engine:
         return {TP(self.stream.input, partition): held.shard.cursor for partition, held in self.held.items()}
 
     async def _seek_back(self, held: Held, why: str) -> None:
-        now = time.monotonic()
-        if now - held.last_seek < 1.0:
+        if time.monotonic() - held.last_seek < LEAST_BETWEEN_SEEKS_S:
             return
-        held.last_seek = now
         metrics.SEEKS.labels(self.stream.name).inc()
         tp = TP(self.stream.input, held.shard.partition)
         log.info("%s/%d: %s, wanted %d: seeking", tp.topic, tp.partition, why, held.shard.cursor)
@@ -210,10 +213,13 @@ class Engine:
         if self.held.get(tp.partition) is held:  # it was not taken away meanwhile
             self._must_be_readable(held.shard, *bounds)
             await self.app.consumer.seek_wait({tp: held.shard.cursor})
+        held.last_seek = time.monotonic()
 
     async def _tick(self) -> None:
         now = time.monotonic()
-        for held in list(self.held.values()):
+        for partition, held in list(self.held.items()):
+            if self.held.get(partition) is not held:  # it was taken away while another one was looked at
+                continue
             await self._watch_tail(held, now)
             if held.is_save_due(now, self.settings.save_interval_s):
                 await self._save(held)
@@ -234,8 +240,10 @@ class Engine:
         """A tail that was lost leaves no hole to see: nothing comes although there is more."""
         if now - held.last_taken < LOST_TAIL_S:
             return
-        end = self.app.consumer.highwater(TP(self.stream.input, held.shard.partition))
-        if end is not None and end > held.shard.cursor and not held.lock.locked():
+        tp = TP(self.stream.input, held.shard.partition)
+        end = self.app.consumer.highwater(tp)
+        is_busy = held.lock.locked() or (self._events is not None and is_waiting(self._events, tp))
+        if end is not None and end > held.shard.cursor and not is_busy:
             await self._seek_back(held, f"nothing came for {LOST_TAIL_S:.0f} s")
 
     # Partitions come and go

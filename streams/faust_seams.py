@@ -13,6 +13,7 @@ when Faust changes here.
   no more until the queue has drained (`on_buffer_drop` of all), and then for all.
 - transport/drivers/aiokafka.py:1019 `_seek_wait` writes `_read_offset`, app/base.py:1932 `_new_transport` makes the
   transport, transport/base.py:89 the consumer; transport/consumer.py:1476 `_commit` hands a commit to Faust's thread.
+- mode/utils/queues.py `FlowControlQueue` is an asyncio.Queue, in whose `_queue` the agent's messages wait.
 - app/base.py:1972 `_create_directories` makes folders for tables in the working folder; there are no tables here.
 """
 
@@ -62,6 +63,12 @@ def _together(came: Records) -> list[Records]:
 def records_of(event: EventT[Any]) -> Records:
     """What came together, of one partition, in its order."""
     return cast(Any, event.message).records  # type: ignore[no-any-return]
+
+
+def is_waiting(events: faust.Stream[Any], tp: TP) -> bool:
+    """Whether the agent's queue holds something of this partition."""
+    queue = cast(Any, events.channel).queue
+    return any(event.message.tp == tp for event in queue._queue)
 
 
 class ShardConsumer(driver.Consumer):
@@ -145,8 +152,10 @@ async def commit(app: faust.App, offsets: Offsets) -> None:
 
     At the end of a worker Faust's thread may be gone before the last save is done; then the hint is not given.
     """
-    held = app.consumer.assignment()
+    assigned = app.consumer.assignment()
+    ours = {tp: offset for tp, offset in offsets.items() if tp in assigned}
     try:
-        await app.consumer._commit({tp: offset for tp, offset in offsets.items() if tp in held})
+        if ours:  # aiokafka refuses to commit nothing, and that ends Faust's thread
+            await app.consumer._commit(ours)
     except RuntimeError as error:
         log.info("the group is not told of %s: %s", dict(offsets), error)

@@ -10,8 +10,8 @@ from streams.state_topic import StateWriter
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """`lock` covers a record from the shard to the producer, so that a save sees no turn whose results are not handed
-    over yet; `saving` lets one save run at a time.
+    """`lock` covers what a fetch brought, from the shard to the producer, so that a save sees no turn whose results are
+    not handed over yet; `saving` lets one save run at a time.
     """
 
     shard: Shard

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from schemas.arrays import Int64s
 from schemas.durations import DAY_MS
-
-Mask = npt.NDArray[np.bool_]
+from streams.contract import Mask
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from schemas.arrays import Float64s, Int64s
 from streams.anomaly import band, normal, rarity
-from streams.anomaly.normal import VIEWS, State
+from streams.anomaly.normal import VIEWS
+from streams.contract import State
 
 ALARM_DECADES = 7.6
 """Rarity from which a value is told, if nothing else is asked for: for NAB, where ten false alarms cost a miss."""

@@ -11,14 +11,12 @@ on which others are in the same call.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from schemas.arrays import Float64s, Int64s
 from schemas.durations import HOUR_MS
-
-State = np.ndarray[Any, np.dtype[Any]]
+from streams.contract import State
 
 HOURS, WEEK_HOURS = 24, 168
 SCALES = np.array([1.0, 4.0, 16.0])

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from schemas.arrays import Float64s
-from streams.anomaly.normal import SCALES, VIEWS, Deviations, State
+from streams.anomaly.normal import SCALES, VIEWS, Deviations
+from streams.contract import State
 
 LARGEST = 24
 LEARNING = 100

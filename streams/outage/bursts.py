@@ -3,16 +3,15 @@
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 
 from schemas.arrays import Int64s
+from streams.contract import Mask
 from streams.outage.assumptions import Assumptions
 from streams.outage.evidence import heard_before_return
 from streams.outage.likelihood import JITTER, NEVER, due, gateway_silence, heard_until, log_silence, slowest_ms
 from streams.outage.state import State
 from streams.outage.tree import Grid
 
-Mask = npt.NDArray[np.bool_]
 OLDEST_GASP_MS = 600_000
 """Last gasps older than this, when they arrive, say nothing of now."""
 OVERDUE = 0.05

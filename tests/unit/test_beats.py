@@ -26,6 +26,13 @@ def test_a_single_beat_that_is_ahead_costs_seconds_only() -> None:
     assert passed_s([0, 5 * HOUR_MS, *seconds(100, 1_000)])[-1] == 2 + 100 - SET_BACK_BEATS
 
 
+def test_the_newest_beat_is_never_before_the_first_though_that_one_was_ahead() -> None:
+    beats = Beats()
+    for at in [HOUR_MS, *seconds(100)]:
+        beats.beat("mqtt", BEGIN + at)
+        assert beats.newest >= beats.oldest > 0
+
+
 def test_of_two_instances_whose_clocks_differ_the_one_ahead_tells_the_time_until_it_ends() -> None:
     both = [at for second in seconds(600) for at in (second + HOUR_MS, second)]
     assert passed_s(both)[-1] == 599

@@ -6,6 +6,7 @@ import inspect
 from types import SimpleNamespace
 from typing import Any
 
+import faust
 import pytest
 from aiokafka.structs import ConsumerRecord
 from faust.app.base import App
@@ -15,9 +16,10 @@ from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 from mode import Service
+from mode.utils.queues import FlowControlQueue
 
 from streams import faust_seams
-from streams.faust_seams import NoReadOffsets, ShardConsumer
+from streams.faust_seams import NoReadOffsets, ShardConsumer, commit, is_waiting
 
 
 def test_the_version_is_the_one_that_was_read() -> None:
@@ -121,6 +123,29 @@ def test_the_transport_and_consumer_can_be_replaced() -> None:
 
 def test_faust_makes_folders_for_tables_unless_told_otherwise() -> None:
     assert ".tabledir.mkdir(" in inspect.getsource(App._create_directories)
+
+
+def test_what_waits_for_the_agent_is_seen_in_its_queue() -> None:
+    assert issubclass(FlowControlQueue, asyncio.Queue)
+    app = faust.App("waits", broker="memory://")
+    channel = app.channel()
+    events = channel.stream()
+    queue = events.channel.queue
+    assert isinstance(queue, FlowControlQueue)
+    queue.put_nowait(SimpleNamespace(message=SimpleNamespace(tp=TP("topic", 1))))
+    assert is_waiting(events, TP("topic", 1)) and not is_waiting(events, TP("topic", 0))
+
+
+def test_nothing_is_committed_of_partitions_that_left() -> None:
+    committed: list[Any] = []
+
+    async def commit_all(offsets: Any) -> None:
+        committed.append(offsets)
+
+    consumer = SimpleNamespace(assignment=lambda: {TP("topic", 1)}, _commit=commit_all)
+    for offsets in ({TP("topic", 0): 7}, {TP("topic", 0): 7, TP("topic", 1): 8}):
+        asyncio.run(commit(SimpleNamespace(consumer=consumer), offsets))  # type: ignore[arg-type]
+    assert committed == [{TP("topic", 1): 8}]
 
 
 def test_commits_go_through_fausts_thread() -> None:

@@ -10,6 +10,7 @@ from bench.outage_files import Event, Fact
 from bench.outage_indices import rows_of
 from bench.outage_run import run
 from schemas.durations import DAY_MS, MINUTE_MS
+from streams.beats import SET_BACK_BEATS
 from streams.indices import Counts
 from streams.outage.days import KEPT_DAYS, Days, customers_of
 from streams.outage.results import Interruption
@@ -46,6 +47,11 @@ class Books:
     def begin(self, day: int) -> None:
         self.tell(self.days.begin(self.customers, day * DAY_MS, changed=False))
 
+    def stand(self, day: int) -> None:
+        """Time stands at a day that need not follow the newest."""
+        for _ in range(SET_BACK_BEATS):
+            self.begin(day)
+
     def add(self, *found: Interruption) -> None:
         for one in found:
             self.days = Days.loaded(json.loads(json.dumps(self.days.saved())))
@@ -62,6 +68,27 @@ class Books:
 
 def test_each_feeder_has_a_row_from_the_beginning_of_the_day() -> None:
     assert Books().rows == {(feeder, TODAY): (4, Counts()) for feeder in ("F1", "F2")}
+
+
+def test_beats_that_are_days_ahead_for_a_moment_make_nothing_forgotten_and_begin_no_day() -> None:
+    books = Books()
+    books.add(lost(10, 20))
+    told = dict(books.rows)
+    for _ in range(SET_BACK_BEATS - 1):
+        books.begin(TODAY + 2 * KEPT_DAYS)
+    books.begin(TODAY)
+    assert books.rows == told
+    books.add(lost(30, 40))
+    assert books.rows["F1", TODAY] == (4, Counts(2, 20 * MINUTE_MS, 0, 20 * MINUTE_MS))
+    books.begin(TODAY + 1)
+    assert books.rows["F1", TODAY + 1] == (4, Counts())
+
+
+def test_a_time_that_stands_days_ahead_is_believed_and_left_again() -> None:
+    books = Books()
+    for day in (TODAY + 2 * KEPT_DAYS, TODAY + 3):
+        books.stand(day)
+        assert books.rows["F1", day] == (4, Counts())
 
 
 def test_an_outage_over_the_feeders_counts_at_the_feeder_of_each_customer() -> None:
@@ -116,7 +143,7 @@ def test_rows_that_stay_as_they_are_are_not_told_again() -> None:
 def test_what_began_too_long_ago_is_not_counted_and_what_is_kept_is_bounded() -> None:
     books = Books()
     books.add(lost(10, 20))
-    books.begin(TODAY + KEPT_DAYS)
+    books.stand(TODAY + KEPT_DAYS)
     kept = dict(books.rows)
     books.add(lost(30, 40))
     assert books.rows == kept
