@@ -122,8 +122,9 @@ class Audit:
         key = (refused.identity, refused.meter)
         if key in self._told or len(self._told) >= _MOST_TOLD:
             return None
+        at = now_ms + sum(meter == refused.meter for _, meter in self._told)  # of one meter and time there is one event
         self._told.add(key)
-        return MeterEvent(refused.meter, now_ms, int(Quality.TIME_BY_BRIDGE), PUBLISH_REFUSED, refused.identity[:200])
+        return MeterEvent(refused.meter, at, int(Quality.TIME_BY_BRIDGE), PUBLISH_REFUSED, refused.identity[:200])
 
 
 def load_principals(path: Path) -> Principals:

@@ -72,7 +72,7 @@ class NewMeters:
     """Lets a row of the table of meters pass when it is new or says something else than the meter's last one.
 
     Every block of readings names its meters; to insert them each time would write as many rows again. What has passed
-    is in a batch that the sink inserts or dies with, so a set in memory is enough.
+    is in a batch that the sink inserts or dies with; so it is enough to remember it as long as partitions do not move.
     """
 
     def __init__(self) -> None:

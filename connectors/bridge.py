@@ -227,7 +227,7 @@ class BridgeLoop:
         for place, event in events:
             self._packer.add_event(place.events_partition, place.device, event, now_ms, delivery)
         if not delivery.waits_for:
-            self._acknowledge([delivery])
+            self._arrived(self._acknowledge([delivery]))
 
     def _repeats(self, delivery: Delivery, proofs: Sequence[Proof]) -> tuple[frozenset[Proof], int]:
         """Which of its telegrams Kafka has, or another delivery is bringing there, and the number of these: it waits
@@ -286,15 +286,17 @@ class BridgeLoop:
         self._arrived(packed.tokens)
 
     def _arrived(self, deliveries: Sequence[Delivery]) -> None:
-        """Kafka has one more of the things that each of them waits for."""
-        complete = []
-        for delivery in deliveries:  # the same one as often as it has rows here
-            delivery.waits_for -= 1
-            if not delivery.waits_for:
-                complete.append(delivery)
-        self._acknowledge(complete)
+        """Kafka has one more of the things that each of them waits for; and then of those that wait for these."""
+        while deliveries:
+            complete = []
+            for delivery in deliveries:  # the same one as often as it has rows here
+                delivery.waits_for -= 1
+                if not delivery.waits_for:
+                    complete.append(delivery)
+            deliveries = self._acknowledge(complete)
 
-    def _acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+    def _acknowledge(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Those that wait for what these have proven, as often as they do."""
         awaiting: list[Delivery] = []
         for delivery in deliveries:
             if delivery.proofs:
@@ -303,8 +305,7 @@ class BridgeLoop:
             self._source.acknowledge(delivery)
         self._in_flight -= len(deliveries)
         ACKNOWLEDGED.labels(self._bridge.name).inc(len(deliveries))
-        if awaiting:
-            self._arrived(awaiting)
+        return awaiting
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1_000)

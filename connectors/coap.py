@@ -32,7 +32,7 @@ from aiocoap.resource import PathCapable, Resource
 from prometheus_client import Counter as Counted
 
 from connectors.coap_blocks import Bodies, Crowded, Incomplete
-from connectors.coap_codes import DECODERS, answer, busy, failure
+from connectors.coap_codes import DECODERS, answer, bad_option, busy, failure
 from connectors.coap_keys import PreSharedKeys
 from connectors.coap_transport import Server, open_context
 from connectors.decode.readings import Address, Carries
@@ -62,6 +62,17 @@ _BUSY_RETRY_S = 5
 _GATHER_S = 0.02
 _LAST_WORDS_S = 0.1
 _BLOCK_OPTIONS = (OptionNumber.BLOCK1, OptionNumber.BLOCK2)
+_UNDERSTOOD = frozenset(
+    {
+        OptionNumber.URI_HOST,
+        OptionNumber.URI_PORT,
+        OptionNumber.URI_PATH,
+        OptionNumber.URI_QUERY,
+        OptionNumber.ACCEPT,
+        OptionNumber.BLOCK1,
+        OptionNumber.BLOCK2,
+    }
+)
 _OPTIONS = ("psk_file", "answer_within_s")
 _PORTS = {"coap": 5683, "coaps": 5684}
 
@@ -170,6 +181,9 @@ class CoapSource:
         return response
 
     async def _response(self, request: Message) -> Message:
+        unknown = next((one.number for one in request.opt.option_list() if _is_unknown(one.number)), None)
+        if unknown is not None:
+            return bad_option(unknown, request.mtype is NON)
         if request.code not in (Code.POST, Code.PUT):
             return failure(Code.METHOD_NOT_ALLOWED, "POST or PUT what was measured")
         address = self._address_of(request.opt.uri_path)
@@ -302,7 +316,8 @@ class Inbox(Resource, PathCapable):
     async def render(self, request: Message) -> Message:
         """See Resource."""
         response = await self._source.take(request)
-        response.opt.no_response = request.opt.no_response
+        if response.opt.no_response is None:
+            response.opt.no_response = request.opt.no_response
         return response
 
 
@@ -325,6 +340,11 @@ def _parsed(bridge: Bridge) -> tuple[CoapAddress, Sequence[TopicTemplate], float
     if found:
         raise bridge_faults(bridge, found)
     return address, templates, patience_s
+
+
+def _is_unknown(number: OptionNumber) -> bool:
+    """Whether a request with this option must not be taken as if it had none (RFC 7252, 5.4.1)."""
+    return number.is_critical() and number not in _UNDERSTOOD
 
 
 def _respond(delivery: CoapDelivery, response: Message) -> None:

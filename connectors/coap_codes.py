@@ -3,6 +3,7 @@
     2.04 Changed                      Kafka has it
     4.00 Bad Request                  the bytes are not what they should be: empty, malformed, encoding, checksum
     4.01 Unauthorized                 nobody authenticated the sender, and this bridge takes nothing from such
+    4.02 Bad Option                   with a critical option that is not known here; 5.05 with one for a proxy
     4.03 Forbidden                    the sender may not report for that meter
     4.04 Not Found                    no such path, profile or meter
     4.13 Request Entity Too Large     longer than any decoder reads
@@ -20,11 +21,13 @@ of too many blocks among it, is nowhere. The diagnostic payload of either is the
 from collections.abc import Mapping
 
 from aiocoap import Code, Message
+from aiocoap.numbers.optionnumbers import OptionNumber
 
 from connectors.authority import Refused
 from schemas.errors import Reason, Rejected
 
 _LONGEST_DIAGNOSTIC_BYTES = 512
+_TO_NOTHING = 2 | 8 | 16  # RFC 7967, 2.1: no interest in 2.xx, 4.xx, 5.xx
 
 CODES: Mapping[Reason, Code] = {
     Reason.EMPTY: Code.BAD_REQUEST,
@@ -65,6 +68,15 @@ def answer(rejected: Rejected | None) -> Message:
 def failure(code: Code, why: str) -> Message:
     """A response that says why, in at most 512 bytes (RFC 7252, 5.5.2)."""
     return Message(code=code, payload=why.encode()[:_LONGEST_DIAGNOSTIC_BYTES].decode(errors="ignore").encode())
+
+
+def bad_option(number: OptionNumber, non: bool) -> Message:
+    """The response to a critical option that is not known here; RFC 7252, 5.4.1 and 5.7.2: none to a NON request."""
+    if number in (OptionNumber.PROXY_URI, OptionNumber.PROXY_SCHEME):
+        return failure(Code.PROXYING_NOT_SUPPORTED, "this is no proxy")
+    response = failure(Code.BAD_OPTION, f"option {int(number)} is not known here")
+    response.opt.no_response = _TO_NOTHING if non else None
+    return response
 
 
 def busy(retry_s: int, why: str, code: Code = Code.SERVICE_UNAVAILABLE) -> Message:

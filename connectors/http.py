@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import orjson
 import uvloop
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from prometheus_client import Counter
 
 from connectors.decode.readings import Address, Carries
@@ -219,9 +219,10 @@ class Desk:
         identity = self._identity(request)
         if identity is None:
             return problem(HTTPStatus.UNAUTHORIZED, "a token or certificate is needed", {"WWW-Authenticate": "Bearer"})
-        content = CONTENTS.get(request.content_type)
+        media_type = _media_type(request)
+        content = CONTENTS.get(media_type)
         if content is None:
-            return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, request.content_type, {"Accept": ", ".join(CONTENTS)})
+            return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, ascii(media_type), {"Accept": ", ".join(CONTENTS)})
         if len(request.headers.get("Idempotency-Key", "")) > LONGEST_KEY:
             return problem(
                 HTTPStatus.BAD_REQUEST, f"the idempotency key is longer than {LONGEST_KEY}; the body was not read"
@@ -277,6 +278,7 @@ class Desk:
         except BaseException:  # we go
             self._queue.release(room)
             raise
+        self._queue.shrink(room, len(body))
         sender, key = room.identity or _peer(request), request.headers.get("Idempotency-Key")
         if key is None:
             return await self._take(_deliveries(body, room, content, address), sender)
@@ -309,7 +311,16 @@ async def _body(request: web.BaseRequest) -> bytes:
     if request.content.is_eof():  # it came with the head: nothing to wait for
         return await request.read()
     async with asyncio.timeout(_READ_S):
+        if request.version == HttpVersion11 and request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0  # nothing of the answer itself is out
         return await request.read()
+
+
+def _media_type(request: web.BaseRequest) -> str:
+    """Without its parameters, which say nothing here: aiohttp's own reading of them ends in errors for some."""
+    text = request.headers.get("Content-Type") or "application/octet-stream"
+    return text.partition(";")[0].strip().lower()
 
 
 def _deliveries(body: bytes, room: Request, content: Content, address: Address) -> list[RequestDelivery]:

@@ -14,6 +14,8 @@ from connectors.http_answer import Answer, busy
 from schemas.errors import Reason, Rejected
 
 MOST_REMEMBERED = 10_000
+MOST_BYTES = 16 << 20
+"""Of the answers' bodies: one that names rejected payloads may have 100 kB."""
 REMEMBERED_S = 3_600.0
 LONGEST_KEY = 255
 
@@ -26,6 +28,7 @@ class Answers:
 
     def __init__(self) -> None:
         self._known: OrderedDict[Key, tuple[float, bytes, Answer | None]] = OrderedDict()
+        self._bytes = 0
 
     def begin(self, key: Key, body: bytes, now_s: float) -> Answer | None:
         """The answer to give without doing anything; None = it is new, and now under way.
@@ -35,9 +38,12 @@ class Answers:
 
         """
         while self._known and (
-            len(self._known) >= MOST_REMEMBERED or now_s - next(iter(self._known.values()))[0] > REMEMBERED_S
+            len(self._known) >= MOST_REMEMBERED
+            or self._bytes > MOST_BYTES
+            or now_s - next(iter(self._known.values()))[0] > REMEMBERED_S
         ):
-            self._known.popitem(last=False)
+            _, (_, _, oldest) = self._known.popitem(last=False)
+            self._bytes -= len(oldest.body) if oldest else 0
         digest = hashlib.sha256(body).digest()
         known = self._known.get(key)
         if known is None:
@@ -52,5 +58,6 @@ class Answers:
         known = self._known.get(key)
         if known is not None and answer.is_final:
             self._known[key] = (known[0], known[1], answer)
+            self._bytes += len(answer.body)
         elif known is not None:
             del self._known[key]

@@ -85,6 +85,13 @@ class RequestQueue:
         self._bytes += size
         return request
 
+    def shrink(self, request: Request, size: int) -> None:
+        """Its body is there, and has no more than so many bytes."""
+        spared = request.size - size
+        request.size = size
+        self._bytes_of[request.identity] -= spared
+        self._bytes -= spared
+
     def submit(self, request: Request, deliveries: Sequence[RequestDelivery], now_s: float) -> None:
         """Hand over at least one payload at `now_s` of a clock that only goes forward."""
         request.left, request.submitted_at = len(deliveries), now_s

@@ -103,7 +103,7 @@ class Sink:
 
     def run(self) -> None:
         """Until `stop`: read, insert, commit. Whatever it raises is a fault of ours; a restart reads again."""
-        self._consumer.subscribe(list(self._decoders))
+        self._consumer.subscribe(list(self._decoders), on_assign=self._assigned)
         try:
             while not self._stop.is_set():
                 self._write(self._read())
@@ -111,6 +111,10 @@ class Sink:
             log.warning("stopped while waiting; what was read is not committed and will be read again")
         finally:
             self._consumer.close()
+
+    def _assigned(self, *_: object) -> None:
+        """Another sink may have inserted other places of our meters meanwhile."""
+        self._meters = NewMeters()
 
     def _read(self) -> Batch:
         """A batch: as many rows as fit, or what comes within the linger after the first record."""

@@ -104,7 +104,7 @@ def decode_alert(value: bytes) -> Alert:
     """The alert of a record's value, without fields that this version does not know.
 
     Raises:
-        Rejected: not JSON, or not an alert by Alert.schema.json.
+        Rejected: not JSON, or not an alert by Alert.schema.json, or of a time that no table takes.
 
     """
     try:
@@ -116,7 +116,9 @@ def decode_alert(value: bytes) -> Alert:
     for field in fields(alert):
         if type(getattr(alert, field.name)) not in _TYPES[field.name]:
             raise Rejected(Reason.SCHEMA, f"not an alert: {field.name} is {getattr(alert, field.name)!r}")
-    if alert.number < 1 or alert.severity not in _SEVERITIES or alert.state not in STATES:
+    if alert.at not in _TIMES_MS or alert.raised_at not in _TIMES_MS:
+        raise Rejected(Reason.SCHEMA, f"not an alert: at {alert.at}, raised at {alert.raised_at}")
+    if alert.number not in _NUMBERS or alert.severity not in _SEVERITIES or alert.state not in STATES:
         raise Rejected(Reason.SCHEMA, f"not an alert: {alert.number}, {alert.severity}, {alert.state}")
     return alert
 
@@ -132,6 +134,8 @@ def is_at_least(severity: str, least: str) -> bool:
 
 
 _SEVERITIES = frozenset(Severity)
+_TIMES_MS = range(round(datetime(2200, 1, 1, tzinfo=UTC).timestamp() * 1_000))
+_NUMBERS = range(1, 1 << 63)
 _TYPES: dict[str, tuple[type, ...]] = {
     **{field.name: (field.type,) for field in fields(Alert) if isinstance(field.type, type)},
     "feeder": (str, NoneType),

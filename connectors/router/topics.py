@@ -57,8 +57,12 @@ class Memory:
 
     def _take(self, messages: list[Message]) -> None:
         for message in messages:
-            value = message.value()
-            if message.error() is not None or value is None:
+            if (error := message.error()) is not None:
+                if error.fatal():
+                    raise KafkaException(error)
+                log.warning("%s: %s", self._topic.name, error.str())
+                continue
+            if (value := message.value()) is None:
                 continue
             try:
                 self._learn(decode(value))

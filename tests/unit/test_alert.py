@@ -101,6 +101,17 @@ def test_what_the_schema_refuses_is_rejected_and_nothing_else(name: str, value: 
         assert asdict(decode_alert(raw)) == content
 
 
+@pytest.mark.parametrize("name", ["at", "raised_at", "number"])
+@pytest.mark.parametrize("value", [-1, 7_258_118_400_000, 2**63, 2**64 - 1])
+def test_times_and_numbers_that_no_table_takes_are_rejected(name: str, value: int) -> None:
+    raw = json.dumps({**asdict(ALERT), name: value}).encode()
+    if name == "number" and 0 < value < 2**63:
+        assert decode_alert(raw).number == value
+    else:
+        with pytest.raises(Rejected):
+            decode_alert(raw)
+
+
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b"7", b'"x"', b"{}", b"\xff", b'{"id": "x"}'])
 def test_other_bytes_are_rejected(raw: bytes) -> None:
     with pytest.raises(Rejected):

@@ -124,6 +124,12 @@ def test_a_refusal_is_told_once_a_minute_of_each_sender_and_meter() -> None:
     assert audit.event(Refused("thief", "m1"), 120_000) is not None
 
 
+def test_two_senders_refused_for_a_meter_at_once_are_two_events_of_two_times() -> None:
+    audit = Audit()
+    told = [audit.event(Refused(thief, "m1"), 60_000) for thief in ("one", "two")]
+    assert [(event.detail, event.at) for event in told if event] == [("one", 60_000), ("two", 60_001)]
+
+
 def test_refusals_are_bounded() -> None:
     audit = Audit()
     told = [audit.event(Refused("thief", f"m{number}"), 60_000) for number in range(5_000)]

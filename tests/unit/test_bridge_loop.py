@@ -295,6 +295,28 @@ def test_a_counter_counts_as_soon_as_kafka_has_its_telegram(bench: Bench) -> Non
     assert letter.reason == "replayed"
 
 
+def test_a_long_chain_of_deliveries_that_wait_for_each_other_is_acknowledged(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A concentrator that sends each telegram together with the one before."""
+    taken = Intake.take
+
+    def with_the_one_before(intake: Intake, delivery: Delivery, now_ms: int) -> Taken:
+        found = taken(intake, delivery, now_ms)
+        ((place, row),) = found.readings
+        before = replace(row, sequence=row.sequence - 1)
+        both = [(place, replace(one, proof=Proof("m1", "k", one.sequence, 1))) for one in (before, row)]
+        return replace(found, readings=both, proofs=[one.proof for _, one in both])
+
+    monkeypatch.setattr(Intake, "take", with_the_one_before)
+    for first in range(1, 2_001, 500):
+        bench.source.next = [delivery(seq=number) for number in range(first, first + 500)]
+        bench.turn()
+    bench.turn(0.5)
+    bench.kafka.take(ReadingBlock)
+    assert len(bench.source.acknowledged) == 2_000
+
+
 def test_a_condition_that_stands_is_told_once_a_day(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = Intake.take
 

@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -49,11 +49,17 @@ def listening(scheme: str = "coap", **options: str) -> Iterator[tuple[CoapSource
 
 
 def request(
-    number: int, payload: bytes, path: str = "meters/water/M1/reading", kind: int = 0, block: bytes = b""
+    number: int,
+    payload: bytes,
+    path: str = "meters/water/M1/reading",
+    kind: int = 0,
+    block: bytes = b"",
+    more: Sequence[tuple[int, bytes]] = (),
 ) -> bytes:
     """A POST whose message id and token are that number; RFC 7252, 3."""
     options, last = b"", 0
-    for option, value in [(11, segment.encode()) for segment in path.split("/")] + ([(27, block)] if block else []):
+    written = [(11, segment.encode()) for segment in path.split("/")] + ([(27, block)] if block else [])
+    for option, value in sorted([*written, *more], key=lambda one: one[0]):
         options += (
             bytes([min(option - last, 13) << 4 | len(value)])
             + (bytes([option - last - 13]) if option - last > 12 else b"")
@@ -131,6 +137,19 @@ def test_a_path_beyond_the_longest_address_is_not_found_and_not_remembered(path:
         sender.send(request(7, b"x", path))
         assert Message.decode(until(source, lambda: heard(sender))).code is Code.NOT_FOUND
         assert source._known_address.cache_info().currsize == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "code"), [(5, Code.BAD_OPTION), (201, Code.BAD_OPTION), (35, Code.PROXYING_NOT_SUPPORTED)]
+)
+def test_a_critical_option_that_is_not_known_is_not_passed_over(option: int, code: Code) -> None:
+    with listening() as (source, sender):
+        sender.send(request(7, b"x", more=[(option, b"")]))
+        assert Message.decode(until(source, lambda: heard(sender))).code is code
+        sender.send(request(8, b"x", kind=1, more=[(201, b"")]))
+        assert source.receive(0.05, 512) == [] and heard(sender) is None
+        sender.send(request(9, b"taken", more=[(3, b"host"), (15, b"a=1"), (202, b"elective")]))
+        assert received(source, 1)[0].payload == b"taken"
 
 
 def test_an_overload_is_refused_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

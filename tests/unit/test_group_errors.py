@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from connectors.kafka import Outlet
 from connectors.offsets import commit
+from connectors.router.topics import Memory
 from connectors.sink import Sink
 from connectors.store import Store
 from schemas.topology import Kafka, load_topology
@@ -39,7 +40,7 @@ class Member:
         self.told = [(place.topic, place.partition, place.offset) for place in offsets]
         return [type("Answer", (), {"error": self._error})]
 
-    def subscribe(self, topics: list[str]) -> None:
+    def subscribe(self, topics: list[str], on_assign: object) -> None:
         assert topics == []
 
     def consume(self, _count: int, _timeout_s: float) -> Sequence[Message]:
@@ -82,3 +83,14 @@ def test_a_sink_goes_on_after_an_error_of_the_moment_and_ends_at_a_fatal_one() -
     sink = Sink("a_sink", cast(Consumer, member), {}, cast(Store, unused), outlet, DEAD_LETTERS)
     with pytest.raises(KafkaException, match="fenced"):
         sink.run()
+
+
+def test_a_router_s_memory_goes_on_after_an_error_of_the_moment_and_ends_at_a_fatal_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    memory = Memory(Kafka("127.0.0.1:1", "PLAINTEXT", {}), DEAD_LETTERS, lambda record: None)
+    memory._take([cast(Any, Message(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)))])
+    assert "authorization failed" in caplog.text
+    with pytest.raises(KafkaException, match="fenced"):
+        memory._take([cast(Any, Message(KafkaError(KafkaError._FATAL, "fenced", fatal=True)))])
+    memory.close()

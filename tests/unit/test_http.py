@@ -1,11 +1,13 @@
 """The HTTPS server as its clients see it; the test stands for the bridge and for Kafka."""
 
+import gzip
 import hashlib
 import http.client
 import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -203,6 +205,9 @@ HEAD = b"POST /v1/nilm_meter/m1/reading HTTP/1.1\r\nHost: x\r\nContent-Type: app
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n", b"400"),
         (HEAD + b"Authorization: Bearer \xff\xc3\r\nContent-Length: 2\r\n\r\n{}", b"401"),
         (HEAD.replace(b"/m1/", b"/%ff%00/") + b"Content-Length: 2\r\n\r\n{}", b"202"),
+        (HEAD.replace(b"/json", b"/json; charset*=utf-16''a") + b"Content-Length: 2\r\n\r\n{}", b"202"),
+        (HEAD.replace(b"/json", b"/json; x*\xc2\xb2=a") + b"Content-Length: 2\r\n\r\n{}", b"202"),
+        (HEAD.replace(b"application/json", b"\xff\xc3") + b"Content-Length: 2\r\n\r\n{}", b"415"),
     ],
 )
 def test_bytes_that_are_no_request_hurt_nobody(bench: Bench, sent: bytes, status: bytes) -> None:
@@ -212,6 +217,29 @@ def test_bytes_that_are_no_request_hurt_nobody(bench: Bench, sent: bytes, status
     with socket.create_connection((HOST, bench.port), 30) as gone:
         gone.sendall(HEAD + b"Content-Length: 9\r\n\r\n{}")
     assert bench.post(b"{}").status == 202
+
+
+def test_who_asks_whether_to_send_the_body_is_told_to_go_on(bench: Bench) -> None:
+    with socket.create_connection((HOST, bench.port), 30) as line:
+        line.sendall(HEAD + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        assert line.recv(1_000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        line.sendall(b"{}")
+        assert line.recv(1_000).startswith(b"HTTP/1.1 202")
+    with socket.create_connection((HOST, bench.port), 30) as line:
+        line.sendall(HEAD.replace(b"/json", b"/xml") + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        assert line.recv(1_000).startswith(b"HTTP/1.1 415"), "what is refused is refused before its body is sent"
+
+
+def test_a_small_body_that_is_compressed_takes_its_own_room_only(bench: Bench) -> None:
+    bench.holds = True
+    connections = [bench.connect() for _ in range(20)]
+    for connection in connections:
+        connection.request("POST", READING, gzip.compress(b"{}"), {**JSON, "Content-Encoding": "gzip"})
+        time.sleep(0.01)
+    statuses = [connection.getresponse().status for connection in connections]
+    assert statuses == [503] * 20, "nobody is told that it has too much under way: Kafka is away"
+    for connection in connections:
+        connection.close()
 
 
 def test_what_kafka_does_not_have_in_time_is_to_be_sent_again(bench: Bench) -> None:

@@ -74,6 +74,17 @@ def test_one_sender_gets_an_eighth_of_the_room_and_all_together_no_more_than_the
     assert is_full(queue, "c", 500, urgent=True) is None
 
 
+def test_a_body_that_turns_out_small_gives_its_room_back() -> None:
+    queue = queue_of()
+    request = admitted(queue, "a", 1_000)
+    assert is_full(queue, "a", 1) is True
+    queue.shrink(request, 1)
+    admitted(queue, "a", 999)
+    assert is_full(queue, "a", 1) is True
+    queue.release(request)
+    assert is_full(queue, "a", 1) is None
+
+
 def test_a_request_larger_than_an_eighth_is_taken_alone() -> None:
     queue = queue_of()
     admitted(queue, "a", 4_000)

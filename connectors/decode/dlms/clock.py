@@ -30,6 +30,7 @@ TIME_UNSPECIFIED = "time_unspecified"
 
 _EPOCH = datetime(1970, 1, 1)
 _MILLISECOND = timedelta(milliseconds=1)
+_YEARS = range(2000, 2200)
 _UNSPECIFIED, _NO_DEVIATION, _INVALID_VALUE, _DAYLIGHT_SAVING = 0xFF, -0x8000, 0x01, 0x80
 _FARTHEST_DEVIATION = 14 * 60
 # 0xFD and 0xFE: the days and months when daylight saving begins and ends, the last days of a month.
@@ -57,10 +58,16 @@ class Moment(NamedTuple):
         return (_EPOCH + timedelta(milliseconds=self.at)).replace(tzinfo=UTC).isoformat()
 
     def later(self, seconds: int) -> "Moment":
-        """The moment so many seconds on."""
+        """The moment so many seconds on; raises Rejected time from 2200 on."""
+        begin = datetime.fromisoformat(self.local) if self.local else _EPOCH + timedelta(milliseconds=self.at or 0)
+        try:
+            wall = begin + timedelta(seconds=seconds)
+        except OverflowError:
+            wall = datetime.max
+        if wall.year not in _YEARS:
+            raise Rejected(Reason.TIME, f"{seconds} s after {begin.isoformat()}: after 2199")
         at = None if self.at is None else self.at + 1000 * seconds
-        local = self.local and (datetime.fromisoformat(self.local) + timedelta(seconds=seconds)).isoformat()
-        return Moment(at, local, self.status)
+        return Moment(at, self.local and wall.isoformat(), self.status)
 
 
 NO_MOMENT: Final = Moment(None, "", ())
@@ -86,7 +93,7 @@ def read_date_time(octets: bytes, zone: tzinfo | None = None) -> Moment:
         local = datetime(year, month, day, hour, minute, second, hundredths * 10_000)
     except ValueError:
         raise Rejected(Reason.TIME, f"{octets.hex(' ')} is no date-time of IEC 62056-6-2") from None
-    if not 2000 <= year < 2200:
+    if year not in _YEARS:
         raise Rejected(Reason.TIME, f"{local.isoformat()} lies before 2000 or after 2199")
     if clock_status & _INVALID_VALUE and clock_status != _UNSPECIFIED:
         return Moment(None, local.isoformat(), status)
@@ -100,7 +107,7 @@ def read_date_time(octets: bytes, zone: tzinfo | None = None) -> Moment:
 
 def looks_like_date_time(octets: bytes) -> bool:
     """Whether 12 bytes of which nobody says what they are can only be a date-time: text and numbers hardly ever can."""
-    if len(octets) != LENGTH or not 2000 <= int.from_bytes(octets[:2], "big") < 2200:
+    if len(octets) != LENGTH or int.from_bytes(octets[:2], "big") not in _YEARS:
         return False
     try:
         moment = read_date_time(octets)

@@ -51,7 +51,8 @@ def completed(entries: Sequence[Entry], octets: bytes) -> Sequence[Entry]:
     >>> completed([Entry(b"", 5852, place="element 1")], octets)[0].scale
     (0, 27)
     """
-    if len(octets) == _NORWEGIAN_LIST_1_LENGTH and octets.startswith(_NORWEGIAN_LIST_1):
+    is_norwegian_list_1 = len(octets) == _NORWEGIAN_LIST_1_LENGTH and octets.startswith(_NORWEGIAN_LIST_1)
+    if is_norwegian_list_1 and len(entries) == 1 and not entries[0].code:  # else an attribute is named beside it
         return [Entry(_ACTIVE_POWER_IMPORT, entries[0].value, (0, _UNIT_NUMBERS["W"]))]
     layout = load_layouts().get(_identifier(entries))
     if layout is None:
