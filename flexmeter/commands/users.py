@@ -10,8 +10,8 @@ from flexmeter.role import examples
 
 @click.command(
     epilog=examples(
-        "flexmeter users grafana | clickhouse-client",
-        "flexmeter users customer anna LGZ1030655933000 | clickhouse-client",
+        "flexmeter users grafana > grafana.sql",
+        "flexmeter users customer anna LGZ1030655933000 > anna.sql",
     )
 )
 @click.argument("role", type=click.Choice([*ROLES, "customer"]))
@@ -19,19 +19,18 @@ from flexmeter.role import examples
 @click.argument("meters", nargs=-1)
 @click.option(
     "--password",
-    prompt=True,
-    hide_input=True,
-    confirmation_prompt=True,
     envvar="FLEXMETER_USER_PASSWORD",
     show_envvar=True,
     help="The user's; asked for unless told.",
 )
-def command(role: str, user: str | None, meters: tuple[str, ...], password: str) -> None:
+def command(role: str, user: str | None, meters: tuple[str, ...], password: str | None) -> None:
     """Print the SQL that makes a user of ClickHouse: ROLE alone, or customer USER METER ...
 
-    Only the password's SHA-256 is printed. Run it as an administrator: flexmeter users grafana | clickhouse-client. A
-    customer's meters are replaced by those given now.
+    Only the password's SHA-256 is printed. An administrator runs it. A customer's meters are replaced by those given
+    now.
     """
+    if password is None:
+        password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
     hashed = sha256(password.encode()).hexdigest()
     if role == "customer":
         if not user or not meters:
