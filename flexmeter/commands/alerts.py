@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from connectors.router.marks import Marks
 from flexmeter.commands import alert_marks
@@ -57,6 +58,7 @@ def command(
     [acknowledged] and [silenced] say what people have said of it.
     """
     if ctx.invoked_subcommand is not None:
+        _must_be_alone(ctx)
         return
     topology = checked_topology(topology_path)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -70,6 +72,14 @@ def command(
                     click.echo(shown(alert, seen.marks.of(alert, time.time_ns() // 1_000_000), as_json))
     except KeyboardInterrupt:
         return
+
+
+def _must_be_alone(ctx: click.Context) -> None:
+    """A subcommand has options of its own: none that stands before it may be passed over, as if it held."""
+    for option in ctx.command.params:
+        if ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE:
+            name, subcommand = option.opts[0], ctx.invoked_subcommand
+            raise click.UsageError(f"{name} stands before {subcommand}: write it behind, if {subcommand} has it")
 
 
 for _subcommand in (alert_marks.ack, alert_marks.silence, alert_marks.marks, alert_marks.lift):

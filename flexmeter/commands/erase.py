@@ -22,6 +22,8 @@ def command(topology_path: Path, name: str, meter: str) -> None:
     The embedded ClickHouse belongs to its sink while that runs: end the sink first. Kafka's topics forget by their
     retention; a meter that goes on reporting comes back: take it out of the register before.
     """
+    if not meter.strip():
+        raise click.UsageError("name a meter: nothing is erased")
     with tables_of(sink_of(topology_path, name)) as (store, made):
         if not is_named(store, meter, made):
             click.echo(f"nothing to erase: no column of text of any table names {meter}")

@@ -51,7 +51,14 @@ DATABASES: Mapping[str, Callable[[str], Database]] = {
 @click.option(
     "--http-port", default=8123, envvar="PAGE_PORT", show_default=True, help="Where a sink serves embedded ClickHouse."
 )
-@click.option("--linger", "linger_s", default=5.0, show_default=True, help="Seconds to gather requests.")
+@click.option(
+    "--linger",
+    "linger_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=5.0,
+    show_default=True,
+    help="Seconds to gather requests.",
+)
 @click.option(
     "--look-again",
     "look_again_s",
@@ -78,8 +85,10 @@ def command(
     topology = checked_topology(topology_path)
     named(topology.streams, stream_name, "stream")
     sink = named(topology.sinks, sink_name, "sink")
-    start_role(metrics_host, metrics_port)
     url = database or _of_sink(sink.url, http_port)
+    if urlsplit(url).scheme not in DATABASES:
+        raise click.UsageError(f"{url!r} begins with none of {', '.join(f'{scheme}://' for scheme in DATABASES)}")
+    start_role(metrics_host, metrics_port)
     with closing(DATABASES[urlsplit(url).scheme](url)) as opened:
         loop = make_recomputation(topology, stream_name, sink_name, opened, Pace(linger_s, look_again_s))
         stopping = stopping_on_signals(loop.stop)

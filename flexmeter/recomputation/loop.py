@@ -111,6 +111,7 @@ class Recomputation:
                 self._until_available(partial(self._answer, some))
                 if time.monotonic() - self._polled_s > ALIVE_S:
                     self._poll(1, 0)
+                    break  # what it asks for may be of rows that the sink does not have yet
             hours = self._requests.due(held=False)
         OPEN.labels(self._stream.name).set(len(self._requests))
 
