@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from schemas.durations import DAY_MS
+from schemas.durations import DAY_MS, MINUTE_MS
 from schemas.results import ReliabilityBlock
-from streams.beats import SET_BACK_BEATS
 from streams.indices import Counts, Interruptions, count_by_day
 from streams.outage.results import Interruption
 from streams.outage.tree import Grid
@@ -51,29 +50,31 @@ class Days:
     """All that are kept, and the newest day that was begun."""
 
     newest: int = 0
-    turns_off: int = 0
-    """In a row, in which time was more than a day from the newest."""
+    off_since_ms: int = 0
+    """When time was first seen on a day that does not follow the newest; 0 = it is not on one."""
     known: dict[Place, Feeder] = field(default_factory=dict)
 
     def begin(self, customers: Customers, now_ms: int, changed: bool) -> set[Place]:
         """Begin the day, if it is new or the grid is: a row for each feeder, so that all customers are counted, and
         once where they have moved. The places whose rows may be others now."""
-        if not self._is_another(now_ms // DAY_MS) and not changed:
+        if not self._is_another(now_ms) and not changed:
             return set()
         self._forget()
         for place in customers:
             self.known.setdefault(place, Feeder()).told.setdefault(self.newest, Told())
         return set(self.known)
 
-    def _is_another(self, today: int) -> bool:
-        """Whether a day begins. One that does not follow the newest is believed when it has stood for as many turns as
-        a clock that is set back: one beat of days ahead is not to make those that are kept forgotten.
+    def _is_another(self, now_ms: int) -> bool:
+        """Whether a day begins. One that does not follow the newest is believed once time has gone on there for a
+        minute: a beat of days ahead, beside which time stands still, is not to make forgotten what is kept.
         """
+        today = now_ms // DAY_MS
         is_off = self.newest > 0 and abs(today - self.newest) > 1
-        self.turns_off = self.turns_off + 1 if is_off else 0
-        begins = self.turns_off >= SET_BACK_BEATS or (not is_off and today > self.newest)
+        if not is_off or self.off_since_ms // DAY_MS != today:
+            self.off_since_ms = now_ms if is_off else 0
+        begins = now_ms - self.off_since_ms >= MINUTE_MS if is_off else today > self.newest
         if begins:
-            self.newest, self.turns_off = today, 0
+            self.newest, self.off_since_ms = today, 0
         return begins
 
     def add(self, place_of: Mapping[str, Place], found: Interruption) -> set[Place]:
@@ -128,7 +129,7 @@ class Days:
         """As JSON values."""
         return {
             "newest": self.newest,
-            "turns_off": self.turns_off,
+            "off_since_ms": self.off_since_ms,
             "known": [
                 [
                     *place,
@@ -142,7 +143,7 @@ class Days:
     @classmethod
     def loaded(cls, saved: dict[str, Any]) -> "Days":
         """What `saved` gave."""
-        found = cls(saved["newest"], saved.get("turns_off", 0))
+        found = cls(saved["newest"], saved.get("off_since_ms", 0))
         for substation, feeder, interruptions, told in saved["known"]:
             found.known[substation, feeder] = Feeder(
                 [(point, start, end) for point, start, end in interruptions],
