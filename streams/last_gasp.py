@@ -2,7 +2,8 @@
 
 A restoration that overtakes its last gasp clears it all the same, and a gasp that overtakes the restoration before it
 is an alert of its own: in whatever order they arrive, a meter is dark if its newest gasp is no older than its newest
-restoration. So one restoration that is far ahead hides all gasps until then.
+restoration. So one restoration that is far ahead hides all gasps until then. A gasp of a time for which a loss was
+told and cleared is part of that loss.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,8 @@ import numpy as np
 
 from schemas.alert import Alert
 from schemas.catalogue import Quantity
-from streams.contract import Events, Meters, Operator, Result, State
+from streams.contract import Elapsed, Events, Meters, Operator, Result, State
+from streams.gone import GONE_AFTER_MS, closing
 
 LAST_GASP, POWER_RESTORED = "last_gasp", "power_restored"
 
@@ -22,13 +24,15 @@ class LastGasp(Operator):
     """Raised with the first last gasp, cleared with the restoration; gasps in between say nothing new."""
 
     name = "last_gasp"
-    version = 2
+    version = 3
     takes = frozenset({"EventBlock"})
     gives = frozenset({"Alert"})
 
     def dtype(self, quantities: Sequence[Quantity]) -> np.dtype[Any]:
-        """The newest loss of power that was told, whether it is still open, the newest gasp and restoration."""
-        return np.dtype([("raised_at", "i8"), ("open", "?"), ("gasped_at", "i8"), ("restored_at", "i8")])
+        """The newest loss of power that was told, whether it is still open, until when such losses were told to have
+        lasted, the newest gasp and restoration."""
+        times = [(name, "i8") for name in ("raised_at", "lasted_until", "gasped_at", "restored_at")]
+        return np.dtype([*times, ("open", "?")])
 
     def on_events(self, state: State, meters: Meters, events: Events) -> list[Result]:
         """Events one by one: they are rare, and each may change what the next one means."""
@@ -40,18 +44,25 @@ class LastGasp(Operator):
             for raised_at, cleared_at in _heard(state[meter], kind, at)
         ]
 
+    def on_time(self, state: State, meters: Meters, elapsed: Elapsed) -> list[Result]:
+        """Close what is open of meters that tell no more events; of other tables nothing ever is."""
+        gone = np.flatnonzero((elapsed.since_arrival_ms > GONE_AFTER_MS) & state["open"])
+        closed: list[Result] = [_closed(meters, meter, int(state["raised_at"][meter])) for meter in gone.tolist()]
+        state["open"][gone] = False
+        return closed
+
 
 def _heard(known: Any, kind: str, at: int) -> Iterator[tuple[int, int]]:
     """What an event makes of a meter's alerts: when each was raised, and when it is cleared; 0 = it is raised now."""
     if kind == LAST_GASP:
         known["gasped_at"] = max(at, known["gasped_at"])
-        if at > known["raised_at"] and not known["open"]:
+        if at > known["raised_at"] and at >= known["lasted_until"] and not known["open"]:
             known["raised_at"], known["open"] = at, True
             yield at, 0
     elif kind == POWER_RESTORED:
         known["restored_at"] = max(at, known["restored_at"])
     if known["open"] and known["restored_at"] > known["raised_at"]:
-        known["open"] = False
+        known["lasted_until"], known["open"] = known["restored_at"], False
         yield int(known["raised_at"]), int(known["restored_at"])
         if known["gasped_at"] >= known["restored_at"]:
             known["raised_at"], known["open"] = known["gasped_at"], True
@@ -63,7 +74,7 @@ def _alert(meters: Meters, meter: int, substation: str | None, raised_at: int, c
     clock = datetime.fromtimestamp(raised_at / 1000, UTC).isoformat(timespec="seconds")
     lasted = f", back after {(cleared_at - raised_at) / 1000:.0f} s" if cleared_at else ""
     return Alert(
-        id=f"last_gasp/{subject}/{raised_at}",
+        id=_name(subject, raised_at),
         number=2 if cleared_at else 1,
         kind=LAST_GASP,
         severity="info" if cleared_at else "critical",
@@ -76,3 +87,12 @@ def _alert(meters: Meters, meter: int, substation: str | None, raised_at: int, c
         summary=f"Meter {subject} lost power at {clock}{lasted}",
         evidence={"events": [LAST_GASP, POWER_RESTORED] if cleared_at else [LAST_GASP]},
     )
+
+
+def _closed(meters: Meters, meter: int, raised_at: int) -> Alert:
+    place = meters.feeders[meter], meters.substations[meter]
+    return closing(_name(meters.ids[meter], raised_at), 2, LAST_GASP, meters.ids[meter], *place, raised_at, raised_at)
+
+
+def _name(subject: str, raised_at: int) -> str:
+    return f"last_gasp/{subject}/{raised_at}"

@@ -38,7 +38,8 @@ class News:
 def arrive(grid: Grid, state: State, news: News) -> Int64s:
     """Keep what came; the meters whose supply it says something new of."""
     evidence = news.evidence
-    delay, events = evidence.received_at - settled_times(evidence), evidence.kind >= Kind.RESTORED
+    at, events = settled_times(evidence.at, evidence.received_at), evidence.kind >= Kind.RESTORED
+    delay = evidence.received_at - at
     new = is_new(state.meters, evidence)
     learning.note_delays(state.event_delays, delay[events & new])
     learning.note_delays(state.reading_delays, delay[~events & new])
@@ -54,7 +55,7 @@ def _note_alive(grid: Grid, state: State, evidence: Evidence) -> None:
     comms = grid.comms
     if len(evidence.meter):
         heard = np.zeros(len(comms.ids), np.int64)
-        np.maximum.at(heard, comms.of_meter[evidence.meter], settled_times(evidence))
+        np.maximum.at(heard, comms.of_meter[evidence.meter], settled_times(evidence.at, evidence.received_at))
         for comm in range(len(heard) - 1, 0, -1):
             heard[comms.parent[comm]] = max(heard[comms.parent[comm]], heard[comm])
         _excuse_gaps(grid, state, heard)

@@ -28,7 +28,7 @@ been spikes, or what is left of a voltage while the supply fails."""
 LEARNING = 0.05
 MOST_MISSED = 20
 REPEATED_MS = 300_000
-"""A last gasp so much later than one that nothing contradicted is another interruption."""
+"""A last gasp so much later than the one before, which nothing contradicted, is another interruption."""
 
 
 class Kind(IntEnum):
@@ -83,6 +83,8 @@ gasp after that proof, and its last one; until when the calendar excuses it; its
 readings that come; usual voltage (0 = unknown), how many told it, how many in a row told another; last gasps that were
 to be expected, that came, and that were none; the readings before and after the newest gap in which one was missed or
 supply came back; and its first proof of supply after each burst."""
+TIMES = tuple(name for name in METER.names or () if name.endswith("_ms") and METER[name].base.kind == "i")
+"""Those of its fields that are times, ms UTC."""
 
 Meters = npt.NDArray[np.void]
 
@@ -94,27 +96,33 @@ def new_meters(count: int) -> Meters:
     return meters
 
 
-def settled_times(evidence: Evidence) -> Int64s:
-    """Event times, none from the future."""
-    return np.where(evidence.at > evidence.received_at + FUTURE_MS, evidence.received_at, evidence.at)
+def settled_times(at: Int64s, received_at: Int64s) -> Int64s:
+    """Event times, none from the future.
+
+    >>> settled_times(np.array([7_000, 90_000]), np.array([8_000, 9_000])).tolist()
+    [7000, 9000]
+    """
+    return np.where(at > received_at + FUTURE_MS, received_at, at)
 
 
 def take(meters: Meters, evidence: Evidence) -> Int64s:
     """Keep what the rows say. Positions of meters of whose supply they say something new; sorted.
 
-    A voltage is a reading; a low one is a last gasp too, if the meter showed before that it has supply.
+    A voltage is a reading; a low one is a last gasp too, if the meter showed before that it has supply. Of a meter that
+    is dark already it says nothing new.
     """
-    at = settled_times(evidence)
+    at = settled_times(evidence.at, evidence.received_at)
     low = _is_low(meters, evidence)
     supplied = (meters["usual_v"] > 0) | (meters["proof_ms"] > 0)
     heard = (evidence.kind == Kind.READING) | (evidence.kind == Kind.VOLTAGE)
     restored = evidence.kind == Kind.RESTORED
-    gasped = (evidence.kind == Kind.LAST_GASP) | (low & supplied[evidence.meter])
     _learn_intervals(meters, evidence.meter[heard], at[heard])
     proof = (heard & ~low) | restored
     told = np.unique(evidence.meter)
     before = _supply(meters[told])
     np.maximum.at(meters["proof_ms"], evidence.meter[proof], at[proof])
+    dark = meters["gasp_ms"] > meters["proof_ms"]
+    gasped = (evidence.kind == Kind.LAST_GASP) | (low & (supplied & ~dark)[evidence.meter])
     np.maximum.at(meters["restored_ms"], evidence.meter[restored], at[restored])
     if gasped.any() or before[2].any():
         _keep_gasps(meters, evidence.meter[gasped], at[gasped])
@@ -132,7 +140,7 @@ def heard_before_return(meters: Meters) -> Int64s:
 
 def is_new(meters: Meters, evidence: Evidence) -> npt.NDArray[np.bool_]:
     """Rows newer than all of their kind, before they are taken: repeats are not, and of equal ones only the first."""
-    at = settled_times(evidence)
+    at = settled_times(evidence.at, evidence.received_at)
     newest = np.where(
         evidence.kind == Kind.LAST_GASP,
         meters["gasped_last_ms"][evidence.meter],
@@ -197,16 +205,17 @@ def _learn_voltages(meters: Meters, which: Int64s, highest: Float64s) -> None:
 
 def _keep_gasps(meters: Meters, meter: Int64s, at: Int64s) -> None:
     """The first last gasp after the newest proof of supply, else the newest."""
+    last = meters["gasped_last_ms"].copy()
     np.maximum.at(meters["gasped_last_ms"], meter, at)
     old, proof, newest = meters["gasp_ms"], meters["proof_ms"], meters["gasped_last_ms"]
-    first = np.full(len(meters), np.iinfo(np.int64).max)
+    never = np.iinfo(np.int64).max
+    first = np.full(len(meters), never)
     after = at > proof[meter]
     np.minimum.at(first, meter[after], at[after])
     unanswered = old > proof
-    first = np.where(unanswered & (first - old < REPEATED_MS), np.minimum(old, first), first)
-    newly = np.where(first < np.iinfo(np.int64).max, first, newest)
-    keeps = unanswered & (first == np.iinfo(np.int64).max)
-    meters["gasp_ms"] = np.where(keeps, old, newly)
+    first = np.where(unanswered & (first - last < REPEATED_MS), np.minimum(old, first), first)
+    answered = np.where((newest > last) | (newest > proof), newest, old)
+    meters["gasp_ms"] = np.where(first < never, first, np.where(unanswered, old, answered))
 
 
 def _learn_intervals(meters: Meters, meter: Int64s, at: Int64s) -> None:

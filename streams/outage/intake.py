@@ -8,7 +8,7 @@ from schemas.arrays import Float64s, Int64s
 from schemas.blocks import EventBlock
 from schemas.results import HeardBlock
 from streams.outage.arrivals import Load, News
-from streams.outage.evidence import Evidence, Kind
+from streams.outage.evidence import Evidence, Kind, settled_times
 from streams.outage.tree import Grid
 from streams.outage.ways import Ways
 
@@ -66,11 +66,12 @@ def _heard(block: HeardBlock, rows: Int64s) -> _Columns:
 
 def _loads(grid: Grid, block: HeardBlock, rows: Int64s) -> Iterable[Load]:
     """Loads measured over all that hangs under a branch: by a meter of nobody's over its node, or under a node's id."""
+    at = settled_times(block.at, block.received_at).tolist()
     for i in np.flatnonzero(np.isfinite(block.active_power_w)).tolist():
         meter = int(block.row_meter[i])
         branch = _measured(grid, block.meters[meter], int(rows[meter]))
         if branch >= 0:
-            yield Load(branch, int(block.at[i]), float(block.active_power_w[i]))
+            yield Load(branch, at[i], float(block.active_power_w[i]))
 
 
 def _measured(grid: Grid, name: str, row: int) -> int:

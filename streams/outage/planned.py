@@ -18,8 +18,11 @@ def plan(state: State, windows: Sequence[tuple[int, int, int, int]]) -> None:
 
 
 def excuse(grid: Grid, state: State, now_ms: int) -> None:
-    """Excuse the meters of the windows that are open, but for those of an outage that is known: work may repair it."""
-    is_open = (state.planned[:, 2] - EARLY_MS <= now_ms) & (now_ms <= state.planned[:, 3] + LATE_MS)
+    """Excuse the meters of the windows that were open since the last turn, until now: work may be taken back.
+
+    But for those of an outage that is known: work may repair it.
+    """
+    is_open = (state.planned[:, 2] - EARLY_MS <= now_ms) & (state.turned_ms <= state.planned[:, 3] + LATE_MS)
     if not is_open.any():
         return
     known = np.zeros(len(state.meters), np.bool_)
@@ -33,7 +36,7 @@ def excuse(grid: Grid, state: State, now_ms: int) -> None:
         if comm >= 0:
             rows |= under(grid, comm)[grid.comms.of_meter]
         rows &= ~known
-        excused[rows] = np.maximum(excused[rows], to_ms + LATE_MS)
+        excused[rows] = np.maximum(excused[rows], min(to_ms + LATE_MS, now_ms))
 
 
 def under(grid: Grid, comm: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

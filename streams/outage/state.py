@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from schemas.arrays import Float64s, Int64s
-from streams.outage.evidence import MOST_BURSTS, Meters, new_meters
+from streams.outage.evidence import MOST_BURSTS, TIMES, Meters, new_meters
 from streams.outage.life import Outage
 from streams.outage.tree import Grid
 
@@ -81,9 +81,12 @@ class State:
         )
 
     def step_back(self, now_ms: int) -> None:
-        """The last turn's time was ahead: nothing waits for it."""
+        """The last turn's time was ahead: nothing waits for it, and what was timed by it happened before now."""
         self.turned_ms = now_ms
-        self.due_ms, self.quiet_due_ms = np.minimum(self.due_ms, now_ms), np.minimum(self.quiet_due_ms, now_ms)
+        for times in (self.due_ms, self.quiet_due_ms, self.alive_ms, self.burst_ms, self.load_ms):
+            np.minimum(times, now_ms, out=times)
+        for name in TIMES:
+            np.minimum(self.meters[name], now_ms, out=self.meters[name])
         for outage in self.outages:
             outage.calm_ms, outage.parted_ms = min(outage.calm_ms, now_ms), min(outage.parted_ms, now_ms)
             outage.followed_ms = min(outage.followed_ms, now_ms)

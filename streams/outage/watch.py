@@ -56,11 +56,11 @@ class OutageWatch:
 
     def turn(self, state: State, news: News, now_ms: int) -> list[Result]:
         """Take what came, and say what changed. `now_ms`: the newest beat, ms UTC."""
+        planned.excuse(self.grid, state, now_ms)
         changed = arrive(self.grid, state, news)
         if state.turned_ms:
             learning.forget(state, max(0, now_ms - state.turned_ms))
         state.turned_ms = now_ms
-        planned.excuse(self.grid, state, now_ms)
         touched = frozenset(self.grid.root_of[self.grid.meter_branch[changed]].tolist())
         results: list[Result] = []
         for root in range(len(self.grid.roots)):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from schemas.arrays import Int64s
-from streams.outage.evidence import FUTURE_MS, Meters
+from streams.outage.evidence import Meters, settled_times
 
 PACKING_MS = 2_000
 """A bridge's beat may overtake readings that it still packs, by this much."""
@@ -39,9 +39,8 @@ class Ways:
 
     def brought(self, way: int, at: Int64s, received_at: Int64s) -> None:
         """Keep how old what it brought in a turn was on arrival."""
-        settled = np.where(at > received_at + FUTURE_MS, received_at, at)
-        if len(settled):
-            self.behind_ms[way] = max(0, int((received_at - settled).min()))
+        if len(at):
+            self.behind_ms[way] = max(0, int((received_at - settled_times(at, received_at)).min()))
 
     def move(self, beats: Mapping[str, int], way_of: Int64s, meters: Meters) -> None:
         """Hear the beats. Meters of a way that was away are excused from the time that it was; of one whose clock was

@@ -11,10 +11,11 @@ from streams.anomaly import Anomaly
 from streams.contract import Elapsed, HourlyLoads, Operator
 from streams.gone import GONE_AFTER_MS
 from streams.groups import Groups
+from streams.last_gasp import LastGasp
 from streams.meter_fault import MeterFault
 from streams.neighbours import Neighbours
-from streams.shard import FORGOTTEN_AFTER_MS, Shard
-from tests.streams_log import BEGIN, SOURCE, Row, beats, block, feed, hourly_loads, shard
+from streams.shard import EVENTS, FORGOTTEN_AFTER_MS, Shard
+from tests.streams_log import BEGIN, SOURCE, Row, beats, block, events, feed, hourly_loads, shard
 
 NAN = float("nan")
 
@@ -26,22 +27,22 @@ def reported(operator: Operator, rows: Sequence[Row]) -> tuple[Shard, list[Alert
     return now, [result for result in told if isinstance(result, Alert)]
 
 
-def silent(now: Shard, operator: Operator, since_arrival_ms: int) -> list[Alert]:
+def silent(now: Shard, operator: Operator, since_arrival_ms: int, profile: str) -> list[Alert]:
     """What the operator says once the meters have been silent for so long."""
-    table = now.table("malmo_household")
+    table = now.table(profile)
     elapsed = Elapsed(np.full(len(table.ids), since_arrival_ms, np.int64))
     given = operator.on_time(table.column(operator.name), table.view(), elapsed)
     return [result for result in given if isinstance(result, Alert)]
 
 
-def checked(now: Shard, operator: Operator, raised: Alert, last: int) -> None:
+def checked(now: Shard, operator: Operator, raised: Alert, last: int, profile: str = "malmo_household") -> None:
     """Nothing until the time has come, then one version that clears, then nothing any more."""
-    assert silent(now, operator, GONE_AFTER_MS) == []
-    (cleared,) = silent(now, operator, GONE_AFTER_MS + 1)
+    assert silent(now, operator, GONE_AFTER_MS, profile) == []
+    (cleared,) = silent(now, operator, GONE_AFTER_MS + 1, profile)
     assert (cleared.id, cleared.number, cleared.state) == (raised.id, raised.number + 1, "cleared")
     assert (cleared.raised_at, cleared.at) == (raised.raised_at, last + GONE_AFTER_MS)
     assert "no row of the meter for 30 days" in cleared.summary
-    assert silent(now, operator, 2 * GONE_AFTER_MS) == []
+    assert silent(now, operator, 2 * GONE_AFTER_MS, profile) == []
 
 
 def test_time_is_left_to_clear_what_is_open() -> None:
@@ -55,6 +56,14 @@ def test_a_lost_phase_of_a_meter_that_is_gone() -> None:
     assert raised.kind == "phase_loss"
     last = int(now.table("malmo_household").column("meter_fault")["checks"]["arrived"][0])
     checked(now, MeterFault(), raised, last)
+
+
+def test_a_last_gasp_of_a_meter_that_is_gone() -> None:
+    operator = LastGasp()
+    now = shard({operator.name: operator})
+    told = feed(now, [events([("m1", BEGIN, "last_gasp")]), *beats(BEGIN, 2)])
+    (raised,) = [result for result in told if isinstance(result, Alert)]
+    checked(now, operator, raised, BEGIN, EVENTS)
 
 
 def test_an_unusual_load_of_a_meter_that_is_gone() -> None:

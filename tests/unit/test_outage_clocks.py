@@ -25,12 +25,16 @@ Evidence = EventBlock | HeardBlock | PlannedWorkBlock
 
 
 class Told:
-    """Turns of a second, each ended by beats of the bridge and the way; some of these an hour ahead."""
+    """Turns of a second, each ended by beats of the bridge and the way; some of these an hour ahead.
 
-    def __init__(self, ahead: Sequence[tuple[str, int]] = ()) -> None:
+    `by_bridge`: it is the bridge that gives the readings their time.
+    """
+
+    def __init__(self, ahead: Sequence[tuple[str, int]] = (), by_bridge: bool = False) -> None:
         self.operator = Outage()
         self.known = self.operator.whole()
         self.ahead = set(ahead)
+        self.by_bridge = by_bridge
         self.alerts: list[Alert] = []
         self.operator.on_turn(self.known, grid_blocks(NODES), None)
 
@@ -41,7 +45,8 @@ class Told:
         for second in range(begin, end):
             at = BEGIN + SECOND * second
             now = [meter for i, meter in enumerate(HOMES) if meter in lit and (second + i) % 10 == 0]
-            came += [heard([Row(meter, at, at, (230.0,)) for meter in now])] if now else []
+            clock = at + HOUR * (self.by_bridge and (SOURCE, second) in self.ahead)
+            came += [heard([Row(meter, clock, clock, (230.0,)) for meter in now])] if now else []
             beats = {name: at + HOUR * ((name, second) in self.ahead) for name in (SOURCE, WAY)}
             self.alerts += [one for one in self.operator.on_turn(self.known, came, beats) if isinstance(one, Alert)]
             came = []
@@ -98,3 +103,23 @@ def test_the_calendar_is_kept(ahead: Sequence[tuple[str, int]]) -> None:
     start, end = (np.array([BEGIN + at * SECOND]) for at in (200, 300))
     assert one.turns(1, 220, HOMES, [PlannedWorkBlock("S1", BEGIN, ["T1"], start, end)]) == []
     assert one.turns(220, 280, HOMES[4:], [say(220, "last_gasp", HOMES[:4])]) == []
+
+
+def test_readings_that_such_a_clock_timed_hide_no_outage() -> None:
+    one = Told(JUMPS["for four turns"] + [(name, second) for name in BOTH for second in range(102, 110)], True)
+    assert one.turns(1, 200, HOMES) == []
+    assert one.turns(200, 300, HOMES[4:], [say(200, "last_gasp", HOMES[:4])]) == [
+        ("T1", "provisional"),
+        ("T1", "located"),
+    ]
+
+
+def test_work_that_is_taken_back_hides_nothing_from_then_on() -> None:
+    one, (start, end) = Told(), (np.array([BEGIN + at * SECOND]) for at in (60, 3_000))
+    assert one.turns(1, 120, HOMES, [PlannedWorkBlock("S1", BEGIN, ["T1"], start, end)]) == []
+    nothing = PlannedWorkBlock("S1", BEGIN + 120 * SECOND, [], start[:0], end[:0])
+    assert one.turns(120, 180, HOMES, [nothing]) == []
+    assert one.turns(180, 240, HOMES[4:], [say(180, "last_gasp", HOMES[:4])]) == [
+        ("T1", "provisional"),
+        ("T1", "located"),
+    ]

@@ -227,6 +227,12 @@ def test_loads_are_measured_over_nodes() -> None:
     assert {load.branch: load.watts for load in loads} == {grid.branch_of["S1"]: 1.0, grid.branch_of["F1"]: 3.0}
 
 
+def test_a_load_from_the_future_is_of_its_arrival() -> None:
+    block = replace(heard([Row("own", 90_000, 1_000, (230.0,))]), active_power_w=np.array([1.0]))
+    (load,) = news_of(Grid.of(NODES), [block], Ways(), np.full(9, -1)).loads
+    assert load.at == 1_000
+
+
 # The whole operator
 
 
