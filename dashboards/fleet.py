@@ -4,7 +4,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from dashboards.page import CLICKHOUSE_SOURCE, PROFILE, Line, page, to
 from dashboards.panels import CRITICAL, FINE, WARNING, Column, lines, number, table
-from dashboards.queries import TIMED, Sql, series
+from dashboards.queries import REPORTING, SILENT, TIMED, Sql, series
 from dashboards.queries import table as rows
 
 COMPLETENESS = [(None, CRITICAL), (0.95, WARNING), (0.99, FINE)]
@@ -58,7 +58,7 @@ def _of_each_meter(columns: str, rest: str = "") -> Sql:
             ) AS came USING (meter, profile)
             LEFT JOIN (SELECT meter, min(since) AS known_since FROM flexmeter.presence GROUP BY meter) AS heard
                 USING (meter)
-            WHERE {_PROFILE}
+            WHERE {_PROFILE} AND {REPORTING}
         )
         WHERE expected > 0
         {rest}
@@ -88,9 +88,10 @@ def _completeness() -> Panel:
 def _silent() -> Panel:
     return number(
         "Silent meters",
-        "Meters that sent nothing for long while their source went on, as the stream `presence` sees it now.",
+        "Meters that sent nothing for long while their source went on, as the stream `presence` sees it now; after 30 "
+        "days they count as taken away, here and in what is complete.",
         "short",
-        rows("SELECT countIf(state = 'silent') AS silent FROM flexmeter.presence_now"),
+        rows(f"SELECT countIf({SILENT}) AS silent FROM flexmeter.presence_now"),
         [(None, FINE), (1, WARNING)],
     )
 
@@ -137,8 +138,10 @@ def _completeness_by_hour() -> Panel:
             SELECT
                 toStartOfHour(at) AS time,
                 count()
-                    / (SELECT sum(3600000 / greatest(interval_ms, 1)) FROM flexmeter.meters WHERE {_PROFILE})
-                    AS completeness
+                    / (
+                        SELECT sum(3600000 / greatest(interval_ms, 1)) FROM flexmeter.meters
+                        WHERE {_PROFILE} AND {REPORTING}
+                    ) AS completeness
             FROM flexmeter.readings
             WHERE {_WHOLE_HOURS} AND {_PROFILE} AND {TIMED}
             GROUP BY time

@@ -22,7 +22,7 @@ _LOADS = f"{METER} AND state NOT IN ('withdrawn', 'cycle_finished')"
 HOMES = choice(
     "meter",
     "Home",
-    "Homes that consented; those with most appliances told in the time range come first",
+    "Homes that consented, and have not withdrawn; those with most appliances told in the time range come first",
     """
     SELECT meter FROM
     (
@@ -30,6 +30,11 @@ HOMES = choice(
         GROUP BY meter HAVING argMaxIf(kind, at, kind != 'label') = 'consent'
         UNION ALL
         SELECT meter, 1 AS told FROM flexmeter.appliance_events WHERE $__timeFilter_ms(start)
+    )
+    WHERE meter NOT IN
+    (
+        SELECT meter FROM flexmeter.home_requests
+        GROUP BY meter HAVING argMaxIf(kind, at, kind != 'label') = 'withdraw'
     )
     GROUP BY meter
     ORDER BY sum(told) DESC, meter

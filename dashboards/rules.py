@@ -11,7 +11,7 @@ from typing import Any, Literal
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from dashboards.grid import HIGH_V, LOW_V
-from dashboards.queries import CLICKHOUSE_UID, PROMETHEUS_UID, table
+from dashboards.queries import CLICKHOUSE_UID, PROMETHEUS_UID, REPORTING, SILENT, table
 
 FOLDER = "FLEXMETER"
 CONTACT_POINT = "FLEXMETER operators"
@@ -54,7 +54,7 @@ RULES: Sequence[Rule] = [
         "Readings are missing",
         "Meters of profile {{ .Labels.profile }} sent less than 95 % of their readings in the last whole hour",
         "warning",
-        """
+        f"""
         SELECT meters.profile AS profile, sum(received) / sum(3600000 / greatest(interval_ms, 1)) AS completeness
         FROM flexmeter.meters AS meters
         LEFT JOIN
@@ -63,6 +63,7 @@ RULES: Sequence[Rule] = [
             FROM flexmeter.completeness
             WHERE hour = toStartOfHour($__toTime_ms) - INTERVAL 1 HOUR
         ) AS hours USING (meter, profile)
+        WHERE {REPORTING}
         GROUP BY profile
         """,
         ("lt", 0.95),
@@ -87,12 +88,13 @@ RULES: Sequence[Rule] = [
     Rule(
         "flexmeter-silent-feeder",
         "A feeder falls silent",
-        "More than 10 meters of feeder {{ .Labels.feeder }} send nothing",
+        "More than 10 meters of feeder {{ .Labels.feeder }} of substation {{ .Labels.substation }} send nothing",
         "warning",
-        """
-        SELECT feeder, toFloat64(countIf(state = 'silent')) AS silent
-        FROM flexmeter.presence_now
-        GROUP BY feeder
+        f"""
+        SELECT substation, feeder, toFloat64(countIf(is_silent)) AS silent
+        FROM (SELECT DISTINCT meter, substation, feeder FROM flexmeter.meters WHERE feeder != '') AS placed
+        LEFT JOIN (SELECT meter, {SILENT} AS is_silent FROM flexmeter.presence_now) AS presence USING (meter)
+        GROUP BY substation, feeder
         """,
         ("gt", 10),
         "5m",

@@ -17,11 +17,13 @@ from connectors import tables
 from connectors.chdb_store import ChdbStore
 from dashboards.macros import Range, expand
 from schemas.alert import Alert
+from schemas.blocks import ReadingBlock
 from schemas.catalogue import load_catalogue
-from schemas.master_data import GridBlock
-from schemas.results import ReliabilityBlock
+from schemas.master_data import GridBlock, HomeRequestBlock
+from schemas.results import PresenceBlock, ReliabilityBlock
 from tests.district import AS_THEY_CAME, day_until
 from tests.grafana import BOARDS, FOLDER, PANELS, Shown, variables
+from tests.plausible import reading_block
 from tests.stored import insert_all
 
 pytestmark = pytest.mark.integration
@@ -106,14 +108,18 @@ def test_every_panel_has_data(store: ChdbStore, shown: Shown) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["uid"])
 def test_every_rule_has_data_that_it_can_judge(store: ChdbStore, rule: dict[str, Any]) -> None:
-    data = rule["data"][0]
-    begins = NOW - 1_000 * data["relativeTimeRange"]["from"]
-    columns, rows = asked(store, expand(data["model"]["rawSql"], Range(begins, NOW, 1_000), {}))
+    columns, rows = judged(store, rule)
     assert rows
     # One number; the rest are the labels that tell its rows apart.
     assert [kind.startswith(NUMERIC) for _, kind in columns] == [False] * (len(columns) - 1) + [True]
     labels = set(re.findall(r"\.Labels\.(\w+)", rule["annotations"]["summary"]))
     assert labels <= {name for name, _ in columns[:-1]}
+
+
+def judged(store: ChdbStore, rule: dict[str, Any]) -> tuple[list[tuple[str, str]], list[list[Any]]]:
+    data = rule["data"][0]
+    begins = NOW - 1_000 * data["relativeTimeRange"]["from"]
+    return asked(store, expand(data["model"]["rawSql"], Range(begins, NOW, 1_000), {}))
 
 
 def series_of(store: ChdbStore, uid: str, title: str, time: Range = DAY) -> list[list[Any]]:
@@ -228,6 +234,40 @@ def test_ten_minute_means_outside_the_band_are_found(store: ChdbStore) -> None:
     assert series_of(store, "flexmeter-grid", "Voltage by meter")[0] == ["E350-00000", pytest.approx(1 / 3), 205, 231.5]
     lowest, highest = asked(store, "SELECT min(min_v), max(max_v) FROM flexmeter.voltages_10min")[1][0]
     assert (lowest, highest) == (204, 237.5)
+
+
+def _fallen_silent(names: list[str], since: int) -> list[ReadingBlock | PresenceBlock]:
+    """Meters under a feeder of S10, each with a last reading at that time."""
+    readings = replace(reading_block(len(names), range(0, 1), since), profile="submeter_1min", meters=names)
+    readings = replace(readings, feeders=["F1"] * len(names), substations=["S10"] * len(names))
+    ones, times = np.ones(len(names), np.int64), np.full(len(names), since)
+    places = np.arange(len(names), dtype=np.int32)
+    return [
+        readings,
+        PresenceBlock(1, names, ["F1"] * len(names), places, ones, ["silent"] * len(names), times, times),
+    ]
+
+
+def test_meters_that_were_taken_away_are_neither_silent_nor_missing(store: ChdbStore) -> None:
+    """Twelve were swapped long ago, three fell silent yesterday; another substation has a feeder of that name."""
+    insert_all(store, _fallen_silent([f"old{i}" for i in range(12)], NOW - 40 * 86_400_000))
+    insert_all(store, _fallen_silent([f"dark{i}" for i in range(3)], NOW - 86_400_000))
+    assert [int(silent) for (silent,) in series_of(store, "flexmeter-fleet", "Silent meters")] == [3]
+    found = {rule["uid"]: {tuple(row[:-1]): row[-1] for row in judged(store, rule)[1]} for rule in RULES}
+    silent, complete = found["flexmeter-silent-feeder"], found["flexmeter-completeness"]
+    assert (silent["S10", "F1"], silent["S1", "F1"], complete["submeter_1min",]) == (3, 0, 0)
+    shares = {row[0]: int(row[1]) for row in series_of(store, "flexmeter-fleet", "Profiles")}
+    assert shares["submeter_1min"] == 3
+
+
+def test_a_home_that_withdrew_is_not_offered(store: ChdbStore) -> None:
+    sql = expand(variables(BOARDS["flexmeter-home"])["meter"]["query"]["rawSql"], DAY, {})
+    (home,) = asked(store, "SELECT DISTINCT meter FROM flexmeter.appliance_events")[1][0]
+    assert [home] in asked(store, sql)[1]
+    asking = {"meters": [home], "row_meter": np.zeros(1, np.int32), "kind": ["withdraw"], "at": np.array([NOW])}
+    nothing = {"number": np.zeros(1, np.int64), "power_w": np.zeros(1), "appliance": [""]}
+    insert_all(store, [HomeRequestBlock(**asking, **nothing)])
+    assert [home] not in asked(store, sql)[1]
 
 
 def sql_of_the_docs() -> list[str]:
