@@ -76,17 +76,18 @@ def customer(name: str, meters: Sequence[str]) -> Role:
 
 
 def as_sql(role: Role, password_sha256: str) -> list[str]:
-    """Statements that make the user, for ClickHouse 24.8 and later.
+    """Statements that make the user, or give one that there is this password, for ClickHouse 24.8 and later.
 
     What a table with a policy shows to those whom no policy names is a setting of the server, so everyone else is named
     too, once, by `everyone_else`.
 
-    >>> as_sql(GRAFANA, "ab12")[1]
+    >>> as_sql(GRAFANA, "ab12")[-1]
     'GRANT SELECT ON flexmeter.* TO `grafana`'
     """
     user = _name(role.name)
     settings = f" {_READER}" if role.reads_only else ""
-    made = [f"CREATE USER IF NOT EXISTS {user} IDENTIFIED WITH sha256_hash BY {literal(password_sha256)}{settings}"]
+    identified = f"{user} IDENTIFIED WITH sha256_hash BY {literal(password_sha256)}{settings}"
+    made = [f"CREATE USER IF NOT EXISTS {identified}", f"ALTER USER {identified}"]
     if role.filters:  # rights of a customer's own, as they once were granted, would outlive `SET ROLE NONE`
         made.append(f"REVOKE ALL ON {DATABASE}.* FROM {user}")
     for table, condition in role.filters.items():

@@ -3,7 +3,7 @@
 What is erased: the rows of the meter in every table that has a column `meter`, alerts about it, what people said of
 them and who was told, dead letters that name it. Alerts about something else (a feeder that lost its power) stay,
 without its name; so do those of which only some versions were about it (an outage found at a transformer, then at the
-meter), for an alert that lost its last version would stand as it did before.
+meter), for an alert that lost its last version would stand as it did before; and so do other meters' events.
 
 What is not here: Kafka's topics, which forget by their retention, and the states of the streams. A meter that goes on
 reporting comes back.
@@ -24,7 +24,10 @@ _FREE_TEXT_DELETED: Mapping[str, tuple[str, ...]] = {
     "alert_deliveries_raw": ("alert",),
 }
 _ALERTS = "alerts_raw"
-_FREE_TEXT_BLANKED: Mapping[str, tuple[str, ...]] = {_ALERTS: ("subject", "summary", "evidence")}
+_FREE_TEXT_BLANKED: Mapping[str, tuple[str, ...]] = {
+    _ALERTS: ("subject", "summary", "evidence"),
+    "events_raw": ("detail",),
+}
 _SYNCED = "SETTINGS mutations_sync = 2"
 # Each replica would answer the question by itself; they agree, since versions of alerts are never taken back.
 _ASKING = f"{_SYNCED}, allow_nondeterministic_mutations = 1"
@@ -42,7 +45,7 @@ def erasing(meter: str, made_by: Iterable[str]) -> list[str]:
     wanted = [_erasing_alerts(meter)] if _ALERTS in tables else []
     for table, columns in tables.items():
         kept = _FREE_TEXT_BLANKED.get(table, ())
-        deleted = [f"`{name}` = {literal(meter)}" for name in columns if name in _NAMES and name not in kept]
+        deleted = [_mentions(name, meter) for name in columns if name in _NAMES and name not in kept]
         deleted += [_mentions(name, meter) for name in _FREE_TEXT_DELETED.get(table, ())]
         blanked = [f"`{name}` = {_without(name, meter)}" for name in kept]
         mentioned = " OR ".join(_mentions(name, meter) for name in kept)
@@ -53,7 +56,7 @@ def erasing(meter: str, made_by: Iterable[str]) -> list[str]:
 
 def _erasing_alerts(meter: str) -> str:
     """Alerts that were about the meter in every version, and those whose id names it."""
-    about = f"min(`subject` = {literal(meter)}) OR {_mentions('id', meter)}"
+    about = f"min({_mentions('subject', meter)}) OR {_mentions('id', meter)}"
     of_it = f"SELECT `id` FROM {DATABASE}.{_ALERTS} GROUP BY `id` HAVING {about}"
     return f"{_altering(_ALERTS)} DELETE WHERE `id` IN ({of_it}) {_ASKING}"
 
@@ -63,7 +66,10 @@ def _altering(table: str) -> str:
 
 
 def proving(meter: str, made_by: Iterable[str]) -> list[str]:
-    """Statements that fail if any column of text of any table still names the meter, as a word of its own."""
+    """Statements that fail if any column of text of any table still names the meter, as a word of its own.
+
+    A column of names is asked for the name itself: another meter may be called as this one and a suffix, `m1.2`.
+    """
     return [
         f"SELECT throwIf(count() > 0, '{table} still names the meter') FROM {DATABASE}.{table} WHERE "
         + " OR ".join(_mentions(name, meter) for name in columns)
@@ -83,11 +89,13 @@ def text_columns(made_by: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _mentions(column: str, meter: str) -> str:
-    return f"match(`{column}`, {_pattern(meter)})"
+    return f"`{column}` = {literal(meter)}" if column in _NAMES else f"match(`{column}`, {_pattern(meter)})"
 
 
 def _without(column: str, meter: str) -> str:
     """The text without the name; twice, because of two names in a row the pattern finds only one at a time."""
+    if column in _NAMES:
+        return f"if({_mentions(column, meter)}, 'erased', `{column}`)"
     once = f"replaceRegexpAll(`{column}`, {_pattern(meter)}, '\\\\1erased\\\\2')"
     return f"replaceRegexpAll({once}, {_pattern(meter)}, '\\\\1erased\\\\2')"
 

@@ -6,6 +6,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -96,13 +97,22 @@ def list_letters(topology_path: Path, choice: Choice, as_json: bool, as_hex: boo
     Those of streams and sinks are records of Kafka that could not be read or written: they cannot be re-driven.
     """
     topology = checked_topology(topology_path)
-    with _told():
-        for kept in choice.of(letters(topology)):
+    hindered: dict[str, str] = {}
+
+    def light() -> Iterator[Kept]:
+        """Without the payloads, of which there may be more than there is memory."""
+        for kept in letters(topology):
+            if why := obstacle(kept.letter, topology.bridges):
+                hindered[kept.place] = why
+            yield replace(kept, letter=replace(kept.letter, payload=b""))
+
+    with _told(), _piped():
+        for kept in choice.of(letters(topology) if as_hex else light()):
             if as_hex:
                 click.echo(kept.letter.payload.hex())
-                continue
-            hindered = obstacle(kept.letter, topology.bridges)
-            click.echo(kept.json(hindered) if as_json else kept.line(hindered))
+            else:
+                why = hindered.get(kept.place, "")
+                click.echo(kept.json(why) if as_json else kept.line(why))
 
 
 @command.command()
@@ -182,7 +192,14 @@ def _told() -> Iterator[None]:
             yield
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-    except BrokenPipeError:  # `| head` has enough
+
+
+@contextmanager
+def _piped() -> Iterator[None]:
+    """`| head` has enough. What changes something has then ended before its time: exit status 1, as click has it."""
+    try:
+        yield
+    except BrokenPipeError:
         raise SystemExit(0) from None
 
 

@@ -26,8 +26,8 @@ from flexmeter.role import examples
 def command(role: str, user: str | None, meters: tuple[str, ...], password: str | None) -> None:
     """Print the SQL that makes a user of ClickHouse: ROLE alone, or customer USER METER ...
 
-    Only the password's SHA-256 is printed. An administrator runs it. A customer's meters are replaced by those given
-    now.
+    Only the password's SHA-256 is printed. An administrator runs it. Of a user that there is, the password is replaced,
+    and a customer's meters are.
     """
     if password is None:
         password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
@@ -35,6 +35,8 @@ def command(role: str, user: str | None, meters: tuple[str, ...], password: str 
     if role == "customer":
         if not user or not meters:
             raise click.UsageError("customer USER METER ...: whose meters, and which")
+        if user in (*ROLES, "customer", "default"):
+            raise click.UsageError(f"{user!r} is no customer's name: another user or role is called so")
         made = [*everyone_else(), *as_sql(customer(user, meters), hashed)]
     elif user:
         raise click.UsageError(f"{role} takes no further names")

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from connectors.erasure import erasing, proving
 from flexmeter.commands.erase import command
 from schemas.alert import Alert
 from schemas.catalogue import load_catalogue
-from tests.plausible import NOON, everything, garbage
+from tests.plausible import NOON, event_block, everything, garbage
 from tests.stored import insert_all
 
 pytestmark = pytest.mark.integration
@@ -73,6 +74,18 @@ def test_nothing_names_the_meter_and_nothing_else_is_lost(store: ChdbStore) -> N
     assert told(store, "SELECT id, summary, evidence FROM flexmeter.alerts WHERE id NOT LIKE '%/%'").split("\t") == [
         "a2", f"erased erased, {LONGER} are out", f'{{"meters":["erased","erased","{LONGER}"]}}',
     ]  # fmt: skip
+
+
+def test_what_another_meter_said_of_it_stays_without_its_name(store: ChdbStore) -> None:
+    """And another one that is called as it and a suffix stays altogether."""
+    other = f"{METER}.2"
+    told_by = replace(event_block(NOON), meters=[other, "m1"], detail=[f"on behalf of {METER}", ""])
+    insert_all(store, [told_by, Alert("a3", 1, "clock", "minor", "raised", other, "F2", "S1", NOON, NOON, "", {})])
+    store.migrate(erasing(METER, MADE))
+    store.migrate(proving(METER, MADE))
+    said = f"SELECT meter, detail FROM flexmeter.events WHERE meter LIKE '{METER}%'"
+    assert told(store, said) == f"{other}\ton behalf of erased"
+    assert told(store, "SELECT subject FROM flexmeter.alerts WHERE id = 'a3'") == other
 
 
 def test_an_outage_that_was_over_does_not_begin_again(store: ChdbStore) -> None:
