@@ -11,6 +11,7 @@ The calendar, times in ISO 8601:
 """
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -23,6 +24,8 @@ from schemas.register import Device, Register
 from streams.outage.tree import GATEWAY, KINDS, NOBODY, Node
 
 COLUMNS = tuple(field.name for field in fields(Node))
+NEEDED = ("node_id", "parent_id", "kind")
+HEADER = ",".join(COLUMNS)
 CALENDAR = ("node_id", "from", "to")
 
 
@@ -40,9 +43,21 @@ def read_grid(path: Path) -> list[Node]:
 
     A kind that is none of ours (recloser, breaker, head end) is a gateway if it only stands in ways of communication,
     else a switch. A meter without a meter_id has its node's.
+
+    Raises:
+        Faults: it cannot be read, has no such columns, or no nodes.
+
     """
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        rows = [{name: (row.get(name) or "").strip() for name in COLUMNS} for row in csv.DictReader(lines)]
+    try:
+        lines = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")))
+        rows = [{name: (row.get(name) or "").strip() for name in COLUMNS} for row in lines]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        what = error.strerror if isinstance(error, OSError) else "it is no CSV in UTF-8"
+        raise Faults(str(path), [Fault(0, f"cannot be read: {what}", f"give a CSV file with {HEADER}")]) from None
+    if lacking := [name for name in NEEDED if name not in (lines.fieldnames or ())]:
+        raise Faults(str(path), [Fault(1, f"the header has no {' and no '.join(lacking)}", f"begin with {HEADER}")])
+    if not rows:
+        raise Faults(str(path), [Fault(0, "it has no nodes", "write a line for each, the substation's without parent")])
     supplies = {row["parent_id"] for row in rows}
     heard_through = {row["comm_parent_id"] for row in rows} - supplies
     for row in rows:
@@ -109,6 +124,9 @@ def read_calendar(path: Path, nodes: Sequence[Node]) -> list[Work]:
             works.append(Work(node_id, _ms(start), _ms(end)))
         except ValueError as error:
             faults.append(Fault(row.line, str(error), "write a time such as 2026-11-30T08:00:00+01:00"))
+            continue
+        if works[-1].end_ms <= works[-1].start_ms:
+            faults.append(Fault(row.line, "the work ends before it begins", "exchange the two times, if that is meant"))
     if faults:
         raise Faults(str(path), faults)
     return works

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -41,6 +42,7 @@ from schemas.topology import Topology
 log = logging.getLogger("flexmeter.fleet")
 
 OWN = "own"
+_SCHEMES = ("mqtt", "mqtts", "coap", "coaps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,10 @@ class Options:
         urls = [b.url for b in topology.bridges.values() if b.protocol == "mqtt"]
         if not self.url and not urls:
             raise click.UsageError("the topology has no MQTT bridge: say where the broker is with --url")
-        return self.url or urls[0]
+        url = self.url or urls[0]
+        if urlsplit(url).scheme not in _SCHEMES:
+            raise click.UsageError(f"--url {url}: begin it with {', '.join(f'{scheme}://' for scheme in _SCHEMES)}")
+        return url
 
     def register_file(self, topology: Topology) -> Path:
         """The register's file: the one that `flexmeter register` takes."""

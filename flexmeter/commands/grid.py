@@ -56,7 +56,10 @@ def command(topology_path: Path, grid_path: Path | None, planned_path: Path | No
 
 def _nodes_at(topology: Topology, now_ms: int) -> list[Node]:
     """As the register has them, without the meters that are gone or still to come."""
-    return nodes_of(registered(topology).valid_at(now_ms), load_catalogue())
+    nodes = nodes_of(registered(topology).valid_at(now_ms), load_catalogue())
+    if not nodes:
+        raise click.ClickException("the register names no substation of an electricity meter: there is no grid in it")
+    return nodes
 
 
 def publish(topology: Topology, nodes: list[Node], works: list[Work] | None, at_ms: int) -> None:

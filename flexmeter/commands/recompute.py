@@ -83,7 +83,9 @@ def command(
     Start as many as the topic of requests has partitions; each takes its share.
     """
     topology = checked_topology(topology_path)
-    named(topology.streams, stream_name, "stream")
+    stream = named(topology.streams, stream_name, "stream")
+    if not any("RecomputeRequestBlock" in topology.topics[name].records for name in stream.outputs):
+        raise click.UsageError(f"stream {stream_name} asks for nothing to be computed again")
     sink = named(topology.sinks, sink_name, "sink")
     url = database or _of_sink(sink.url, http_port)
     if urlsplit(url).scheme not in DATABASES:

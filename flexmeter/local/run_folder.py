@@ -14,9 +14,13 @@ def held(folder: Path) -> Iterator[Path]:
     """The folder, made if need be, ours until leaving. The kernel lets go of it when we die, however we die.
 
     Raises:
-        Unavailable: another run has it; with its pid.
+        Unavailable: another run has it, with its pid; or it cannot be made.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = "it is a file" if isinstance(error, FileExistsError) else error.strerror
+        raise Unavailable(f"folder {folder}", f"{what}: set FLEXMETER_RUN to another") from None
     with (folder / "lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

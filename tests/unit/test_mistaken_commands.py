@@ -7,7 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from flexmeter.commands import home, send, topology
+from flexmeter.commands import fleet, home, recompute, send, topology
 
 TEXT = re.sub("(?m)^  meter.register: .*$", "", (Path(__file__).parents[2] / "topology.yaml").read_text("utf-8"))
 """The project's, without the topic of the register: that is the file."""
@@ -28,6 +28,8 @@ E350-0000000001,malmo_household,sub-1,f1,L1,u1,10
         (send.command, ["E350-0000000001", "voltage_l1_v=nan"], "'voltage_l1_v=nan': write QUANTITY=NUMBER"),
         (send.command, ["E350-0000000001", "voltage_l1_v=much"], "'voltage_l1_v=much': write QUANTITY=NUMBER"),
         (topology.command, ["check"], "1 fault\n"),
+        (fleet.command, ["--url", "localhost:1883"], "--url localhost:1883: begin it with mqtt://, mqtts://, coap://"),
+        (recompute.command, ["--name", "grid"], "stream grid asks for nothing to be computed again"),
     ],
 )
 def test_it_says_what_to_do(command: click.Command, argv: list[str], told: str, tmp_path: Path) -> None:

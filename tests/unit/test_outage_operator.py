@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flexmeter.grid_file import Work, nodes_of, read_calendar, works_at
+from flexmeter.grid_file import Work, nodes_of, read_calendar, read_grid, works_at
 from schemas.alert import Alert
 from schemas.blocks import EventBlock
 from schemas.catalogue import load_catalogue
@@ -145,6 +145,30 @@ def test_a_calendar_is_read_with_its_zones(tmp_path: Path) -> None:
     (work,) = read_calendar(path, NODES)
     assert work == Work("T1", 1_796_022_000_000, 1_796_025_600_000)
     assert works_at(NODES, [work, replace(work, node_id="T9")]) == [work]
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        (b"node_id,parent_id,kind\n", "it has no nodes"),
+        (b"node_id;parent_id;kind\ns;;substation\n", "the header has no node_id and no parent_id and no kind"),
+        ("node_id,parent_id,kind\nM\u00e5s,,substation\n".encode("latin-1"), "it is no CSV in UTF-8"),
+        (None, "No such file"),
+    ],
+)
+def test_a_file_that_is_no_grid_is_told(tmp_path: Path, raw: bytes | None, told: str) -> None:
+    path = tmp_path / "grid.csv"
+    if raw is not None:
+        path.write_bytes(raw)
+    with pytest.raises(Faults, match=rf"grid\.csv(:1)?: .*{told}"):
+        read_grid(path)
+
+
+def test_work_that_ends_before_it_begins_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "planned.csv"
+    path.write_text("node_id,from,to\nT1,2026-11-30T08:00:00+01:00,2026-11-30T08:00:00+02:00\n")
+    with pytest.raises(Faults, match=r"planned\.csv:2: the work ends before it begins"):
+        read_calendar(path, NODES)
 
 
 @pytest.mark.parametrize(("name", "told"), [("T11", "'T1'"), ("m3", "'n3'"), ("elsewhere", "name a device")])

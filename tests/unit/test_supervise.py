@@ -156,6 +156,12 @@ def test_a_port_that_is_no_number_is_refused() -> None:
         ports({"MQTT_PORT": "mqtt"})
 
 
+def test_a_run_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(Unavailable, match="it is a file: set FLEXMETER_RUN to another"), held(tmp_path / "run"):
+        pytest.fail("held")
+
+
 def test_a_run_folder_serves_one_run(tmp_path: Path) -> None:
     refused = pytest.raises(Unavailable, match=f"in use by the run with pid {os.getpid()}")
     with held(tmp_path / "run"), refused, held(tmp_path / "run"):

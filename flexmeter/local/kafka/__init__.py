@@ -87,6 +87,8 @@ def _format(settings: Path, jars: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except OSError as error:
         raise Unavailable("kafka", f"{error}: install a Java runtime (17 or later)") from error
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable("kafka", f"its folder was not formatted within {error.timeout:.0f} s; start again") from error
     if done.returncode:
         raise Unavailable("kafka", f"cannot format {settings.parent}\n{done.stdout}{done.stderr}")
 
