@@ -11,13 +11,16 @@ from flexmeter.local.page_query import Row, query
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What the fleet says it sent: each reading once, and besides these repeats and garbage."""
+    """What the fleet says it sent and was acknowledged: each reading once, and besides these repeats and garbage; and
+    how many messages were refused, or not answered yet."""
 
     readings: int = 0
     duplicates: int = 0
     garbage: int = 0
     events: int = 0
     meters: int = 0
+    refused: int = 0
+    under_way: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ def sent(path: Path) -> Sent:
         said = orjson.loads(path.read_bytes())
     except (FileNotFoundError, orjson.JSONDecodeError):
         return Sent()
-    return Sent(*(int(said.get(key, 0)) for key in ("sent", "duplicates", "garbage", "events", "meters")))
+    keys = ("sent", "duplicates", "garbage", "events", "meters", "refused", "under_way")
+    return Sent(*(int(said.get(key, 0)) for key in keys))
 
 
 def arrived(page_port: int, since_ms: int) -> Arrived:
@@ -67,11 +71,15 @@ def missing(sent: Sent, arrived: Arrived) -> dict[str, int]:
 
     >>> missing(Sent(readings=10, garbage=1, events=2), Arrived(10, 0, 2))
     {'garbage payloads': 1}
+    >>> missing(Sent(readings=10, refused=3), Arrived(10))
+    {'messages that were refused': 3}
     """
     left = {
         "readings": sent.readings - arrived.readings,
         "garbage payloads": sent.garbage - arrived.dead_letters,
         "events": sent.events - arrived.events,
+        "messages that were refused": sent.refused,
+        "messages that were never answered": sent.under_way,
     }
     return {kind: number for kind, number in left.items() if number > 0}
 

@@ -104,6 +104,10 @@ def test_whatever_was_sent_and_is_not_there_is_missing(tmp_path: Path) -> None:
     assert missing(told, Arrived(10, 2, 1)) == {}
     assert missing(told, Arrived(11, 3, 1)) == {}
     assert missing(told, Arrived(8, 1, 0)) == {"readings": 2, "garbage payloads": 1, "events": 1}
+    (tmp_path / "fleet.json").write_text(json.dumps(said | {"refused": 7, "under_way": 4, "done": True}))
+    assert missing(sent(tmp_path / "fleet.json"), Arrived(10, 2, 1)) == {
+        "messages that were refused": 7, "messages that were never answered": 4,
+    }  # fmt: skip
 
 
 KINDS: list[dict[str, object]] = [
