@@ -13,6 +13,7 @@ lock=requirements.lock size="1.4 GB on disk, 410 MB to fetch"
 [ $tests = yes ] && lock=requirements-dev.lock size="1.9 GB on disk"
 page=flexmeter/page
 examples=examples/subscribers
+kustomize=sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
 
 has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 say() { printf '%s\n' "$*" >&2; }
@@ -60,6 +61,7 @@ if [ $tests = yes ]; then
     needs coap-client-openssl libcoap3-bin
     needs kcat kcat
     needs jq jq
+    has go && ! has kustomize && [ ! -x .parts/bin/kustomize ] && builds=yes
     [ -d $examples/node_modules ] && cmp -s $examples/package-lock.json .parts/examples.lock || { needs npm npm; subscriber=yes; }
 fi
 if { [ $tests = yes ] || uses coap; } && ! has_dtls; then  # DTLSSocket is compiled
@@ -77,7 +79,7 @@ else
     packages="$packages python3-venv"
 fi
 
-if [ -z "$packages${pypi:-}${compiles:-}${jars:-}${scripts:-}${subscriber:-}" ]; then
+if [ -z "$packages${pypi:-}${compiles:-}${jars:-}${scripts:-}${subscriber:-}${builds:-}" ]; then
     printf '%s\n' "$now" >$stamp
     exit 0
 fi
@@ -88,6 +90,7 @@ say "To be installed (only what is missing):"
 [ "${jars:-}" ] && say "  .parts/kafka/   Kafka's jars, 44 MB"
 [ "${scripts:-}" ] && say "  $page/node_modules/   the page's scripts, a few MB"
 [ "${subscriber:-}" ] && say "  $examples/node_modules/   those of the example of a subscriber, 3 MB"
+[ "${builds:-}" ] && say "  .parts/bin/     kustomize, which the tests compare k8s/ with: built by Go, a minute"
 
 # --- Debian packages, without starting their daemons -----------------------------------------------------------------
 quiet=-qq
@@ -154,6 +157,12 @@ scripts_of() {
 }
 if [ "${scripts:-}" ]; then say "The page's scripts ..."; scripts_of $page .parts/page.lock; fi
 if [ "${subscriber:-}" ]; then say "The example's scripts ..."; scripts_of $examples .parts/examples.lock; fi
+
+if [ "${builds:-}" ]; then
+    say "kustomize ..."
+    GOBIN=$PWD/.parts/bin go install $kustomize 2>&1 | grep -v ': downloading' >&2 || true
+    [ -x .parts/bin/kustomize ] || say "kustomize could not be built: the tests that ask it are skipped"
+fi
 
 printf '%s\n' "$now" >$stamp
 say "Installed."
