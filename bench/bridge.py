@@ -75,7 +75,7 @@ def publish(port: int, first: int, count: int) -> None:
         at = 1_795_507_200_000 + number // METERS * 10_000
         payload = household(iso_time(at), number, 1_000 + number, 0, power_w, voltage_v)
         sent = client.publish(f"malmo/malmo_household/{meter(number % METERS)}/reading", payload, qos=1)
-        if number % 10_000 == 0 or number == first + count - 1:  # more than 65,535 under way paho refuses
+        if number % 10_000 == 0 or number == first + count - 1:  # paho refuses more than 65,535 under way
             sent.wait_for_publish(120)
     client.disconnect()
     client.loop_stop()

@@ -67,6 +67,8 @@ ADMINISTRATION = Role(
 """For `flexmeter keep` and `flexmeter erase`."""
 
 ROLES: Mapping[str, Role] = {role.name: role for role in (SINK, GRAFANA, RECOMPUTATION, ADMINISTRATION)}
+TAKEN = frozenset({*ROLES, "customer", "default", "everything", "nothing"})
+"""Names of users, roles and policies that no customer may have."""
 
 
 def customer(name: str, meters: Sequence[str]) -> Role:
@@ -76,7 +78,7 @@ def customer(name: str, meters: Sequence[str]) -> Role:
 
 
 def as_sql(role: Role, password_sha256: str) -> list[str]:
-    """Statements that make the user, or give one that there is this password, for ClickHouse 24.8 and later.
+    """Statements that make the user, or give an existing one this password, for ClickHouse 24.8 and later.
 
     What a table with a policy shows to those whom no policy names is a setting of the server, so everyone else is named
     too, once, by `everyone_else`.

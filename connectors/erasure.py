@@ -16,7 +16,10 @@ from collections.abc import Iterable, Mapping
 from connectors.tables import DATABASE, literal
 
 _PUNCTUATION = frozenset(string.punctuation) - {"_"}
-_WORD = "[^0-9A-Za-z_-]"
+_END = "[^0-9A-Za-z_-]"
+_END_OF_OURS = ("[^0-9A-Za-z_.:-]", "[.:](?:$|[^0-9A-Za-z_-])|[^0-9A-Za-z_.:-]")
+"""Before and after a name, in what the streams write: a full stop or colon ends it only where no letter follows."""
+_OURS = ("id", "alert", "summary", "evidence")
 _NAMES = ("meter", "subject")
 _FREE_TEXT_DELETED: Mapping[str, tuple[str, ...]] = {
     "dead_letters_raw": ("address", "detail", "payload"),
@@ -68,7 +71,8 @@ def _altering(table: str) -> str:
 def proving(meter: str, made_by: Iterable[str]) -> list[str]:
     """Statements that fail if any column of text of any table still names the meter, as a word of its own.
 
-    A column of names is asked for the name itself: another meter may be called as this one and a suffix, `m1.2`.
+    Another meter may be called as this one and a suffix, `m1.2`: columns of names, and what the streams write, are
+    asked for this one alone. What devices and people write is asked for it wherever no letter or digit follows.
     """
     return [
         f"SELECT throwIf(count() > 0, '{table} still names the meter') FROM {DATABASE}.{table} WHERE "
@@ -89,18 +93,19 @@ def text_columns(made_by: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _mentions(column: str, meter: str) -> str:
-    return f"`{column}` = {literal(meter)}" if column in _NAMES else f"match(`{column}`, {_pattern(meter)})"
+    return f"`{column}` = {literal(meter)}" if column in _NAMES else f"match(`{column}`, {_pattern(column, meter)})"
 
 
 def _without(column: str, meter: str) -> str:
     """The text without the name; twice, because of two names in a row the pattern finds only one at a time."""
     if column in _NAMES:
         return f"if({_mentions(column, meter)}, 'erased', `{column}`)"
-    once = f"replaceRegexpAll(`{column}`, {_pattern(meter)}, '\\\\1erased\\\\2')"
-    return f"replaceRegexpAll({once}, {_pattern(meter)}, '\\\\1erased\\\\2')"
+    once = f"replaceRegexpAll(`{column}`, {_pattern(column, meter)}, '\\\\1erased\\\\2')"
+    return f"replaceRegexpAll({once}, {_pattern(column, meter)}, '\\\\1erased\\\\2')"
 
 
-def _pattern(meter: str) -> str:
+def _pattern(column: str, meter: str) -> str:
     """The meter's name, not as a part of a longer one; as a string of SQL."""
     quoted = "".join(f"\\{each}" if each in _PUNCTUATION else each for each in meter)
-    return literal(f"(^|{_WORD}){quoted}($|{_WORD})")
+    before, after = _END_OF_OURS if column in _OURS else (_END, _END)
+    return literal(f"(^|{before}){quoted}($|{after})")

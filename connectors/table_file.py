@@ -32,8 +32,7 @@ def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
         numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip() and line[0] != "#"]
         rows = [Row(number, tuple(value.strip() for value in next(csv.reader([line])))) for number, line in numbered]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        what = error.strerror if isinstance(error, OSError) else "it is no CSV in UTF-8"
-        raise Faults(str(path), [Fault(0, f"cannot be read: {what}", f"give a CSV file with {header}")]) from None
+        raise unreadable(path, header, error) from None
     if not rows or rows[0].values != tuple(columns):
         raise Faults(str(path), [Fault(rows[0].line if rows else 0, "the header is missing", f"begin with {header}")])
     faults = [
@@ -44,3 +43,9 @@ def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
     if faults:
         raise Faults(str(path), faults)
     return rows[1:]
+
+
+def unreadable(path: Path, header: str, error: OSError | UnicodeDecodeError | csv.Error) -> Faults:
+    """What to say of a CSV file that could not be read."""
+    what = error.strerror if isinstance(error, OSError) else "it is no CSV in UTF-8"
+    return Faults(str(path), [Fault(0, f"cannot be read: {what}", f"give a CSV file with {header}")])

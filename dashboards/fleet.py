@@ -33,7 +33,7 @@ def dashboard() -> Dashboard:
 
 
 def _of_each_meter(columns: str, rest: str = "") -> Sql:
-    """Of every meter that has ever reported: what came, and what should have.
+    """Of every meter that has ever reported, but those taken away: what came, and what should have.
 
     Counted from the beginning of the first whole hour of the time range, or from when the meter was first heard: what
     is new is not incomplete. The newest reading may be on its way, so one less is expected.
@@ -132,7 +132,7 @@ def _completeness_by_hour() -> Panel:
     return lines(
         "Completeness by hour",
         "Readings received of those that all meters of the chosen profiles should have sent, by whole hours. A meter "
-        "counts from the beginning, even if it was installed later.",
+        "counts from the beginning, even if it was installed later; one that was taken away does not count.",
         "percentunit",
         series(f"""
             SELECT
@@ -143,7 +143,7 @@ def _completeness_by_hour() -> Panel:
                         WHERE {_PROFILE} AND {REPORTING}
                     ) AS completeness
             FROM flexmeter.readings
-            WHERE {_WHOLE_HOURS} AND {_PROFILE} AND {TIMED}
+            WHERE {_WHOLE_HOURS} AND {_PROFILE} AND {TIMED} AND {REPORTING}
             GROUP BY time
             ORDER BY time WITH FILL STEP INTERVAL 1 HOUR
             """),

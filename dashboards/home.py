@@ -27,14 +27,14 @@ HOMES = choice(
     SELECT meter FROM
     (
         SELECT meter, 0 AS told FROM flexmeter.home_requests
-        GROUP BY meter HAVING argMaxIf(kind, at, kind != 'label') = 'consent'
+        GROUP BY meter HAVING argMaxIf(kind, (at, kind), kind != 'label') = 'consent'
         UNION ALL
         SELECT meter, 1 AS told FROM flexmeter.appliance_events WHERE $__timeFilter_ms(start)
     )
     WHERE meter NOT IN
     (
         SELECT meter FROM flexmeter.home_requests
-        GROUP BY meter HAVING argMaxIf(kind, at, kind != 'label') = 'withdraw'
+        GROUP BY meter HAVING argMaxIf(kind, (at, kind), kind != 'label') = 'withdraw'
     )
     GROUP BY meter
     ORDER BY sum(told) DESC, meter

@@ -20,13 +20,10 @@ CLICKHOUSE_UID, PROMETHEUS_UID = "flexmeter-clickhouse", "flexmeter-prometheus"
 
 TIMED = f"bitAnd(quality, {int(Quality.FUTURE)}) = 0"
 """Rows whose time can be believed."""
-SILENT = "state = 'silent' AND since >= $__toTime_ms - INTERVAL 30 DAY"
+_LONG_AGO = "since < $__toTime_ms - INTERVAL 30 DAY"
+SILENT = f"state = 'silent' AND NOT {_LONG_AGO}"
 """Meters that fell silent, of `presence_now`; not those that have been so for long: they were swapped or taken away."""
-REPORTING = """meter NOT IN
-            (
-                SELECT meter FROM flexmeter.presence_now
-                WHERE state = 'silent' AND since < $__toTime_ms - INTERVAL 30 DAY
-            )"""
+REPORTING = f"meter NOT IN (SELECT meter FROM flexmeter.presence_now WHERE state = 'silent' AND {_LONG_AGO})"
 """The meters without those."""
 
 

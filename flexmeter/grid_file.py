@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
-from connectors.table_file import read_table
+from connectors.table_file import read_table, unreadable
 from schemas.catalogue import Catalogue
 from schemas.faults import Fault, Faults, closest
 from schemas.register import Device, Register
@@ -52,8 +52,7 @@ def read_grid(path: Path) -> list[Node]:
         lines = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")))
         rows = [{name: (row.get(name) or "").strip() for name in COLUMNS} for row in lines]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        what = error.strerror if isinstance(error, OSError) else "it is no CSV in UTF-8"
-        raise Faults(str(path), [Fault(0, f"cannot be read: {what}", f"give a CSV file with {HEADER}")]) from None
+        raise unreadable(path, HEADER, error) from None
     if lacking := [name for name in NEEDED if name not in (lines.fieldnames or ())]:
         raise Faults(str(path), [Fault(1, f"the header has no {' and no '.join(lacking)}", f"begin with {HEADER}")])
     if not rows:
@@ -121,12 +120,13 @@ def read_calendar(path: Path, nodes: Sequence[Node]) -> list[Work]:
         if node_id not in names:
             faults.append(Fault(row.line, f"{node_id!r} is no node of the grid", _meant(node_id, nodes)))
         try:
-            works.append(Work(node_id, _ms(start), _ms(end)))
+            work = Work(node_id, _ms(start), _ms(end))
         except ValueError as error:
             faults.append(Fault(row.line, str(error), "write a time such as 2026-11-30T08:00:00+01:00"))
             continue
-        if works[-1].end_ms <= works[-1].start_ms:
-            faults.append(Fault(row.line, "the work ends before it begins", "exchange the two times, if that is meant"))
+        if work.end_ms <= work.start_ms:
+            faults.append(Fault(row.line, "the work does not end after it begins", "exchange the two times, if meant"))
+        works.append(work)
     if faults:
         raise Faults(str(path), faults)
     return works

@@ -11,7 +11,15 @@ _DAYS = GONE_AFTER_MS // DAY_MS
 
 
 def closing(
-    id: str, number: int, kind: str, subject: str, feeder: str | None, substation: str | None, raised_at: int, last: int
+    id: str,
+    number: int,
+    kind: str,
+    subject: str,
+    feeder: str | None,
+    substation: str | None,
+    raised_at: int,
+    last: int,
+    row: str = "row",
 ) -> Alert:
     """The version that clears an alert because its meter, whose last row was of `last` (ms UTC), is gone."""
     evidence: dict[str, Any] = {"last_reported": last, "gone_after_days": _DAYS}
@@ -26,6 +34,6 @@ def closing(
         substation=substation,
         at=max(last, raised_at) + GONE_AFTER_MS,
         raised_at=raised_at,
-        summary=f"{subject}: {kind.replace('_', ' ')} is not followed any more: no row of the meter for {_DAYS} days",
+        summary=f"{subject}: {kind.replace('_', ' ')} is not followed any more: no {row} of the meter for {_DAYS} days",
         evidence=evidence,
     )

@@ -30,8 +30,8 @@ class LastGasp(Operator):
 
     def dtype(self, quantities: Sequence[Quantity]) -> np.dtype[Any]:
         """The newest loss of power that was told, whether it is still open, until when such losses were told to have
-        lasted, the newest gasp and restoration."""
-        times = [(name, "i8") for name in ("raised_at", "lasted_until", "gasped_at", "restored_at")]
+        lasted, the newest gasp and restoration, and the newest event of any kind."""
+        times = [(name, "i8") for name in ("raised_at", "lasted_until", "gasped_at", "restored_at", "told_at")]
         return np.dtype([*times, ("open", "?")])
 
     def on_events(self, state: State, meters: Meters, events: Events) -> list[Result]:
@@ -45,15 +45,16 @@ class LastGasp(Operator):
         ]
 
     def on_time(self, state: State, meters: Meters, elapsed: Elapsed) -> list[Result]:
-        """Close what is open of meters that tell no more events; of other tables nothing ever is."""
+        """Close what is open of meters that tell no more events, though they may report; in other tables nothing is."""
         gone = np.flatnonzero((elapsed.since_arrival_ms > GONE_AFTER_MS) & state["open"])
-        closed: list[Result] = [_closed(meters, meter, int(state["raised_at"][meter])) for meter in gone.tolist()]
+        closed: list[Result] = [_closed(meters, meter, state[meter]) for meter in gone.tolist()]
         state["open"][gone] = False
         return closed
 
 
 def _heard(known: Any, kind: str, at: int) -> Iterator[tuple[int, int]]:
     """What an event makes of a meter's alerts: when each was raised, and when it is cleared; 0 = it is raised now."""
+    known["told_at"] = max(at, known["told_at"])
     if kind == LAST_GASP:
         known["gasped_at"] = max(at, known["gasped_at"])
         if at > known["raised_at"] and at >= known["lasted_until"] and not known["open"]:
@@ -89,9 +90,10 @@ def _alert(meters: Meters, meter: int, substation: str | None, raised_at: int, c
     )
 
 
-def _closed(meters: Meters, meter: int, raised_at: int) -> Alert:
+def _closed(meters: Meters, meter: int, known: Any) -> Alert:
+    subject, raised_at, told_at = meters.ids[meter], int(known["raised_at"]), int(known["told_at"])
     place = meters.feeders[meter], meters.substations[meter]
-    return closing(_name(meters.ids[meter], raised_at), 2, LAST_GASP, meters.ids[meter], *place, raised_at, raised_at)
+    return closing(_name(subject, raised_at), 2, LAST_GASP, subject, *place, raised_at, told_at, row="event")
 
 
 def _name(subject: str, raised_at: int) -> str:

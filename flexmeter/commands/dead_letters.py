@@ -102,7 +102,7 @@ def list_letters(topology_path: Path, choice: Choice, as_json: bool, as_hex: boo
     def light() -> Iterator[Kept]:
         """Without the payloads, of which there may be more than there is memory."""
         for kept in letters(topology):
-            if why := obstacle(kept.letter, topology.bridges):
+            if choice.wants(kept.letter) and (why := obstacle(kept.letter, topology.bridges)):
                 hindered[kept.place] = why
             yield replace(kept, letter=replace(kept.letter, payload=b""))
 

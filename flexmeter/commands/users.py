@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import click
 
-from connectors.access import ROLES, as_sql, customer, everyone_else
+from connectors.access import ROLES, TAKEN, as_sql, customer, everyone_else
 from flexmeter.role import examples
 
 
@@ -26,8 +26,8 @@ from flexmeter.role import examples
 def command(role: str, user: str | None, meters: tuple[str, ...], password: str | None) -> None:
     """Print the SQL that makes a user of ClickHouse: ROLE alone, or customer USER METER ...
 
-    Only the password's SHA-256 is printed. An administrator runs it. Of a user that there is, the password is replaced,
-    and a customer's meters are.
+    Only the password's SHA-256 is printed. An administrator runs it. Run again, it replaces the password, and a
+    customer's meters.
     """
     if password is None:
         password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
@@ -35,8 +35,8 @@ def command(role: str, user: str | None, meters: tuple[str, ...], password: str 
     if role == "customer":
         if not user or not meters:
             raise click.UsageError("customer USER METER ...: whose meters, and which")
-        if user in (*ROLES, "customer", "default"):
-            raise click.UsageError(f"{user!r} is no customer's name: another user or role is called so")
+        if user in TAKEN:
+            raise click.UsageError(f"{user!r} cannot be a customer's name: something else is called so")
         made = [*everyone_else(), *as_sql(customer(user, meters), hashed)]
     elif user:
         raise click.UsageError(f"{role} takes no further names")

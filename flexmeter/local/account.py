@@ -71,27 +71,36 @@ def missing(sent: Sent, arrived: Arrived) -> dict[str, int]:
 
     >>> missing(Sent(readings=10, garbage=1, events=2), Arrived(10, 0, 2))
     {'garbage payloads': 1}
-    >>> missing(Sent(readings=10, refused=3), Arrived(10))
-    {'messages that were refused': 3}
     """
     left = {
         "readings": sent.readings - arrived.readings,
         "garbage payloads": sent.garbage - arrived.dead_letters,
         "events": sent.events - arrived.events,
-        "messages that were refused": sent.refused,
-        "messages that were never answered": sent.under_way,
     }
     return {kind: number for kind, number in left.items() if number > 0}
 
 
-def verdict(missing: dict[str, int], behind: dict[str, int]) -> str:
-    """The last line: what was lost, or which stage has not done its work (records to go by stage).
+def not_taken(sent: Sent) -> dict[str, int]:
+    """How many messages no bridge or broker has taken, by what became of them.
 
-    >>> verdict({"readings": 2}, {}), verdict({}, {"worker-grid": 7}), verdict({}, {})
-    ('LOST: 2 readings', 'NOT DONE: worker-grid has 7 records to go', 'nothing lost')
+    >>> not_taken(Sent(readings=10, refused=3))
+    {'refused': 3}
+    """
+    return {kind: number for kind, number in (("refused", sent.refused), ("never answered", sent.under_way)) if number}
+
+
+def verdict(missing: dict[str, int], not_taken: dict[str, int], behind: dict[str, int]) -> str:
+    """The last line: what was lost or not taken, or which stage has not done its work (records to go by stage).
+
+    >>> verdict({"readings": 2}, {}, {}), verdict({}, {"refused": 3}, {}), verdict({}, {}, {"worker-grid": 7})
+    ('LOST: 2 readings', 'NOT TAKEN: 3 messages refused', 'NOT DONE: worker-grid has 7 records to go')
+    >>> verdict({}, {}, {})
+    'nothing lost'
     """
     if missing:
         return "LOST: " + ", ".join(f"{number:,} {kind}" for kind, number in missing.items())
+    if not_taken:
+        return "NOT TAKEN: " + ", ".join(f"{number:,} messages {kind}" for kind, number in not_taken.items())
     if behind:
         return "NOT DONE: " + ", ".join(f"{stage} has {number:,} records to go" for stage, number in behind.items())
     return "nothing lost"

@@ -18,10 +18,11 @@ def held(folder: Path) -> Iterator[Path]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / "lock").open("a+")
     except OSError as error:
         what = "it is a file" if isinstance(error, FileExistsError) else error.strerror
         raise Unavailable(f"folder {folder}", f"{what}: set FLEXMETER_RUN to another") from None
-    with (folder / "lock").open("a+") as lock:
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

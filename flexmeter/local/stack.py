@@ -159,9 +159,10 @@ class Stack:
             undone = self._until_none(behind, deadline)
         arrived = account.arrived(self.place.page_port, self.began_ms)
         kinds = account.kinds(self.place.page_port, self.began_ms)
-        for line in [*self.said, *account.summary(told, arrived, kinds), account.verdict(lost, undone)]:
+        failed = lost, account.not_taken(told), undone
+        for line in [*self.said, *account.summary(told, arrived, kinds), account.verdict(*failed)]:
             self._print(line)
-        return not lost and not undone
+        return not any(failed)
 
     def _until_none(self, look: Callable[[], dict[str, int]], deadline: float) -> dict[str, int]:
         """Look until there is nothing left, or no time; what was left then."""

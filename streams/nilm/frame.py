@@ -28,7 +28,7 @@ STUCK_MS = 3_600_000
 REGISTER = "active_energy_import_wh"
 NOMINAL_V = 230.0
 MOST_DEVIATION = 0.15
-"""Farther below it no supply that complies is (EN 50160:2010, 4.2.2.2), and above it none comes near: 10 %."""
+"""A supply that complies is never farther below it (EN 50160:2010, 4.2.2.2); above it, 10 % are allowed."""
 LEAST_V = 115.0
 """With less there is no supply."""
 

@@ -5,9 +5,9 @@ import numpy as np
 from schemas.arrays import Int64s
 from streams.outage import learning
 from streams.outage.assumptions import Assumptions
-from streams.outage.evidence import SETTLED
+from streams.outage.evidence import NEVER, SETTLED
 from streams.outage.life import Ending, Outage, Phase
-from streams.outage.likelihood import NEVER, restoration_ms
+from streams.outage.likelihood import restoration_ms
 from streams.outage.results import Interruption, outage_id
 from streams.outage.state import State
 from streams.outage.tree import Grid

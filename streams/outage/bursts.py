@@ -7,8 +7,8 @@ import numpy as np
 from schemas.arrays import Int64s
 from streams.contract import Mask
 from streams.outage.assumptions import Assumptions
-from streams.outage.evidence import heard_before_return
-from streams.outage.likelihood import JITTER, NEVER, due, gateway_silence, heard_until, log_silence, slowest_ms
+from streams.outage.evidence import NEVER, heard_before_return
+from streams.outage.likelihood import JITTER, due, gateway_silence, heard_until, log_silence, slowest_ms
 from streams.outage.state import State
 from streams.outage.tree import Grid
 

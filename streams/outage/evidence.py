@@ -29,6 +29,7 @@ LEARNING = 0.05
 MOST_MISSED = 20
 REPEATED_MS = 300_000
 """A last gasp so much later than the one before, which nothing contradicted, is another interruption."""
+NEVER = np.iinfo(np.int64).max
 
 
 class Kind(IntEnum):
@@ -119,13 +120,19 @@ def take(meters: Meters, evidence: Evidence) -> Int64s:
     _learn_intervals(meters, evidence.meter[heard], at[heard])
     proof = (heard & ~low) | restored
     told = np.unique(evidence.meter)
-    before = _supply(meters[told])
+    before, proved = _supply(meters[told]), meters["proof_ms"].copy()
     np.maximum.at(meters["proof_ms"], evidence.meter[proof], at[proof])
-    dark = meters["gasp_ms"] > meters["proof_ms"]
-    gasped = (evidence.kind == Kind.LAST_GASP) | (low & (supplied & ~dark)[evidence.meter])
     np.maximum.at(meters["restored_ms"], evidence.meter[restored], at[restored])
+    low &= supplied[evidence.meter]
+    if low.any():
+        first_proof = _first(meters, evidence.meter[proof], at[proof])
+        dark_from = np.where(meters["gasp_ms"] > proved, meters["gasp_ms"], NEVER)
+        again = low & (at >= dark_from[evidence.meter]) & (at < first_proof[evidence.meter])
+        np.maximum.at(meters["gasped_last_ms"], evidence.meter[again], at[again])
+        low &= ~again
+    gasped = (evidence.kind == Kind.LAST_GASP) | low
     if gasped.any() or before[2].any():
-        _keep_gasps(meters, evidence.meter[gasped], at[gasped])
+        _keep_gasps(meters, evidence.meter[gasped], at[gasped], proved)
     news: Int64s = told[(before != _supply(meters[told])).any(axis=0)]
     return news
 
@@ -203,19 +210,30 @@ def _learn_voltages(meters: Meters, which: Int64s, highest: Float64s) -> None:
     meters["usual_contradicted"][which] = np.where(anew, 0, against)
 
 
-def _keep_gasps(meters: Meters, meter: Int64s, at: Int64s) -> None:
-    """The first last gasp after the newest proof of supply, else the newest."""
+def _keep_gasps(meters: Meters, meter: Int64s, at: Int64s, proved: Int64s) -> None:
+    """The first last gasp after the newest proof of supply. Where none came after it: the first since the newest proof
+    of earlier turns, `proved`, else the newest of all.
+    """
     last = meters["gasped_last_ms"].copy()
     np.maximum.at(meters["gasped_last_ms"], meter, at)
     old, proof, newest = meters["gasp_ms"], meters["proof_ms"], meters["gasped_last_ms"]
-    never = np.iinfo(np.int64).max
-    first = np.full(len(meters), never)
-    after = at > proof[meter]
-    np.minimum.at(first, meter[after], at[after])
-    unanswered = old > proof
-    first = np.where(unanswered & (first - last < REPEATED_MS), np.minimum(old, first), first)
+
+    def first(since: Int64s) -> Int64s:
+        after = at > since[meter]
+        found = _first(meters, meter[after], at[after])
+        return np.where((old > since) & (found - last < REPEATED_MS), np.minimum(old, found), found)
+
+    dark, before = first(proof), first(proved)
     answered = np.where((newest > last) | (newest > proof), newest, old)
-    meters["gasp_ms"] = np.where(first < never, first, np.where(unanswered, old, answered))
+    answered = np.where(before < NEVER, before, answered)
+    meters["gasp_ms"] = np.where(dark < NEVER, dark, np.where(old > proof, old, answered))
+
+
+def _first(meters: Meters, meter: Int64s, at: Int64s) -> Int64s:
+    """The earliest of these times of each meter, shape (M,); NEVER where it has none."""
+    first = np.full(len(meters), NEVER)
+    np.minimum.at(first, meter, at)
+    return first
 
 
 def _learn_intervals(meters: Meters, meter: Int64s, at: Int64s) -> None:
@@ -235,7 +253,7 @@ def _learn_interval(meters: Meters, meter: Int64s, at: Int64s) -> None:
     gap = np.where(read > 0, at - read, 0)
     interval, delivery = meters["interval_ms"][meter], meters["reading_delivery"][meter]
     dark = (meters["gasp_ms"][meter] > read) | (meters["restored_ms"][meter] > read)
-    learns = (gap > 0) & ~(dark & (interval > 0)) & (meters["excused_ms"][meter] < at)
+    learns = (gap > 0) & ~(dark & (interval > 0)) & (meters["excused_ms"][meter] <= read)
     ratio = np.divide(gap, interval, out=np.ones(len(gap)), where=interval > 0)
     missed = np.clip(np.rint(ratio), 1, MOST_MISSED)
     new = np.where(ratio < 0.75, interval + 0.5 * (gap - interval), interval + 0.1 * (gap - interval))

@@ -21,11 +21,10 @@ import numpy as np
 from schemas.arrays import Float64s, Int64s
 from streams.contract import Mask
 from streams.outage.assumptions import Assumptions
-from streams.outage.evidence import Meters, heard_before_return
+from streams.outage.evidence import NEVER, Meters, heard_before_return
 from streams.outage.state import DELAY_EDGES_MS, State
 from streams.outage.tree import Grid, Span
 
-NEVER = np.iinfo(np.int64).max
 JITTER = 0.25
 """Share of a reporting interval by which a reading may come later than due."""
 YOUNG_MS = 3_000

@@ -18,9 +18,9 @@ def plan(state: State, windows: Sequence[tuple[int, int, int, int]]) -> None:
 
 
 def excuse(grid: Grid, state: State, now_ms: int) -> None:
-    """Excuse the meters of the windows that were open since the last turn, until now: work may be taken back.
+    """Excuse the meters of the windows that were open since the last turn: up to now, as their end may still change.
 
-    But for those of an outage that is known: work may repair it.
+    But not those of an outage that was known before the work: that may repair it.
     """
     is_open = (state.planned[:, 2] - EARLY_MS <= now_ms) & (state.turned_ms <= state.planned[:, 3] + LATE_MS)
     if not is_open.any():
@@ -35,7 +35,7 @@ def excuse(grid: Grid, state: State, now_ms: int) -> None:
             rows[grid.meters(branch)] = True
         if comm >= 0:
             rows |= under(grid, comm)[grid.comms.of_meter]
-        rows &= ~known
+        rows &= ~known | (excused >= state.turned_ms)
         excused[rows] = np.maximum(excused[rows], min(to_ms + LATE_MS, now_ms))
 
 

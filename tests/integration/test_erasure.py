@@ -80,12 +80,16 @@ def test_what_another_meter_said_of_it_stays_without_its_name(store: ChdbStore) 
     """And another one that is called as it and a suffix stays altogether."""
     other = f"{METER}.2"
     told_by = replace(event_block(NOON), meters=[other, "m1"], detail=[f"on behalf of {METER}", ""])
-    insert_all(store, [told_by, Alert("a3", 1, "clock", "minor", "raised", other, "F2", "S1", NOON, NOON, "", {})])
+    id, summary, evidence = f"clock/{other}/{NOON}", f"{other}: behind {METER}, {METER}: {METER}.", {"meters": [other]}
+    insert_all(
+        store, [told_by, Alert(id, 1, "clock", "minor", "raised", other, "F2", "S1", NOON, NOON, summary, evidence)]
+    )
     store.migrate(erasing(METER, MADE))
     store.migrate(proving(METER, MADE))
     said = f"SELECT meter, detail FROM flexmeter.events WHERE meter LIKE '{METER}%'"
     assert told(store, said) == f"{other}\ton behalf of erased"
-    assert told(store, "SELECT subject FROM flexmeter.alerts WHERE id = 'a3'") == other
+    alert = told(store, f"SELECT subject, summary, evidence FROM flexmeter.alerts WHERE id = '{id}'").split("\t")
+    assert alert == [other, f"{other}: behind erased, erased: erased.", f'{{"meters":["{other}"]}}']
 
 
 def test_an_outage_that_was_over_does_not_begin_again(store: ChdbStore) -> None:

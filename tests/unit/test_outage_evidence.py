@@ -34,6 +34,14 @@ def test_low_voltages_are_one_loss_however_long_they_come() -> None:
     assert said(new_meters(1), [lit(1)], *[[low(minute)] for minute in range(15, 200, 15)]) == [15]
 
 
+def test_low_voltages_are_one_loss_whenever_supply_comes_back() -> None:
+    assert said(new_meters(1), [lit(1)], [low(15)], [low(30), lit(40)]) == [15]
+    assert said(new_meters(1), [lit(1)], [low(15), low(30), lit(40)]) == [15], "in one turn"
+    assert said(new_meters(1), [lit(1)], [low(15)], [low(30)], [lit(20)]) == [30], "which came late"
+    assert said(new_meters(1), [lit(1)], [low(45)], [low(40)]) == [40], "the first of which came late"
+    assert said(new_meters(1), [lit(1)], [low(15)], [low(30)], [low(45)], [gasp(46)]) == [15], "and are told as well"
+
+
 def test_a_low_voltage_after_proof_is_another_loss() -> None:
     assert said(new_meters(1), [lit(1)], [low(15)], [lit(30)], [low(45)]) == [45]
     assert said(new_meters(1), [lit(1)], [low(15)], [lit(30), low(45)]) == [45], "in one turn"

@@ -167,7 +167,7 @@ def test_a_file_that_is_no_grid_is_told(tmp_path: Path, raw: bytes | None, told:
 def test_work_that_ends_before_it_begins_is_told(tmp_path: Path) -> None:
     path = tmp_path / "planned.csv"
     path.write_text("node_id,from,to\nT1,2026-11-30T08:00:00+01:00,2026-11-30T08:00:00+02:00\n")
-    with pytest.raises(Faults, match=r"planned\.csv:2: the work ends before it begins"):
+    with pytest.raises(Faults, match=r"planned\.csv:2: the work does not end after it begins"):
         read_calendar(path, NODES)
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from flexmeter.local import status
 from flexmeter.local.access import only
-from flexmeter.local.account import Arrived, Sent, missing, sent, summary, verdict
+from flexmeter.local.account import Arrived, Sent, missing, not_taken, sent, summary, verdict
 from flexmeter.local.roles import Place, part, roles
 from flexmeter.local.screen import picture, plain
 from flexmeter.local.stack import keep_last_logs
@@ -105,9 +105,8 @@ def test_whatever_was_sent_and_is_not_there_is_missing(tmp_path: Path) -> None:
     assert missing(told, Arrived(11, 3, 1)) == {}
     assert missing(told, Arrived(8, 1, 0)) == {"readings": 2, "garbage payloads": 1, "events": 1}
     (tmp_path / "fleet.json").write_text(json.dumps(said | {"refused": 7, "under_way": 4, "done": True}))
-    assert missing(sent(tmp_path / "fleet.json"), Arrived(10, 2, 1)) == {
-        "messages that were refused": 7, "messages that were never answered": 4,
-    }  # fmt: skip
+    told = sent(tmp_path / "fleet.json")
+    assert (missing(told, Arrived(10, 2, 1)), not_taken(told)) == ({}, {"refused": 7, "never answered": 4})
 
 
 KINDS: list[dict[str, object]] = [
@@ -128,7 +127,7 @@ def test_what_each_source_brings_is_told_once() -> None:
 
 
 def test_the_verdict_names_losses_before_what_is_not_done() -> None:
-    assert verdict({"readings": 2, "events": 1}, {"worker-grid": 5}) == "LOST: 2 readings, 1 events"
+    assert verdict({"readings": 2, "events": 1}, {"refused": 1}, {"worker-grid": 5}) == "LOST: 2 readings, 1 events"
 
 
 def test_takers_start_before_givers_and_are_told_where_things_are() -> None:
