@@ -108,7 +108,11 @@ class RouterLoop:
         ensure_topics(self._kafka, self._topics)
         places = [TopicPartition(self._alerts.name, number) for number in range(self._alerts.partitions)]
         try:
-            new = [place for place in self._consumer.committed(places, timeout=_ANSWER_S) if place.offset < 0]
+            found = self._consumer.committed(places, timeout=_ANSWER_S)
+            for place in found:
+                if place.error is not None:  # its offset says nothing then
+                    raise KafkaException(place.error)
+            new = [place for place in found if place.offset < 0]
             for place in new:
                 place.offset = self._consumer.get_watermark_offsets(place, timeout=_ANSWER_S)[1]
             if new:
