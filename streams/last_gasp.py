@@ -2,8 +2,7 @@
 
 A restoration that overtakes its last gasp clears it all the same, and a gasp that overtakes the restoration before it
 is an alert of its own: in whatever order they arrive, a meter is dark if its newest gasp is no older than its newest
-restoration. So one restoration that is far ahead hides all gasps until then. A gasp of a time for which a loss was
-told and cleared is part of that loss.
+restoration. So one restoration that is far ahead hides all gasps until then.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,9 +28,9 @@ class LastGasp(Operator):
     gives = frozenset({"Alert"})
 
     def dtype(self, quantities: Sequence[Quantity]) -> np.dtype[Any]:
-        """The newest loss of power that was told, whether it is still open, until when such losses were told to have
-        lasted, the newest gasp and restoration, and the newest event of any kind."""
-        times = [(name, "i8") for name in ("raised_at", "lasted_until", "gasped_at", "restored_at", "told_at")]
+        """The newest loss of power that was told, whether it is still open, the newest gasp and restoration, and the
+        newest event of any kind."""
+        times = [(name, "i8") for name in ("raised_at", "gasped_at", "restored_at", "told_at")]
         return np.dtype([*times, ("open", "?")])
 
     def on_events(self, state: State, meters: Meters, events: Events) -> list[Result]:
@@ -57,13 +56,13 @@ def _heard(known: Any, kind: str, at: int) -> Iterator[tuple[int, int]]:
     known["told_at"] = max(at, known["told_at"])
     if kind == LAST_GASP:
         known["gasped_at"] = max(at, known["gasped_at"])
-        if at > known["raised_at"] and at >= known["lasted_until"] and not known["open"]:
+        if at > known["raised_at"] and not known["open"]:
             known["raised_at"], known["open"] = at, True
             yield at, 0
     elif kind == POWER_RESTORED:
         known["restored_at"] = max(at, known["restored_at"])
     if known["open"] and known["restored_at"] > known["raised_at"]:
-        known["lasted_until"], known["open"] = known["restored_at"], False
+        known["open"] = False
         yield int(known["raised_at"]), int(known["restored_at"])
         if known["gasped_at"] >= known["restored_at"]:
             known["raised_at"], known["open"] = known["gasped_at"], True

@@ -29,12 +29,6 @@ def test_whether_a_meter_is_dark_does_not_depend_on_the_order_of_arrival(count: 
         assert states[: len(states) - count % 2] == ["cleared"] * (len(states) - count % 2)
 
 
-def test_gasps_of_a_loss_that_was_cleared_are_part_of_it() -> None:
-    told = [(10, LAST_GASP), (20, POWER_RESTORED)]
-    for order in permutations([*told, (11, LAST_GASP), (13, LAST_GASP)]):
-        assert open_after(order) == ["cleared"], order
-
-
 def test_a_loss_after_the_one_that_was_cleared_is_told_however_late() -> None:
     assert open_after(((10, LAST_GASP), (20, POWER_RESTORED), (40, POWER_RESTORED), (30, LAST_GASP))) == ["cleared"] * 2
     assert open_after(((10, LAST_GASP), (20, POWER_RESTORED), (20, LAST_GASP))) == ["cleared", "raised"]
